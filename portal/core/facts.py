@@ -1,0 +1,196 @@
+"""Frozen snapshots that decisions are made from: what was ordered, paid, sent and given back so far."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from portal.core.money import Minor
+from portal.core.spans import Span, count
+
+MERCHANDISE = "merchandise"
+LINE_KINDS = ("merchandise", "gift_card", "service", "fee", "discount", "sample", "shipping", "duty")
+"""Only merchandise can come back; shipping and duty are charges with a cap of their own (money.md 6, 10)."""
+
+CHARGES = ("shipping", "duty", "fee")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaxFacts:
+    """One tax label of one line: what was charged, and what has been given back of it."""
+
+    label: str
+    amount: Minor
+    rate_ppm: int | None = None
+    jurisdiction: str = ""
+    refunded: Minor = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineFacts:
+    """One line of an order as it was paid, with the unit positions that are already taken.
+
+    ``goods`` is the line's list price (units x unit price, rounded once), before ``discount``; both
+    include tax where the order's prices do. ``paid`` is what the customer paid for all units, tax included.
+    """
+
+    id: UUID
+    number: int
+    sku: str
+    name: str
+    units: int
+    unit_price: Decimal
+    goods: Minor
+    discount: Minor = 0
+    taxes: tuple[TaxFacts, ...] = ()
+    prices_include_tax: bool = True
+    kind: str = MERCHANDISE
+    variant: str = ""
+    category: str = ""
+    picture: str = ""
+    weight_g: int = 0
+    final_sale: bool = False
+    parent_id: UUID | None = None
+    shipped: int = 0
+    delivered: int = 0
+    delivered_at: datetime | None = None
+    canceled: tuple[Span, ...] = ()
+    claimed: tuple[Span, ...] = ()
+    """Positions in open or finished returns, and in refunds made elsewhere."""
+    refunded: Minor = 0
+    """Given back for this line so far, tax included, open refunds counted (they hold their quota)."""
+
+    @property
+    def tax(self) -> Minor:
+        return sum(tax.amount for tax in self.taxes)
+
+    @property
+    def paid(self) -> Minor:
+        gross = self.goods - self.discount
+        return gross if self.prices_include_tax else gross + self.tax
+
+    @property
+    def refundable(self) -> Minor:
+        return max(0, self.paid - self.refunded)
+
+    @property
+    def returnable_units(self) -> int:
+        """Units that were shipped and are in nobody's return: a canceled unit never was."""
+        return max(0, min(self.shipped, self.units - count(self.canceled)) - count(self.claimed))
+
+    @property
+    def unshipped_units(self) -> int:
+        return max(0, self.units - count(self.canceled) - self.shipped)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentFacts:
+    """One tender of the order: ``captured`` is this order's share of it (money.md 13)."""
+
+    id: UUID
+    tender: str
+    label: str
+    captured: Minor
+    refunded: Minor = 0
+    """Sent back or held by open refunds, wherever the refund was made."""
+    provider: str = "sandbox"
+    refundable_here: bool = True
+
+    @property
+    def left(self) -> Minor:
+        return max(0, self.captured - self.refunded)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderFacts:
+    """An order as it was paid. ``lines`` are in the order of the receipt, charges among them."""
+
+    id: UUID
+    merchant_id: UUID
+    number: str
+    currency: str
+    placed_at: datetime
+    country: str = ""
+    language: str = ""
+    email: str = ""
+    lines: tuple[LineFacts, ...] = ()
+    payments: tuple[PaymentFacts, ...] = ()
+    differs: Minor = 0
+    """Captured less the sum of the parts, as the intake found it; nothing is silently adjusted."""
+
+    @property
+    def paid(self) -> Minor:
+        return sum(line.paid for line in self.lines)
+
+    @property
+    def captured(self) -> Minor:
+        return sum(payment.captured for payment in self.payments)
+
+    @property
+    def refunded(self) -> Minor:
+        return sum(payment.refunded for payment in self.payments)
+
+    def line(self, line_id: UUID) -> LineFacts:
+        """The line with that id. Raises ``KeyError``."""
+        for line in self.lines:
+            if line.id == line_id:
+                return line
+        raise KeyError(line_id)
+
+    @property
+    def items(self) -> tuple[LineFacts, ...]:
+        """The lines that are no charges: what the customer sees as things bought."""
+        return tuple(line for line in self.lines if line.kind not in CHARGES)
+
+    @property
+    def charges(self) -> tuple[LineFacts, ...]:
+        return tuple(line for line in self.lines if line.kind in CHARGES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What somebody asks to send back: so many units of one line, and why.
+
+    ``spans`` are the positions this request holds already (a confirmed return); empty means that the
+    lowest free ones are taken.
+    """
+
+    line_id: UUID
+    units: int
+    reason: str | None = None
+    condition: str | None = None
+    note: str = ""
+    photos: int = 0
+    missing_accessories: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnRequest:
+    """Everything the policy and the refund engine need to know of one return."""
+
+    wanted: tuple[Wanted, ...]
+    requested_at: datetime
+    kind: str = "return"
+    resolution: str = "refund"
+    postage: Minor = 0
+    """What the chosen way of sending costs the customer, to be deducted; 0 when the merchant pays."""
+    extra: tuple["Addition", ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addition:
+    """Goodwill or a bonus that a person grants, kept apart from what is owed (money.md 8)."""
+
+    code: str
+    amount: Minor
+    reason: str
+    granted_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """A promise with a date, for pages that tell what happens next."""
+
+    code: str
+    on: date

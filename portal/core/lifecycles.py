@@ -1,0 +1,148 @@
+"""Every state machine as a table: state -> step -> next state. Pages, checks and tests read these."""
+
+from dataclasses import dataclass
+
+
+class IllegalStep(Exception):
+    """That step is not possible from that state; ``allowed`` says which are."""
+
+    def __init__(self, lifecycle: str, state: str, step: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{lifecycle}: {step!r} is not possible from {state!r}; possible: {', '.join(allowed) or 'nothing'}")
+        self.lifecycle, self.state, self.step, self.allowed = lifecycle, state, step, allowed
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """A machine: where it starts and which step leads where."""
+
+    name: str
+    start: str
+    steps: dict[str, dict[str, str]]
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Every state, in the order of the table."""
+        found = dict.fromkeys(self.steps)
+        for steps in self.steps.values():
+            found.update(dict.fromkeys(steps.values()))
+        return tuple(found)
+
+    def can(self, state: str, step: str) -> bool:
+        return step in self.steps.get(state, {})
+
+    def allowed(self, state: str) -> tuple[str, ...]:
+        return tuple(self.steps.get(state, {}))
+
+    def after(self, state: str, step: str) -> str:
+        """The state that ``step`` leads to. Raises ``IllegalStep``."""
+        if not self.can(state, step):
+            raise IllegalStep(self.name, state, step, self.allowed(state))
+        return self.steps[state][step]
+
+    def final(self, state: str) -> bool:
+        return not self.steps.get(state)
+
+
+RETURN = Lifecycle(
+    "return",
+    start="draft",
+    steps={
+        "draft": {"submit": "requested", "authorize": "approved", "cancel": "canceled", "expire": "expired"},
+        "requested": {"approve": "approved", "decline": "declined", "cancel": "canceled"},
+        "approved": {
+            "ship": "in_transit",
+            "receive_some": "partially_received",
+            "receive": "received",
+            "cancel": "canceled",
+            "expire": "expired",
+        },
+        "in_transit": {"receive_some": "partially_received", "receive": "received"},
+        "partially_received": {
+            "receive_some": "partially_received",
+            "receive": "received",
+            "inspect": "inspected",
+        },
+        "received": {"inspect": "inspected"},
+        "inspected": {"close": "closed"},
+        "declined": {"undo": "requested"},
+        "canceled": {},
+        "expired": {},
+        "closed": {"reopen": "inspected"},
+    },
+)
+"""A return's way. What arrived, what it is worth and what was paid are machines and counts of their own."""
+
+REFUND = Lifecycle(
+    "refund",
+    start="pending_approval",
+    steps={
+        "pending_approval": {"approve": "approved", "cancel": "canceled"},
+        "approved": {"send": "pending", "cancel": "canceled"},
+        "pending": {"succeed": "succeeded", "fail": "failed", "resend": "pending"},
+        "succeeded": {"fail": "failed"},
+        "failed": {"retry": "approved", "cancel": "canceled"},
+        "canceled": {},
+    },
+)
+"""What is owed. It holds its quota from the start until it failed and was given up, or was canceled."""
+
+PAYOUT = Lifecycle(
+    "payout",
+    start="planned",
+    steps={
+        "planned": {"submit": "submitting", "cancel": "canceled"},
+        "submitting": {"lose": "unknown", "accept": "pending", "succeed": "succeeded", "fail": "failed"},
+        "unknown": {"submit": "submitting", "accept": "pending", "succeed": "succeeded", "fail": "failed"},
+        "pending": {"succeed": "succeeded", "fail": "failed", "ask": "requires_action"},
+        "requires_action": {"succeed": "succeeded", "fail": "failed"},
+        "succeeded": {"fail": "failed"},
+        "failed": {},
+        "canceled": {},
+    },
+)
+"""One transfer to one tender. An answer that was not understood is ``unknown``, never ``failed``."""
+
+SHIPMENT = Lifecycle(
+    "shipment",
+    start="label_pending",
+    steps={
+        "label_pending": {"label": "label_created", "announce": "pre_transit", "fail": "exception", "void": "canceled"},
+        "label_created": {
+            "announce": "pre_transit",
+            "scan": "in_transit",
+            "deliver": "delivered",
+            "void": "canceled",
+        },
+        "pre_transit": {"scan": "in_transit", "deliver": "delivered", "void": "canceled"},
+        "in_transit": {
+            "go_out": "out_for_delivery",
+            "hold": "available_for_pickup",
+            "deliver": "delivered",
+            "fail": "exception",
+            "lose": "lost",
+            "send_back": "return_to_sender",
+        },
+        "out_for_delivery": {"deliver": "delivered", "fail": "exception"},
+        "available_for_pickup": {"deliver": "delivered", "send_back": "return_to_sender"},
+        "exception": {"label": "label_created", "scan": "in_transit", "deliver": "delivered", "lose": "lost", "void": "canceled"},
+        "delivered": {},
+        "lost": {"deliver": "delivered"},
+        "return_to_sender": {},
+        "canceled": {},
+    },
+)
+
+LINK = Lifecycle(
+    "link",
+    start="open",
+    steps={"open": {"finish": "finished", "revoke": "revoked"}, "finished": {}, "revoked": {}},
+)
+"""Expiry is a date and no state: an open link past it is dead until it is extended."""
+
+MAIL = Lifecycle(
+    "mail",
+    start="queued",
+    steps={"queued": {"send": "sent", "fail": "failed"}, "failed": {"retry": "queued"}, "sent": {}},
+)
+
+LIFECYCLES = (RETURN, REFUND, PAYOUT, SHIPMENT, LINK, MAIL)

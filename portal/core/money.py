@@ -1,0 +1,78 @@
+"""Amounts: integer minor units of an ISO 4217 currency, shared out without losing a cent."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+Minor = int
+"""An amount in minor units (cents, yen, fils); the currency stands on the order."""
+
+_EXPONENTS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+
+
+def exponent(currency: str) -> int:
+    """How many decimals ``currency`` has (ISO 4217): JPY 0, EUR 2, KWD 3."""
+    return _EXPONENTS.get(currency, 2)
+
+
+def minor(amount: Decimal | str | int, currency: str, *, round_to_unit: bool = False) -> Minor:
+    """``amount`` in whole units of ``currency`` as minor units.
+
+    Raises ``ValueError`` when it is no number, or has more decimals than the currency and
+    ``round_to_unit`` (half up, away from zero) is not asked for.
+    """
+    try:
+        scaled = Decimal(amount).scaleb(exponent(currency))
+    except InvalidOperation:
+        raise ValueError(f"{amount!r} is not an amount of {currency}") from None
+    if not scaled.is_finite():
+        raise ValueError(f"{amount!r} is not an amount of {currency}")
+    whole = scaled.quantize(Decimal(1), ROUND_HALF_UP)
+    if whole != scaled and not round_to_unit:
+        raise ValueError(f"{amount} has more decimals than {currency} allows ({exponent(currency)})")
+    return int(whole)
+
+
+def major(amount: Minor, currency: str) -> Decimal:
+    """``amount`` in whole units of ``currency``, exact, for formatting and for files."""
+    return Decimal(amount).scaleb(-exponent(currency))
+
+
+def rounded(numerator: int, denominator: int) -> int:
+    """``numerator / denominator`` to the nearest integer, halves up. ``denominator`` is positive."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def share(amount: Minor, before: int, after: int, of: int) -> Minor:
+    """The part of ``amount`` that belongs to units ``before``..``after`` out of ``of``, in minor units.
+
+    Telescopes: over any sequence of partial returns the shares sum to ``amount``, so no rounding
+    tolerance is ever needed (money.md 5). Raises ``ValueError`` on a bad span.
+    """
+    if not 0 <= before <= after <= of or of <= 0:
+        raise ValueError(f"units {before}..{after} of {of} is not a span")
+    return rounded(amount * after, of) - rounded(amount * before, of)
+
+
+def allocate(amount: Minor, weights: Sequence[int]) -> list[Minor]:
+    """``amount`` spread in proportion to ``weights`` by largest remainder, ties to the first.
+
+    The parts sum to ``amount`` exactly. With all weights zero the parts are equal, the first ones a
+    unit larger. Raises ``ValueError`` without weights, or with a negative one.
+    """
+    if not weights or min(weights) < 0:
+        raise ValueError("weights must be given and not negative")
+    total = sum(weights)
+    if total == 0:
+        return allocate(amount, [1] * len(weights))
+    sign = -1 if amount < 0 else 1
+    amount = abs(amount)
+    parts = [amount * weight // total for weight in weights]
+    remainders = [amount * weight % total for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-remainders[i], i))
+    for i in by_remainder[: amount - sum(parts)]:
+        parts[i] += 1
+    return [sign * part for part in parts]

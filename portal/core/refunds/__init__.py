@@ -1,0 +1,1 @@
+"""What is owed back: value, tax, shipping and fees as a breakdown that always sums."""
