@@ -1,0 +1,151 @@
+"""What every table shares: the session, column types, ids, and the one way to write."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from portal.core.lifecycles import Lifecycle
+
+naming = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Declarative base with named constraints, so that migrations can speak of them."""
+
+    metadata = sa.MetaData(naming_convention=naming)
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """An aware moment, kept in UTC on both databases. A naive one is refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+
+
+def uuid7() -> UUID:
+    """A new id: a millisecond clock, then randomness; sorts by creation (RFC 9562)."""
+    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
+
+
+def key() -> Mapped[UUID]:
+    return mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+
+
+def merchant_key() -> Mapped[UUID]:
+    return mapped_column(sa.ForeignKey("merchants.id"))
+
+
+def amount(default: int | None = 0) -> Mapped[int]:
+    """A column of minor units; the currency stands on the order."""
+    return mapped_column(sa.BigInteger, default=default)
+
+
+def units() -> Mapped[int]:
+    return mapped_column(sa.Integer, default=0)
+
+
+def within_merchant(table: str, column: str) -> sa.ForeignKeyConstraint:
+    """A reference that cannot leave the merchant: both ids must match the same row."""
+    return sa.ForeignKeyConstraint(["merchant_id", column], [f"{table}.merchant_id", f"{table}.id"])
+
+
+def state_of(lifecycle: Lifecycle, column: str = "state") -> sa.CheckConstraint:
+    """The database knows the same states as the table of the lifecycle."""
+    states = ", ".join(f"'{state}'" for state in lifecycle.states)
+    return sa.CheckConstraint(f"{column} IN ({states})", name=f"{column}_known")
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One use case, one transaction: committed at the end, rolled back by any error.
+
+    On SQLite the write lock is taken at once, so that a transaction that reads first and writes then
+    can never meet a newer snapshot. An open read is ended first; unsaved changes outside are an error.
+    """
+    session = db.session()
+    if session.in_transaction():
+        if session.new or session.dirty or session.deleted:
+            raise RuntimeError("changes were made outside of transaction()")
+        session.commit()
+    session.connection(execution_options={"writes": True})
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def dialect() -> str:
+    return db.engine.dialect.name
+
+
+def insert_ignore(table: Any) -> Any:
+    """``INSERT ... ON CONFLICT DO NOTHING`` on both databases."""
+    if dialect() == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    return insert(table).on_conflict_do_nothing()
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """What both databases need: SQLite waits for its one writer, PostgreSQL gives up on a dead peer."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 30, "check_same_thread": False}}
+    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+
+
+@event.listens_for(Engine, "connect")
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    if not connection.__class__.__module__.startswith("sqlite3"):
+        return
+    connection.isolation_level = None  # we say BEGIN ourselves, see _begin
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: sa.Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

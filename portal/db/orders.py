@@ -1,0 +1,218 @@
+"""Orders as they were paid: lines, taxes, tenders, and what was given back elsewhere."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.facts import LINE_KINDS
+from portal.db.base import Base, Json, UtcTime, amount, key, merchant_key, units, within_merchant
+
+
+class Order(Base):
+    """One order. Amounts live on its lines; shipping and fees are lines of their own kind."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        sa.UniqueConstraint("merchant_id", "id"),
+        sa.UniqueConstraint("merchant_id", "source", "external_id"),
+        sa.Index("ix_orders_number", "merchant_id", "number_key"),
+        sa.Index("ix_orders_email", "merchant_id", "email"),
+        sa.Index("ix_orders_customer", "merchant_id", "customer_ref"),
+        sa.Index("ix_orders_placed", "merchant_id", "placed_at", "id"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    source: Mapped[str] = mapped_column(sa.String(20))
+    external_id: Mapped[str] = mapped_column(sa.String(100))
+    number: Mapped[str] = mapped_column(sa.String(60))
+    number_key: Mapped[str] = mapped_column(sa.String(60))
+    """The number as people type it: lower case, letters and digits alone (core.intake.number_key)."""
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    placed_at: Mapped[datetime] = mapped_column(UtcTime)
+    state: Mapped[str] = mapped_column(sa.String(20), default="confirmed")
+    """As the channel has it: pending, confirmed, canceled."""
+    prices_include_tax: Mapped[bool] = mapped_column(default=True)
+    customer_ref: Mapped[str] = mapped_column(sa.String(100), default="")
+    email: Mapped[str] = mapped_column(sa.String(254), default="")
+    """Lower case."""
+    name: Mapped[str] = mapped_column(sa.String(200), default="")
+    phone: Mapped[str] = mapped_column(sa.String(40), default="")
+    language: Mapped[str] = mapped_column(sa.String(10), default="")
+    country: Mapped[str] = mapped_column(sa.String(2), default="")
+    postcode: Mapped[str] = mapped_column(sa.String(20), default="")
+    """Of the delivery address, upper case without blanks."""
+    address: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """Delivery address as the fields of core.shipping.Address."""
+    differs_minor: Mapped[int] = amount()
+    """Captured less the sum of the lines, as found at intake."""
+    notes: Mapped[list[str]] = mapped_column(Json, default=list)
+    """What the intake found odd, for people."""
+    digest: Mapped[str] = mapped_column(sa.String(64), default="")
+    """Of the payload: the same one again changes nothing."""
+    imported_at: Mapped[datetime] = mapped_column(UtcTime)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class OrderLine(Base):
+    """One line: what was bought and paid, how far it has come, what has been claimed and given back.
+
+    The counters and their checks are the last guard: the database refuses a unit or a cent too much.
+    """
+
+    __tablename__ = "order_lines"
+    __table_args__ = (
+        within_merchant("orders", "order_id"),
+        sa.UniqueConstraint("merchant_id", "id"),
+        sa.UniqueConstraint("order_id", "external_id"),
+        sa.Index("ix_order_lines_sku", "merchant_id", "sku"),
+        sa.CheckConstraint("kind IN ({})".format(", ".join(f"'{kind}'" for kind in LINE_KINDS)), name="kind_known"),
+        sa.CheckConstraint("units >= 0 AND shipped_units >= 0 AND shipped_units <= units", name="shipped_bought"),
+        sa.CheckConstraint("delivered_units >= 0 AND delivered_units <= shipped_units", name="delivered_shipped"),
+        sa.CheckConstraint(
+            "canceled_units >= 0 AND claimed_units >= 0 AND canceled_units + claimed_units <= units",
+            name="gone_bought",
+        ),
+        sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= paid_minor", name="refunded_paid"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    order_id: Mapped[UUID]
+    external_id: Mapped[str] = mapped_column(sa.String(100))
+    number: Mapped[int]
+    kind: Mapped[str] = mapped_column(sa.String(20), default="merchandise")
+    sku: Mapped[str] = mapped_column(sa.String(100), default="")
+    name: Mapped[str] = mapped_column(sa.String(300), default="")
+    variant: Mapped[str] = mapped_column(sa.String(200), default="")
+    category: Mapped[str] = mapped_column(sa.String(100), default="")
+    picture: Mapped[str] = mapped_column(sa.String(300), default="")
+    weight_g: Mapped[int] = units()
+    final_sale: Mapped[bool] = mapped_column(default=False)
+    parent_id: Mapped[UUID | None]
+    units: Mapped[int]
+    unit_price: Mapped[str] = mapped_column(sa.String(30))
+    """Exact decimal text in whole units of the currency; may have more decimals than it (0.001 GBP)."""
+    goods_minor: Mapped[int] = amount()
+    discount_minor: Mapped[int] = amount()
+    tax_minor: Mapped[int] = amount()
+    paid_minor: Mapped[int] = amount()
+    """goods - discount, plus tax where prices exclude it: the cap of everything given back."""
+    shipped_units: Mapped[int] = units()
+    delivered_units: Mapped[int] = units()
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    canceled_units: Mapped[int] = units()
+    canceled_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
+    claimed_units: Mapped[int] = units()
+    claimed_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
+    refunded_minor: Mapped[int] = amount()
+
+
+class OrderLineTax(Base):
+    """One tax label of one line: charged, and given back."""
+
+    __tablename__ = "order_line_taxes"
+    __table_args__ = (
+        within_merchant("order_lines", "order_line_id"),
+        sa.UniqueConstraint("order_line_id", "label"),
+        sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= amount_minor", name="refunded_charged"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    order_line_id: Mapped[UUID]
+    label: Mapped[str] = mapped_column(sa.String(100))
+    rate_ppm: Mapped[int | None]
+    jurisdiction: Mapped[str] = mapped_column(sa.String(60), default="")
+    amount_minor: Mapped[int] = amount()
+    refunded_minor: Mapped[int] = amount()
+
+
+class Payment(Base):
+    """One tender and what it captured; two orders may share it. Open refunds count as refunded."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        sa.UniqueConstraint("merchant_id", "id"),
+        sa.UniqueConstraint("merchant_id", "provider", "reference"),
+        sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= captured_minor", name="refunded_captured"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    provider: Mapped[str] = mapped_column(sa.String(30), default="sandbox")
+    reference: Mapped[str] = mapped_column(sa.String(100))
+    """The provider's id of the capture."""
+    tender: Mapped[str] = mapped_column(sa.String(20))
+    """card, wallet, bank_transfer, store_credit, gift_card, cash"""
+    label: Mapped[str] = mapped_column(sa.String(100), default="")
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    captured_minor: Mapped[int] = amount()
+    refunded_minor: Mapped[int] = amount()
+
+
+class OrderPayment(Base):
+    """An order's own share of a payment, and what has been given back of that share."""
+
+    __tablename__ = "order_payments"
+    __table_args__ = (
+        within_merchant("orders", "order_id"),
+        within_merchant("payments", "payment_id"),
+        sa.UniqueConstraint("order_id", "payment_id"),
+        sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= share_minor", name="refunded_share"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    order_id: Mapped[UUID]
+    payment_id: Mapped[UUID]
+    share_minor: Mapped[int] = amount()
+    refunded_minor: Mapped[int] = amount()
+
+
+class OutsideRefund(Base):
+    """A refund that the shop or its gateway made without us; it counts against every cap."""
+
+    __tablename__ = "outside_refunds"
+    __table_args__ = (
+        within_merchant("orders", "order_id"),
+        sa.UniqueConstraint("order_id", "external_id"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    order_id: Mapped[UUID]
+    external_id: Mapped[str] = mapped_column(sa.String(100))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    amount_minor: Mapped[int] = amount()
+    """Money that was sent back."""
+    goods_minor: Mapped[int] = amount()
+    """What its lines say; may differ from the money, and then the order's notes say so."""
+    reason: Mapped[str] = mapped_column(sa.String(300), default="")
+    lines: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list)
+    """[{order_line_id, units, spans, amount, taxes: [[label, amount]]}]"""
+
+
+class Adjustment(Base):
+    """A row of a source that is no order: a stock write-off or a correction of the books."""
+
+    __tablename__ = "adjustments"
+    __table_args__ = (
+        sa.UniqueConstraint("merchant_id", "source", "external_id"),
+        sa.CheckConstraint("kind IN ('stock', 'finance')", name="kind_known"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    source: Mapped[str] = mapped_column(sa.String(20))
+    external_id: Mapped[str] = mapped_column(sa.String(100))
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    sku: Mapped[str] = mapped_column(sa.String(100), default="")
+    units: Mapped[int] = units()
+    amount_minor: Mapped[int] = amount()
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    text: Mapped[str] = mapped_column(sa.String(300), default="")

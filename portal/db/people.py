@@ -1,0 +1,58 @@
+"""The people who work here, and for which merchants in which role."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.access import ROLES, Actor
+from portal.db.base import Base, UtcTime, db, key, merchant_key
+
+
+class Person(Base):
+    """Somebody who signs in."""
+
+    __tablename__ = "people"
+
+    id: Mapped[UUID] = key()
+    email: Mapped[str] = mapped_column(sa.String(254), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    password_hash: Mapped[str] = mapped_column(sa.String(200))
+    language: Mapped[str] = mapped_column(sa.String(10), default="en")
+    active: Mapped[bool] = mapped_column(default=True)
+    session_epoch: Mapped[int] = mapped_column(default=0)
+    """Raised to end all sessions of this person at once."""
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Membership(Base):
+    """One role of one person at one merchant."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        sa.UniqueConstraint("person_id", "merchant_id"),
+        sa.CheckConstraint("role IN ({})".format(", ".join(f"'{role}'" for role in ROLES)), name="role_known"),
+    )
+
+    id: Mapped[UUID] = key()
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("people.id"))
+    merchant_id: Mapped[UUID] = merchant_key()
+    role: Mapped[str] = mapped_column(sa.String(20))
+
+
+def by_email(email: str) -> Person | None:
+    return db.session.scalar(sa.select(Person).where(Person.email == email.strip().lower()))
+
+
+def actor(person_id: UUID, epoch: int) -> Actor | None:
+    """The person as one who asks, with all roles; None when inactive or the session was ended."""
+    rows = db.session.execute(
+        sa.select(Person.name, Membership.merchant_id, Membership.role)
+        .outerjoin(Membership, Membership.person_id == Person.id)
+        .where(Person.id == person_id, Person.active, Person.session_epoch == epoch)
+    ).all()
+    if not rows:
+        return None
+    roles = {row.merchant_id: row.role for row in rows if row.merchant_id is not None}
+    return Actor(kind="person", id=person_id, name=rows[0].name, roles=roles)

@@ -1,0 +1,189 @@
+"""Returns from the first draft to the last unit inspected; photos, links and inspections with them."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.lifecycles import LINK, RETURN
+from portal.db.base import Base, Json, UtcTime, amount, key, merchant_key, state_of, units, within_merchant
+
+
+class Return(Base):
+    """One return. While it is a draft, agent and customer fill it in; then it is what was agreed."""
+
+    __tablename__ = "returns"
+    __table_args__ = (
+        within_merchant("orders", "order_id"),
+        within_merchant("policies", "policy_id"),
+        sa.UniqueConstraint("merchant_id", "id"),
+        sa.UniqueConstraint("nonce"),
+        state_of(RETURN),
+        sa.Index("ix_returns_queue", "merchant_id", "state", "id"),
+        sa.Index("ix_returns_email", "merchant_id", "email"),
+        sa.Index("ix_returns_name", "merchant_id", "name_key"),
+        sa.Index("ix_returns_order", "order_id"),
+        sa.Index("ix_returns_order_number", "merchant_id", "order_number_key"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    order_id: Mapped[UUID | None]
+    policy_id: Mapped[UUID]
+    number: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
+    state: Mapped[str] = mapped_column(sa.String(20), default="draft")
+    kind: Mapped[str] = mapped_column(sa.String(20), default="return")
+    channel: Mapped[str] = mapped_column(sa.String(20))
+    language: Mapped[str] = mapped_column(sa.String(10), default="en")
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    name: Mapped[str] = mapped_column(sa.String(200), default="")
+    name_key: Mapped[str] = mapped_column(sa.String(200), default="")
+    """Lower case, for search."""
+    email: Mapped[str] = mapped_column(sa.String(254), default="")
+    phone: Mapped[str] = mapped_column(sa.String(40), default="")
+    order_number: Mapped[str] = mapped_column(sa.String(60), default="")
+    """As typed where no order is connected, else the order's."""
+    order_number_key: Mapped[str] = mapped_column(sa.String(60), default="")
+    answered: Mapped[list[str]] = mapped_column(Json, default=list)
+    """Steps that are done, by core.returns.Step value."""
+    locked: Mapped[list[str]] = mapped_column(Json, default=list)
+    """Steps the agent answered and the customer may not change."""
+    note: Mapped[str] = mapped_column(sa.Text, default="")
+    """From the agent to the customer."""
+    address: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    sending: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The chosen way: carrier, service, method, amount, pays, point, slot, tracking_number."""
+    postage_minor: Mapped[int] = amount()
+    """Of the way back, to be deducted from the refund; 0 when the merchant pays."""
+    verdict: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The findings at confirm."""
+    breakdown: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The estimate as it was confirmed."""
+    estimate_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    decline_reason: Mapped[str] = mapped_column(sa.String(40), default="")
+    decline_message: Mapped[str] = mapped_column(sa.Text, default="")
+    closed_reason: Mapped[str] = mapped_column(sa.String(40), default="")
+    refund_state: Mapped[str] = mapped_column(sa.String(20), default="none")
+    """The vocabulary's refund_status axis, for lists."""
+    ship_by: Mapped[date | None]
+    nonce: Mapped[str | None] = mapped_column(sa.String(40))
+    """Of the form that made it: the same form twice makes one return."""
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    submitted_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    approved_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    received_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class ReturnLine(Base):
+    """So many units of one order line (or of a product typed in), and what became of them."""
+
+    __tablename__ = "return_lines"
+    __table_args__ = (
+        within_merchant("returns", "return_id"),
+        within_merchant("order_lines", "order_line_id"),
+        sa.UniqueConstraint("merchant_id", "id"),
+        sa.UniqueConstraint("return_id", "order_line_id"),
+        sa.Index("ix_return_lines_sku", "merchant_id", "sku"),
+        sa.CheckConstraint("units > 0", name="some"),
+        sa.CheckConstraint("authorized_units >= 0 AND authorized_units <= units", name="authorized_asked"),
+        sa.CheckConstraint("received_units >= 0 AND received_units <= authorized_units", name="received_authorized"),
+        sa.CheckConstraint(
+            "accepted_units >= 0 AND rejected_units >= 0 AND accepted_units + rejected_units <= received_units",
+            name="inspected_received",
+        ),
+        sa.CheckConstraint("refunded_units >= 0 AND refunded_units <= received_units", name="refunded_received"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    return_id: Mapped[UUID]
+    order_line_id: Mapped[UUID | None]
+    position: Mapped[int]
+    sku: Mapped[str] = mapped_column(sa.String(100), default="")
+    name: Mapped[str] = mapped_column(sa.String(300))
+    variant: Mapped[str] = mapped_column(sa.String(200), default="")
+    picture: Mapped[str] = mapped_column(sa.String(300), default="")
+    weight_g: Mapped[int] = units()
+    units: Mapped[int]
+    reason: Mapped[str | None] = mapped_column(sa.String(40))
+    condition: Mapped[str | None] = mapped_column(sa.String(20))
+    note: Mapped[str] = mapped_column(sa.Text, default="")
+    by_agent: Mapped[bool] = mapped_column(default=False)
+    spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
+    """The unit positions this return holds since it was confirmed."""
+    code: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
+    """The authorization code: valid for exactly these units."""
+    authorized_units: Mapped[int] = units()
+    received_units: Mapped[int] = units()
+    accepted_units: Mapped[int] = units()
+    rejected_units: Mapped[int] = units()
+    refunded_units: Mapped[int] = units()
+
+
+class Photo(Base):
+    """A picture that the customer sent of one line; re-encoded, kept outside the web root."""
+
+    __tablename__ = "photos"
+    __table_args__ = (within_merchant("return_lines", "return_line_id"),)
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    return_line_id: Mapped[UUID]
+    width: Mapped[int]
+    height: Mapped[int]
+    size: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Inspection(Base):
+    """What the dock found of some received units: a grade, and what becomes of them."""
+
+    __tablename__ = "inspections"
+    __table_args__ = (
+        within_merchant("return_lines", "return_line_id"),
+        sa.CheckConstraint("units > 0", name="some"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    return_line_id: Mapped[UUID]
+    units: Mapped[int]
+    grade: Mapped[str] = mapped_column(sa.String(1))
+    disposition: Mapped[str] = mapped_column(sa.String(40))
+    accepted: Mapped[bool]
+    note: Mapped[str] = mapped_column(sa.Text, default="")
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    by_name: Mapped[str] = mapped_column(sa.String(200), default="")
+
+
+class Link(Base):
+    """A pre-authorized link. The token itself is stored nowhere, only its digest."""
+
+    __tablename__ = "links"
+    __table_args__ = (
+        within_merchant("returns", "return_id"),
+        sa.UniqueConstraint("digest"),
+        state_of(LINK),
+        sa.CheckConstraint("purpose IN ('finish', 'status')", name="purpose_known"),
+        sa.Index("ix_links_return", "return_id"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    return_id: Mapped[UUID]
+    purpose: Mapped[str] = mapped_column(sa.String(10))
+    nonce: Mapped[str] = mapped_column(sa.String(64))
+    """Random; with the server's secret it gives the token again, to mail or show it (core.links)."""
+    digest: Mapped[str] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(10), default="open")
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    created_by: Mapped[UUID | None]
+    opened_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When the customer pressed Continue: fetching the page is no opening."""
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -1,0 +1,45 @@
+"""Stock per SKU, location and bucket, changed only by movements that say why."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db.base import Base, UtcTime, key, merchant_key, units
+
+BUCKETS = ("expected", "quarantine", "available", "damaged", "reserved")
+
+
+class StockLevel(Base):
+    """How many units lie in a bucket; the sum of its movements."""
+
+    __tablename__ = "stock_levels"
+    __table_args__ = (
+        sa.UniqueConstraint("merchant_id", "sku", "location", "bucket"),
+        sa.CheckConstraint("bucket IN ({})".format(", ".join(f"'{b}'" for b in BUCKETS)), name="bucket_known"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    sku: Mapped[str] = mapped_column(sa.String(100))
+    location: Mapped[str] = mapped_column(sa.String(60), default="main")
+    bucket: Mapped[str] = mapped_column(sa.String(12))
+    units: Mapped[int] = units()
+
+
+class StockMovement(Base):
+    """One change of one bucket. Append-only."""
+
+    __tablename__ = "stock_movements"
+    __table_args__ = (sa.Index("ix_stock_movements_sku", "merchant_id", "sku"),)
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    sku: Mapped[str] = mapped_column(sa.String(100))
+    location: Mapped[str] = mapped_column(sa.String(60), default="main")
+    bucket: Mapped[str] = mapped_column(sa.String(12))
+    delta: Mapped[int]
+    why: Mapped[str] = mapped_column(sa.String(40))
+    return_line_id: Mapped[UUID | None]
+    at: Mapped[datetime] = mapped_column(UtcTime)
