@@ -1,0 +1,152 @@
+"""What the portal needs from the outside, as Protocols in the words of the core.
+
+May import: core. Errors are two: ``Unavailable`` (try again) and ``Declined`` (do not).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from portal.core.addresses import Address, AddressFinding, AddressRules
+from portal.core.documents import PackingSlip, Receipt
+from portal.core.shipping import (
+    CarrierCapabilities,
+    Document,
+    Method,
+    Parcel,
+    Pickup,
+    PickupSlot,
+    Rate,
+    ServicePoint,
+    Shipment,
+    ShipmentRequest,
+    TrackingQuery,
+    TrackingUpdate,
+)
+
+
+class Unavailable(Exception):
+    """The other side could not be reached, was too slow, or was at fault: the same call may succeed later.
+
+    Whether it took effect is not known, so it is repeated with the same idempotency key.
+    """
+
+
+class Declined(Exception):
+    """The other side understood and said no: repeating the same call will not help.
+
+    ``code`` is a short stable word (``not_served``, ``too_heavy`` ...) that pages have a sentence for;
+    ``message`` is the other side's own text, for staff and logs, without personal data.
+    """
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code, self.message = code, message
+
+
+class Carrier(Protocol):
+    """Takes parcels from customers to the warehouse.
+
+    Amounts are minor units of ``ShipmentRequest.currency``; weights grams, lengths millimetres; times aware.
+    ``sender`` is the customer and ``recipient`` the warehouse; an adapter whose carrier wants it otherwise
+    swaps.
+    Every method may raise ``Unavailable`` and, where it says so, ``Declined``.
+    """
+
+    @property
+    def code(self) -> str:
+        """The stable name that rates, shipments and settings know it by."""
+
+    @property
+    def name(self) -> str:
+        """The name people know it by; a proper name, not translated."""
+
+    @property
+    def capabilities(self) -> CarrierCapabilities: ...
+
+    def quote(self, request: ShipmentRequest) -> tuple[Rate, ...]:
+        """What it offers for this request, cheapest first, never empty; ``Rate.id`` is stable from quote to
+        quote.
+
+        Buys nothing. Raises ``Declined``: ``not_served``, ``too_heavy``, ``currency_not_served``,
+        ``method_not_offered``.
+        """
+
+    def create_return(self, request: ShipmentRequest, rate: Rate, *, idempotency_key: str) -> Shipment:
+        """Buy ``rate`` and make its documents.
+
+        The same key gives the same shipment, however often it is asked and by whichever process, and is
+        charged once.
+        Raises ``Declined``: those of ``quote``, ``rate_gone``, ``service_point_unknown``,
+        ``tracking_number_wrong``.
+        """
+
+    def void(self, shipment: Shipment) -> None:
+        """Take a label back that was not used; voiding it again is no error.
+
+        Raises ``Declined``: ``already_used``, or ``not_voidable`` where ``capabilities.void`` is false.
+        """
+
+    def track(self, queries: Sequence[TrackingQuery], *, now: datetime) -> tuple[TrackingUpdate, ...]:
+        """Everything known until ``now`` about these numbers, oldest first; of a number it does not know,
+        nothing.
+        """
+
+    def service_points(
+        self, near: Address, *, method: Method | None = None, limit: int = 10
+    ) -> tuple[ServicePoint, ...]:
+        """Places to bring a parcel, nearest first; empty where there are none."""
+
+    def pickup_slots(
+        self, address: Address, parcels: Sequence[Parcel], *, now: datetime
+    ) -> tuple[PickupSlot, ...]:
+        """When it could come to fetch, soonest first; empty where it does not come."""
+
+    def schedule_pickup(
+        self, slot: PickupSlot, shipment: Shipment, *, note: str = "", now: datetime, idempotency_key: str
+    ) -> Pickup:
+        """Agree a pickup; the same key gives the same one. Raises ``Declined``: ``slot_gone``,
+        ``not_offered``.
+        """
+
+    def cancel_pickup(self, pickup: Pickup) -> None:
+        """Call a pickup off; doing it again is no error. Raises ``Declined``: ``too_late``,
+        ``not_offered``.
+        """
+
+    def health(self) -> None:
+        """Nothing when it can be used now; raises ``Unavailable`` with the reason when not. Buys nothing."""
+
+
+class Documents(Protocol):
+    """Draws papers and codes. Never fails for content: long texts are wrapped or shrunk. Same input, same
+    bytes.
+    """
+
+    def receipt(self, receipt: Receipt, *, language: str, size: str = "a4") -> Document:
+        """The customer's receipt as PDF, ``size`` a4 or letter, in ``language`` (BCP 47)."""
+
+    def packing_slip(self, slip: PackingSlip, *, language: str, size: str = "a4") -> Document:
+        """The sheet for the parcel as PDF, with the return number as QR code."""
+
+    def qr_svg(self, text: str, *, title: str = "") -> str:
+        """``text`` as an inline ``<svg>`` without any style or script; ``title`` is its accessible name."""
+
+    def qr_png(self, text: str) -> bytes:
+        """``text`` as a PNG for e-mail."""
+
+
+class Addresses(Protocol):
+    """What the countries of the world ask of an address. Local data: no method fails or waits."""
+
+    def countries(self, language: str) -> tuple[tuple[str, str], ...]:
+        """Every country as (ISO 3166-1 alpha-2, name in ``language``), sorted by name."""
+
+    def rules(self, country: str) -> AddressRules:
+        """What ``country`` asks, and how its forms are ordered; general rules where little is known."""
+
+    def check(self, address: Address) -> tuple[AddressFinding, ...]:
+        """Everything wrong with ``address``, in the order of the form; empty when nothing is."""
+
+    def printed(self, address: Address, *, language: str, sent_from: str = "") -> tuple[str, ...]:
+        """The lines of an envelope; the country is named when it is not ``sent_from``."""
