@@ -3,12 +3,14 @@
 May import: core. Errors are two: ``Unavailable`` (try again) and ``Declined`` (do not).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from portal.core.addresses import Address, AddressFinding, AddressRules
 from portal.core.documents import PackingSlip, Receipt
+from portal.core.money import Minor
 from portal.core.shipping import (
     CarrierCapabilities,
     Document,
@@ -150,3 +152,59 @@ class Addresses(Protocol):
 
     def printed(self, address: Address, *, language: str, sent_from: str = "") -> tuple[str, ...]:
         """The lines of an envelope; the country is named when it is not ``sent_from``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundResult:
+    """What a gateway says of one refund. ``state`` is pending, requires_action, succeeded or failed."""
+
+    state: str
+    reference: str
+    amount: Minor
+    currency: str
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capture:
+    """What a gateway knows of one capture, in minor units."""
+
+    reference: str
+    currency: str
+    captured: Minor
+    refunded: Minor
+
+
+class Payments(Protocol):
+    """Gives money back to where it came from. Amounts are minor units of the capture's currency.
+
+    A refund is asked for under a key that names the intent for ever: the same key never pays twice, whoever
+    asks and however often. ``Unavailable`` means that nobody knows whether it took effect.
+    """
+
+    @property
+    def code(self) -> str: ...
+
+    def capture(self, reference: str) -> Capture | None:
+        """What is known of a capture; None when there is no such. Raises ``Unavailable``."""
+
+    def refund(self, *, key: str, reference: str, amount: Minor, currency: str) -> RefundResult:
+        """Give ``amount`` of the capture back. Raises ``Unavailable``, or ``Declined``: ``too_much``,
+        ``unknown_capture``, ``key_reused`` (the same key with another amount or capture).
+        """
+
+    def look_up(self, *, key: str) -> RefundResult | None:
+        """What became of the refund with that key; None when it never arrived. Raises ``Unavailable``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateways:
+    """Everything outside, as one value that is built at the start and passed as a parameter."""
+
+    payments: Mapping[str, Payments]
+    carriers: Mapping[str, Carrier]
+    mailer: "Mailer"
+    documents: Documents
+    addresses: Addresses
+    words: "Callable[[str, str], Words]"
+    """(language, zone) -> words; for documents and messages that are written outside a request."""
