@@ -128,7 +128,7 @@ SETTINGS: tuple[Setting, ...] = (
         default="",
         read=text,
         shown_default="required in production",
-        meaning=f"Signs sessions and forms; {SECRET_LENGTH} characters or more. A new one signs everybody out.",
+        meaning=f"Signs sessions and forms; {SECRET_LENGTH} or more characters. A new one signs all out.",
     ),
     Setting(
         name="DATA_DIR",
