@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""Everything a desk needs, from a bare machine with nothing but Python.
+
+    python3 dev.py demo [--port N] [--reset]   the portal with demo orders, in your browser
+    python3 dev.py test [PYTEST ARGUMENTS]     every test, on SQLite and PostgreSQL, with a real browser
+    python3 dev.py flask ARGUMENTS             the project's command line, in the demo's settings by default
+    python3 dev.py words                       gather texts to translate, compile the translations
+
+Standard library only. Each command first sets up what it needs, and is quiet when nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+DEMO = ROOT / ".demo"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LANGUAGES = ("de", "fr")
+
+
+class Stop(Exception):
+    """Something only the person at the desk can mend; its text says what to do."""
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+# ----------------------------------------------------------------------------------------------------- set-up
+
+
+def home() -> Path:
+    """The folder for the environment: in the checkout, or outside where others could not read it.
+
+    PostgreSQL refuses to run as root, so the tests start it as another user, who must reach its files.
+    """
+    if os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in (ROOT, *ROOT.parents)):
+        return ROOT
+    name = "returns-portal-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+    lasting = Path("/var/tmp")  # noqa: S108
+    base = lasting if lasting.is_dir() else Path(tempfile.gettempdir())
+    folder = base / name
+    folder.mkdir(mode=0o755, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise Stop(f"{folder} belongs to somebody else. Remove it, then run this again.")
+    return folder
+
+
+def environment(lock: str) -> Path:
+    """The Python that has what ``lock`` lists, set up now where it is not."""
+    folder = home()
+    with (folder / ".dev.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # two commands at once: one sets up, the other waits
+        return _environment(folder / ".venv", lock)
+
+
+def _environment(venv: Path, lock: str) -> Path:
+    python = venv / "bin" / "python"
+    wanted = f"{sys.version_info[:3]} {hashlib.sha256((ROOT / lock).read_bytes()).hexdigest()}"
+    stamp = venv / f".{lock}.done"
+    if stamp.is_file() and stamp.read_text() == wanted and python.exists():
+        return python
+    began = time.monotonic()
+    os.umask(0o022)
+    made_for = venv / ".python"
+    if not python.exists() or not made_for.is_file() or made_for.read_text() != str(sys.version_info[:3]):
+        need_venv()
+        say(f"Making an environment in {venv} ...")
+        run([sys.executable, "-m", "venv", "--clear", str(venv)])
+        made_for.write_text(str(sys.version_info[:3]))
+    say(f"Installing what {lock} lists (the first time takes a minute or two) ...")
+    for old in venv.glob(".requirements*.done"):
+        old.unlink()
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
+    run([*pip, "--require-hashes", "-r", str(ROOT / lock)])
+    stamp.write_text(wanted)
+    if lock == "requirements-test.txt":  # it has everything the other has
+        base = hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()
+        (venv / ".requirements.txt.done").write_text(f"{sys.version_info[:3]} {base}")
+    say(f"Ready after {time.monotonic() - began:.0f} seconds.")
+    return python
+
+
+def run(command: Sequence[str], **more: object) -> None:
+    """Run it to its end; stop with what it said where it fails."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, cwd=ROOT, **more)  # type: ignore[call-overload]
+    if done.returncode:
+        raise Stop(f"This failed: {' '.join(command)}")
+
+
+def need_venv() -> None:
+    """Debian ships Python without what makes environments."""
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        install(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv", "Python's venv")
+
+
+def need_browser() -> None:
+    """The tests drive a real browser: one on the PATH, or Playwright's own."""
+    own = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    if not any(map(shutil.which, BROWSERS)) and not list(own.glob("chromium*/chrome*/*")):
+        install("chromium", "A Chromium browser")
+
+
+def install(package: str, what: str) -> None:
+    line = f"apt-get update && apt-get install -y --no-install-recommends {package}"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Stop(f"{what} is missing. On Debian and Ubuntu this installs it:\n\n    sudo sh -c '{line}'\n")
+    say(f"{what} is missing: installing Debian's package {package} ...")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-qq"], env=quiet, stdout=subprocess.DEVNULL)
+    run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package],
+        env=quiet,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- demo
+
+
+def demo(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="dev.py demo", description="The portal with demo orders.")
+    parser.add_argument("--port", type=int, default=8000, help="where it listens (8000)")
+    parser.add_argument("--reset", action="store_true", help="forget the demo's data and start over")
+    wanted = parser.parse_args(arguments)
+    python = environment("requirements.txt")
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    need_free(wanted.port)
+    with only_one_demo(reset=wanted.reset):
+        return serve(python, wanted.port)
+
+
+@contextmanager
+def only_one_demo(*, reset: bool) -> Iterator[None]:
+    with (home() / ".demo.lock").open("w") as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Stop("The demo of this checkout is already running. Stop it with Ctrl-C first.") from None
+        if reset and DEMO.exists():
+            shutil.rmtree(DEMO)
+            say("The demo's data are gone; starting over.")
+        DEMO.mkdir(exist_ok=True)
+        yield
+
+
+def need_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as fault:
+            raise Stop(
+                f"Port {port} cannot be used ({getattr(fault, 'strerror', None) or fault}). "
+                f"Choose another: python3 dev.py demo --port {port + 1 if port < 65535 else 8001}"
+            ) from None
+
+
+def demo_environment(port: int) -> dict[str, str]:
+    """The settings of the demo. Its key is made once, so that a second start keeps sessions and links."""
+    DEMO.mkdir(exist_ok=True)
+    key = DEMO / "secret-key"
+    if not key.exists():
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(32))
+    ours = {
+        "APP_ENV": "demo",
+        "DATA_DIR": str(DEMO),
+        "SECRET_KEY_FILE": str(key),
+        "BASE_URL": f"http://127.0.0.1:{port}",
+        "MAILER": "sandbox",
+        "FLASK_APP": "wsgi",
+    }
+    foreign = {"SECRET_KEY", "DATABASE_URL", "DATABASE_URL_FILE", "UPLOAD_DIR", "SMTP_HOST"}
+    return {**{k: v for k, v in os.environ.items() if k not in foreign}, **ours}
+
+
+def serve(python: Path, port: int) -> int:
+    env = demo_environment(port)
+    flask = [str(python), "-m", "flask"]
+    told = [
+        _told([*flask, *command], env) for command in (["upgrade"], ["demo", "--base-url", env["BASE_URL"]])
+    ]
+    server = [str(python), "-m", "gunicorn", "wsgi:app", "--worker-class", "gthread", "--threads", "8"]
+    server += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "3", "--no-control-socket"]
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, command in (("web", server), ("worker", [*flask, "work"])):
+            with (DEMO / f"{name}.log").open("ab") as log:
+                children[name] = subprocess.Popen(
+                    command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    start_new_session=True, preexec_fn=_die_with_parent,
+                )  # fmt: skip
+        wait_until_ready(f"{env['BASE_URL']}/readyz", children)
+        say(
+            f"\n{told[-1].strip()}\n\nLogs: {DEMO.name}/web.log, {DEMO.name}/worker.log. Ctrl-C stops everything."
+        )
+        while True:
+            need_alive(children)
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        say("\nStopping ...")
+        return 0
+    finally:
+        stop(children)
+
+
+def _told(command: Sequence[str], env: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise Stop(f"This failed: {' '.join(command[1:])}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _die_with_parent() -> None:
+    """Should this very process be killed, the kernel ends its children (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def wait_until_ready(address: str, children: dict[str, subprocess.Popen[bytes]]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        need_alive(children)
+        try:
+            with urllib.request.urlopen(address, timeout=2):  # noqa: S310  our own address
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise Stop(f"The web server does not answer.\n{last_lines('web')}")
+
+
+def need_alive(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            raise Stop(f"The {name} process ended by itself (code {child.returncode}).\n{last_lines(name)}")
+
+
+def last_lines(name: str) -> str:
+    log = DEMO / f"{name}.log"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:]) + f"\n(from {log.relative_to(ROOT)})"
+
+
+def stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Ask each process and its own children to end, wait, and insist after ten seconds."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    for child in children.values():
+        _signal(child, signal.SIGTERM)
+    until = time.monotonic() + 10
+    for child in children.values():
+        try:
+            child.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            pass
+        _signal(child, signal.SIGKILL)
+        child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], number: int) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+# ------------------------------------------------------------------------------------------------- the others
+
+
+def test(arguments: Sequence[str]) -> int:
+    need_browser()
+    python = environment("requirements-test.txt")
+    # The tests choose their own settings; only the database server to use may be given.
+    ours = {
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "TMPDIR",
+        "CI",
+        "TEST_DATABASE_URL",
+        "PLAYWRIGHT_BROWSERS_PATH",
+        "TERM",
+    }
+    env = {
+        k: v for k, v in os.environ.items() if k in ours or k.startswith(("PYTEST_", "HYPOTHESIS_", "LC_"))
+    }
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    return become([str(python), "-m", "pytest", "-n", "2", "--dist", "worksteal", *arguments], env)
+
+
+def flask(arguments: Sequence[str]) -> int:
+    python = environment("requirements.txt")
+    given = os.environ.get("DATA_DIR") or os.environ.get("DATABASE_URL") or os.environ.get("APP_ENV")
+    env = {**os.environ, "FLASK_APP": "wsgi"} if given else demo_environment(8000)
+    return become([str(python), "-m", "flask", *arguments], env)
+
+
+def words(_arguments: Sequence[str]) -> int:
+    """Bring every language's list up to date with the texts in the code, then compile."""
+    python = environment("requirements.txt")
+    folder = ROOT / "portal" / "translations"
+    pybabel = [str(python), "-m", "babel.messages.frontend", "--quiet"]
+    with tempfile.TemporaryDirectory() as temporary:
+        pot = f"{temporary}/messages.pot"
+        gather = ["extract", "-F", "pyproject.toml", "--add-location", "file", "--sort-by-file", "--no-wrap"]
+        run([*pybabel, *gather, "-o", pot, "."])
+        for language in LANGUAGES:
+            known = (folder / language / "LC_MESSAGES" / "messages.po").exists()
+            how = ["update", "--no-fuzzy-matching", "--ignore-obsolete"] if known else ["init"]
+            run([*pybabel, *how, "--no-wrap", "-i", pot, "-d", str(folder), "-l", language])
+    run([*pybabel, "compile", "-d", str(folder)])
+    return 0
+
+
+def become(command: Sequence[str], env: dict[str, str]) -> int:
+    """Hand this very process over, so that signals and the exit code are the command's own."""
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    os.execve(command[0], list(command), env)  # noqa: S606  no shell is wanted
+
+
+def main(arguments: Sequence[str]) -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036  an older Python gets this far
+        sys.exit("Python 3.11 or newer is needed.")
+    commands = {"demo": demo, "test": test, "flask": flask, "words": words}
+    if not arguments or arguments[0] not in commands:
+        say(__doc__ or "")
+        return 0 if arguments and arguments[0] in ("-h", "--help", "help") else 2
+    try:
+        return commands[arguments[0]](arguments[1:])
+    except Stop as reason:
+        print(reason, file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        say("\nStopped.")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
