@@ -1,0 +1,53 @@
+"""The returns portal. ``create_app`` wires adapters to ports; with ``cli`` the only module that sees both sides."""
+
+import os
+
+from flask import Flask
+
+from portal.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application for ``settings`` (the environment's when None), ready to serve or to run commands."""
+    from flask_migrate import Migrate
+
+    from portal import cli, logs, web
+    from portal.db import tables  # noqa: F401  every table is known before the first query
+    from portal.db.base import db, engine_options, prepare
+
+    settings = settings or Settings.from_env(os.environ)
+    app = Flask("portal", root_path=os.path.dirname(os.path.dirname(__file__)), static_folder=None)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SETTINGS=settings,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        MAX_CONTENT_LENGTH=64 * 1024 * 1024,
+        TESTING=settings.app_env == "test",
+    )
+    logs.configure(settings)
+    logs.init_request_logging(app)
+    db.init_app(app)
+    with app.app_context():
+        prepare(db.engine)
+    Migrate(app, db, directory=os.path.join(app.root_path, "migrations"))
+    app.extensions["gateways"] = gateways(app, settings)
+    web.init(app)
+    cli.init(app)
+    return app
+
+
+def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
+    """Every adapter that these settings ask for, as the one value that services are given."""
+    from portal.adapters import addresses, carriers, documents, mail, payments
+    from portal.ports import Gateways
+    from portal.words import Words
+
+    return Gateways(
+        payments=payments.build(settings.data_dir),
+        carriers=carriers.build(),
+        mailer=mail.build(settings, app),
+        documents=documents.build(),
+        addresses=addresses.build(),
+        words=Words,
+    )

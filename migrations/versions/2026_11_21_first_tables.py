@@ -727,7 +727,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payouts")),
         sa.UniqueConstraint("key", name=op.f("uq_payouts_key")),
         sa.UniqueConstraint("merchant_id", "id", name=op.f("uq_payouts_merchant_id_id")),
-        sa.UniqueConstraint("refund_id", "payment_id", name=op.f("uq_payouts_refund_id_payment_id")),
     )
     op.create_table(
         "photos",

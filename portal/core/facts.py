@@ -53,10 +53,14 @@ class LineFacts:
     parent_id: UUID | None = None
     shipped: int = 0
     delivered: int = 0
+    shipped_at: datetime | None = None
     delivered_at: datetime | None = None
+    """When the last of its units was sent and arrived, as far as is known; the return window starts there."""
     canceled: tuple[Span, ...] = ()
     claimed: tuple[Span, ...] = ()
     """Positions in open or finished returns, and in refunds made elsewhere."""
+    returned: tuple[Span, ...] = ()
+    """Those of ``claimed`` whose units are back, or were refunded elsewhere: what was announced only is not here."""
     refunded: Minor = 0
     """Given back for this line so far, tax included, open refunds counted (they hold their quota)."""
 
@@ -152,7 +156,8 @@ class Wanted:
     """What somebody asks to send back: so many units of one line, and why.
 
     ``spans`` are the positions this request holds already (a confirmed return); empty means that the
-    lowest free ones are taken.
+    lowest free ones are taken. With fewer ``units`` than ``spans`` hold (received, not announced) the
+    lowest of them count.
     """
 
     line_id: UUID
@@ -161,6 +166,8 @@ class Wanted:
     condition: str | None = None
     note: str = ""
     photos: int = 0
+    grade: str | None = None
+    """What the inspection found; it takes the place of the declared ``condition``."""
     missing_accessories: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
 
@@ -176,6 +183,8 @@ class ReturnRequest:
     postage: Minor = 0
     """What the chosen way of sending costs the customer, to be deducted; 0 when the merchant pays."""
     extra: tuple["Addition", ...] = field(default=())
+    fees_taken: tuple[str, ...] = ()
+    """Codes of per-return fees that an earlier refund of the same return took: nobody pays them twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +195,7 @@ class Addition:
     amount: Minor
     reason: str
     granted_by: str = ""
+    """The role that grants it; it must be one that approves refunds."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,13 +78,13 @@ REFUND = Lifecycle(
     steps={
         "pending_approval": {"approve": "approved", "cancel": "canceled"},
         "approved": {"send": "pending", "cancel": "canceled"},
-        "pending": {"succeed": "succeeded", "fail": "failed", "resend": "pending"},
+        "pending": {"succeed": "succeeded", "fail": "failed"},
         "succeeded": {"fail": "failed"},
         "failed": {"retry": "approved", "cancel": "canceled"},
         "canceled": {},
     },
 )
-"""What is owed. It holds its quota from the start until it failed and was given up, or was canceled."""
+"""What is owed. It holds its quota from the start until it fails or is canceled; a retry takes it again."""
 
 PAYOUT = Lifecycle(
     "payout",

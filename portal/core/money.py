@@ -1,7 +1,7 @@
 """Amounts: integer minor units of an ISO 4217 currency, shared out without losing a cent."""
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 Minor = int
 """An amount in minor units (cents, yen, fils); the currency stands on the order."""
@@ -12,6 +12,10 @@ _EXPONENTS = {
     **dict.fromkeys("CLF UYW".split(), 4),
 }
 
+_DIGITS = 18
+_WIDE = Context(prec=60)
+"""Wide enough that a price with many decimals is rounded where it says so and nowhere else."""
+
 
 def exponent(currency: str) -> int:
     """How many decimals ``currency`` has (ISO 4217): JPY 0, EUR 2, KWD 3."""
@@ -21,19 +25,28 @@ def exponent(currency: str) -> int:
 def minor(amount: Decimal | str | int, currency: str, *, round_to_unit: bool = False) -> Minor:
     """``amount`` in whole units of ``currency`` as minor units.
 
-    Raises ``ValueError`` when it is no number, or has more decimals than the currency and
-    ``round_to_unit`` (half up, away from zero) is not asked for.
+    Raises ``ValueError`` when it is no number, is beyond what a ledger holds (18 digits), or has more
+    decimals than the currency and ``round_to_unit`` (half up, away from zero) is not asked for;
+    ``TypeError`` for a float, which has lost the cents already.
     """
+    if isinstance(amount, float):
+        raise TypeError("a float is not an amount")
     try:
-        scaled = Decimal(amount).scaleb(exponent(currency))
+        exact = Decimal(amount)
     except InvalidOperation:
         raise ValueError(f"{amount!r} is not an amount of {currency}") from None
-    if not scaled.is_finite():
+    if not exact.is_finite() or exact.adjusted() + exponent(currency) >= _DIGITS:
         raise ValueError(f"{amount!r} is not an amount of {currency}")
-    whole = scaled.quantize(Decimal(1), ROUND_HALF_UP)
+    scaled = _WIDE.scaleb(exact, exponent(currency))
+    whole = scaled.quantize(Decimal(1), ROUND_HALF_UP, context=_WIDE)
     if whole != scaled and not round_to_unit:
         raise ValueError(f"{amount} has more decimals than {currency} allows ({exponent(currency)})")
     return int(whole)
+
+
+def line_total(unit_price: Decimal, units: int, currency: str) -> Minor:
+    """``units`` at ``unit_price`` (whole units of ``currency``, any decimals), rounded once, half up."""
+    return minor(_WIDE.multiply(unit_price, Decimal(units)), currency, round_to_unit=True)
 
 
 def major(amount: Minor, currency: str) -> Decimal:
@@ -44,6 +57,11 @@ def major(amount: Minor, currency: str) -> Decimal:
 def rounded(numerator: int, denominator: int) -> int:
     """``numerator / denominator`` to the nearest integer, halves up. ``denominator`` is positive."""
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+def portion(amount: Minor, basis_points: int) -> Minor:
+    """``basis_points`` (100 = 1 %) of ``amount``, halves up."""
+    return rounded(amount * basis_points, 10_000)
 
 
 def share(amount: Minor, before: int, after: int, of: int) -> Minor:

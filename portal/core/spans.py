@@ -71,6 +71,12 @@ def without(spans: Iterable[Span], gone: Iterable[Span]) -> tuple[Span, ...]:
     return left
 
 
+def overlap(spans: Iterable[Span], others: Iterable[Span]) -> bool:
+    """Whether a position is in both."""
+    held = tuple(spans)
+    return count(without(held, others)) != count(held)
+
+
 def worth(amount: Minor, spans: Iterable[Span], of: int) -> Minor:
     """What the positions in ``spans`` are worth of a line of ``of`` units that cost ``amount``."""
     return sum(share(amount, first, end, of) for first, end in spans)

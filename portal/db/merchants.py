@@ -7,6 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.core.addresses import address_from
+from portal.core.merchants import MerchantFacts
 from portal.core.policy.terms import Terms, from_json
 from portal.db.base import Base, Json, UtcTime, db, key, merchant_key
 
@@ -58,14 +60,30 @@ def every() -> list[Merchant]:
     return list(db.session.scalars(sa.select(Merchant).order_by(Merchant.name)))
 
 
-def terms(merchant_id: UUID, policy_id: UUID | None = None) -> tuple[UUID, Terms]:
-    """The terms of that version, or of the published one, and the version's id. Raises ``LookupError``."""
-    wanted = sa.select(Policy).join(Merchant, Merchant.id == Policy.merchant_id).where(Policy.merchant_id == merchant_id)
+def facts(row: Merchant) -> MerchantFacts:
+    return MerchantFacts(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        accent=row.accent,
+        language=row.language,
+        country=row.country,
+        currency=row.currency,
+        zone=row.zone,
+        support_email=row.support_email,
+        address=address_from(row.address),
+    )
+
+
+def with_terms(merchant_id: UUID, policy_id: UUID | None = None) -> tuple[MerchantFacts, UUID, Terms]:
+    """The merchant, with that version of its terms or the published one, in one query. Raises ``LookupError``."""
+    wanted = sa.select(Merchant, Policy).join(Policy, Policy.merchant_id == Merchant.id).where(Merchant.id == merchant_id)
     wanted = wanted.where(Policy.id == (policy_id if policy_id is not None else Merchant.policy_id))
-    policy = db.session.scalar(wanted)
-    if policy is None:
+    found = db.session.execute(wanted).one_or_none()
+    if found is None:
         raise LookupError(f"merchant {merchant_id} has no such policy")
-    return policy.id, from_json(policy.terms | {"version": policy.version})
+    merchant, policy = found
+    return facts(merchant), policy.id, from_json(policy.terms | {"version": policy.version})
 
 
 def last_version(merchant_id: UUID) -> int:

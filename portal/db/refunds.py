@@ -76,7 +76,6 @@ class Payout(Base):
         within_merchant("refunds", "refund_id"),
         within_merchant("payments", "payment_id"),
         sa.UniqueConstraint("merchant_id", "id"),
-        sa.UniqueConstraint("refund_id", "payment_id"),
         state_of(PAYOUT),
         sa.CheckConstraint("amount_minor > 0", name="amount_positive"),
     )

@@ -7,8 +7,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.core.addresses import address_from
 from portal.core.lifecycles import LINK, RETURN
-from portal.db.base import Base, Json, UtcTime, amount, key, merchant_key, state_of, units, within_merchant
+from portal.core.returns import Draft, DraftLine, Sending
+from portal.core.shipping import Method
+from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, state_of, units, within_merchant
 
 
 class Return(Base):
@@ -187,3 +190,106 @@ class Link(Base):
     opened_at: Mapped[datetime | None] = mapped_column(UtcTime)
     """When the customer pressed Continue: fetching the page is no opening."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+def get(return_id: UUID, *, lock: bool = False) -> Return | None:
+    """The row; with ``lock`` nobody else changes it until the transaction ends."""
+    wanted = sa.select(Return).where(Return.id == return_id)
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    return db.session.scalar(wanted)
+
+
+def lines_of(return_id: UUID) -> list[ReturnLine]:
+    """The lines, in their order."""
+    wanted = sa.select(ReturnLine).where(ReturnLine.return_id == return_id).order_by(ReturnLine.position)
+    return list(db.session.scalars(wanted.execution_options(populate_existing=True)))
+
+
+def photos_of(line_ids: list[UUID]) -> dict[UUID, list[UUID]]:
+    """line id -> its photos, oldest first."""
+    found: dict[UUID, list[UUID]] = {}
+    if line_ids:
+        wanted = sa.select(Photo.return_line_id, Photo.id).where(Photo.return_line_id.in_(line_ids)).order_by(Photo.id)
+        for line_id, photo_id in db.session.execute(wanted):
+            found.setdefault(line_id, []).append(photo_id)
+    return found
+
+
+def draft(row: Return) -> Draft:
+    """The return as core judges it, with its lines and photos (two more queries)."""
+    lines = lines_of(row.id)
+    photos = photos_of([line.id for line in lines])
+    return Draft(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        order_id=row.order_id,
+        policy_id=row.policy_id,
+        number=row.number,
+        state=row.state,
+        kind=row.kind,
+        channel=row.channel,
+        language=row.language,
+        currency=row.currency,
+        name=row.name,
+        email=row.email,
+        phone=row.phone,
+        order_number=row.order_number,
+        answered=frozenset(row.answered),
+        locked=frozenset(row.locked),
+        note=row.note,
+        lines=tuple(_line(line, photos.get(line.id, [])) for line in lines),
+        address=address_from(row.address) if row.address else None,
+        sending=sending_from(row.sending) if row.sending else None,
+        postage=row.postage_minor,
+        created_at=row.created_at,
+        version=row.version,
+    )
+
+
+def _line(line: ReturnLine, photos: list[UUID]) -> DraftLine:
+    return DraftLine(
+        id=line.id,
+        order_line_id=line.order_line_id,
+        sku=line.sku,
+        name=line.name,
+        variant=line.variant,
+        picture=line.picture,
+        weight_g=line.weight_g,
+        units=line.units,
+        reason=line.reason,
+        condition=line.condition,
+        note=line.note,
+        by_agent=line.by_agent,
+        photos=tuple(photos),
+        spans=tuple((first, end) for first, end in line.spans),
+        code=line.code,
+        authorized=line.authorized_units,
+        received=line.received_units,
+        accepted=line.accepted_units,
+        rejected=line.rejected_units,
+        refunded=line.refunded_units,
+    )
+
+
+def sending_from(record: dict[str, Any]) -> Sending:
+    """The chosen way as it was stored (``dataclasses.asdict``)."""
+    return Sending(**record | {"method": Method(record["method"])})
+
+
+def change(row: Return, *, version: int | None = None, **values: object) -> bool:
+    """Write ``values`` and raise the version; False when somebody else was faster than ``version``."""
+    done = db.session.execute(
+        sa.update(Return)
+        .where(Return.id == row.id, Return.version == (row.version if version is None else version))
+        .values(version=Return.version + 1, **values)
+    )
+    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def merchant_of(return_id: UUID) -> UUID | None:
+    return db.session.scalar(sa.select(Return.merchant_id).where(Return.id == return_id))
+
+
+def by_nonce(nonce: str) -> Return | None:
+    return db.session.scalar(sa.select(Return).where(Return.nonce == nonce))

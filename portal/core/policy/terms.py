@@ -61,6 +61,10 @@ class Terms:
     condition_deductions_bp: tuple[tuple[str, int], ...] = ()
     """Declared condition or inspected grade -> part of the goods withheld."""
     accessory_deductions: tuple[tuple[str, Minor], ...] = ()
+    depreciation_days: int = 0
+    """A used unit loses its value evenly over so many days after delivery; 0: never."""
+    depreciation_free_days: int = 0
+    """The first days after delivery, which take no value away."""
     return_postage: str = "customer_remorse"
     """Who pays the way back: ``merchant``, ``customer``, or ``customer_remorse`` (customer unless at fault: merchant, carrier)."""
     goodwill_cap: Minor = 0
@@ -131,6 +135,7 @@ def _record(shape: type, value: Any, path: str, faults: list[str]) -> Any:
 _WHOLE = {
     "version", "window_days", "approval_value", "goodwill_cap", "store_credit_bonus_bp", "store_credit_bonus_cap",
     "ship_by_days", "link_days", "max_photos", "days", "percent_bp", "fixed",
+    "depreciation_days", "depreciation_free_days",
 }  # fmt: skip
 _FLAGS = {"active", "order_source", "portal", "self_service", "auto_approve", "per_unit"}
 _PAIRS = {"condition_deductions_bp", "accessory_deductions"}

@@ -1,6 +1,6 @@
 """The refund of one request, line by line: the same object in every page, message, document and posting."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -23,13 +23,54 @@ CODES = (
 )
 """The vocabulary's money codes, in the order they are shown."""
 
+ADDITIONS = ("goodwill", "bonus_credit")
+"""Given on top and kept apart from what is owed (money.md 8)."""
+
+RULES = (
+    "paid",
+    "discount",
+    "tax",
+    "refund_shipping",
+    "restocking_fee",
+    "condition_deductions",
+    "accessory_deductions",
+    "depreciation",
+    "return_postage",
+    "goodwill",
+    "store_credit_bonus",
+    "tax_cap",
+    "line_cap",
+    "order_cap",
+)
+"""Every rule a row can name."""
+
+
+class TooMuch(ValueError):
+    """More than may be given back; ``maximum`` says how much may be, ``what`` of what."""
+
+    def __init__(self, what: str, maximum: int) -> None:
+        super().__init__(f"{what}: at most {maximum}")
+        self.what, self.maximum = what, maximum
+
+
+class Negative(ValueError):
+    """A negative amount or quantity is refused, never netted."""
+
+
+class NotGranted(ValueError):
+    """An addition without a reason, or by a role that may not grant it; ``missing`` says which."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(missing)
+        self.missing = missing
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the explanation; ``amount`` is signed and sums, with the others, to the refund.
 
     ``amount`` includes ``tax`` where ``tax`` is told (then tax has no row of its own); ``basis`` says
-    what it was worked out from, as values for a translated sentence; ``rule`` names the rule.
+    what it was worked out from, as whole numbers and text for a translated sentence; ``rule`` names the rule.
     """
 
     code: str
@@ -49,6 +90,7 @@ class LineRefund:
     spans: tuple[Span, ...]
     amount: Minor
     taxes: tuple[tuple[str, Minor], ...] = ()
+    """Per tax label; together never more than ``amount``."""
     withheld: Minor = 0
     """Fees and deductions of this line that were kept back: they never leak into a later refund."""
 
@@ -65,6 +107,8 @@ class Share:
     amount: Minor
     tender: str = ""
     label: str = ""
+    origin_id: UUID | None = None
+    """The payment whose quota it takes, also where it cannot go back there; None for a bonus."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,5 +133,104 @@ class Breakdown:
         return sum(row.amount for row in self.rows)
 
     @property
+    def added(self) -> Minor:
+        """Goodwill and bonus, kept apart from what is owed."""
+        return sum(row.amount for row in self.rows if row.code in ADDITIONS)
+
+    @property
+    def owed(self) -> Minor:
+        return self.amount - self.added
+
+    @property
     def tax(self) -> Minor:
         return sum(line.tax for line in self.lines)
+
+
+def to_json(breakdown: Breakdown) -> dict[str, Any]:
+    """``breakdown`` as plain JSON values (whole numbers, text, lists), complete."""
+    plain: dict[str, Any] = _plain(asdict(breakdown))
+    return plain
+
+
+def from_json(value: dict[str, Any]) -> Breakdown:
+    """The breakdown that ``to_json`` wrote, equal to it in every part."""
+    return Breakdown(
+        currency=value["currency"],
+        rows=tuple(Row(**{**row, "line_id": _id(row["line_id"])}) for row in value["rows"]),
+        lines=tuple(
+            LineRefund(
+                line_id=UUID(line["line_id"]),
+                spans=tuple((first, end) for first, end in line["spans"]),
+                amount=line["amount"],
+                taxes=tuple((label, amount) for label, amount in line["taxes"]),
+                withheld=line["withheld"],
+            )
+            for line in value["lines"]
+        ),
+        shares=tuple(
+            Share(**{**share, "payment_id": _id(share["payment_id"]), "origin_id": _id(share["origin_id"])})
+            for share in value["shares"]
+        ),
+        policy_version=value["policy_version"],
+        assessed=value["assessed"],
+        clamped=value["clamped"],
+    )
+
+
+def explain_change(before: Breakdown, after: Breakdown) -> tuple[Row, ...]:
+    """Which rule changed the amount of which line, and by how much; sums to the difference (money.md 16).
+
+    ``basis`` holds ``before`` and ``after``, the amounts, and what the rule went by afterwards.
+    """
+    was, now = _by_rule(before), _by_rule(after)
+    changes = []
+    for key in dict.fromkeys((*was, *now)):
+        old, new = was.get(key), now.get(key)
+        shown = new or old
+        assert shown is not None
+        old_amount, new_amount = old.amount if old else 0, new.amount if new else 0
+        if old_amount == new_amount:
+            continue
+        changes.append(
+            Row(
+                code=shown.code,
+                amount=new_amount - old_amount,
+                rule=shown.rule,
+                tax=(new.tax if new else 0) - (old.tax if old else 0),
+                label=shown.label,
+                line_id=shown.line_id,
+                basis={**((new.basis if new else None) or {}), "before": old_amount, "after": new_amount},
+            )
+        )
+    return tuple(changes)
+
+
+def _by_rule(breakdown: Breakdown) -> dict[tuple[object, ...], Row]:
+    found: dict[tuple[object, ...], Row] = {}
+    for row in breakdown.rows:
+        key = (row.code, row.rule, row.line_id, row.label)
+        if key in found:
+            held = found[key]
+            row = Row(
+                code=row.code,
+                amount=held.amount + row.amount,
+                rule=row.rule,
+                tax=held.tax + row.tax,
+                label=row.label,
+                line_id=row.line_id,
+                basis=row.basis,
+            )
+        found[key] = row
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _id(value: str | None) -> UUID | None:
+    return None if value is None else UUID(value)

@@ -1,0 +1,4 @@
+"""Use cases: one function is one transaction. Ports arrive as parameters.
+
+May import: core, ports, db; dbos in ``work`` alone. Never Flask.
+"""
