@@ -303,11 +303,13 @@ def upgrade() -> None:
         sa.Column("paid_minor", sa.BigInteger(), nullable=False),
         sa.Column("shipped_units", sa.Integer(), nullable=False),
         sa.Column("delivered_units", sa.Integer(), nullable=False),
+        sa.Column("shipped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("canceled_units", sa.Integer(), nullable=False),
         sa.Column("canceled_spans", JSON, nullable=False),
         sa.Column("claimed_units", sa.Integer(), nullable=False),
         sa.Column("claimed_spans", JSON, nullable=False),
+        sa.Column("returned_spans", JSON, nullable=False),
         sa.Column("refunded_minor", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "kind IN ('merchandise', 'gift_card', 'service', 'fee', 'discount', 'sample', 'shipping', 'duty')",

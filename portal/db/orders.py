@@ -103,11 +103,14 @@ class OrderLine(Base):
     """goods - discount, plus tax where prices exclude it: the cap of everything given back."""
     shipped_units: Mapped[int] = units()
     delivered_units: Mapped[int] = units()
+    shipped_at: Mapped[datetime | None] = mapped_column(UtcTime)
     delivered_at: Mapped[datetime | None] = mapped_column(UtcTime)
     canceled_units: Mapped[int] = units()
     canceled_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
     claimed_units: Mapped[int] = units()
     claimed_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
+    returned_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
+    """Those of the claimed positions whose units are back, or were refunded elsewhere."""
     refunded_minor: Mapped[int] = amount()
 
 
