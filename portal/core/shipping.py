@@ -84,9 +84,9 @@ class PickupSlot:
 
 @dataclass(frozen=True, kw_only=True)
 class ShipmentRequest:
-    """Everything a carrier needs for one return. Direction is explicit: ``sender`` is the customer, always.
+    """Everything a carrier needs for one parcel of a return; several parcels are several requests.
 
-    ``language`` is BCP 47 and is what the documents are written in. ``own_number`` is the number the
+    ``sender`` is the customer, always. ``language`` is BCP 47 and is what the documents are written in. ``own_number`` is the number the
     customer got from a carrier of their own. ``method`` narrows a quote to one way of sending.
     """
 
@@ -94,7 +94,7 @@ class ShipmentRequest:
     reference: str = ""
     sender: Address
     recipient: Address
-    parcels: tuple[Parcel, ...]
+    parcel: Parcel
     items: tuple[PackedItem, ...] = ()
     currency: str
     now: datetime
