@@ -60,7 +60,7 @@ class LineFacts:
     claimed: tuple[Span, ...] = ()
     """Positions in open or finished returns, and in refunds made elsewhere."""
     returned: tuple[Span, ...] = ()
-    """Those of ``claimed`` whose units are back, or were refunded elsewhere: what was announced only is not here."""
+    """Those of ``claimed`` whose units are back, or were refunded elsewhere; not what is only announced."""
     refunded: Minor = 0
     """Given back for this line so far, tax included, open refunds counted (they hold their quota)."""
 

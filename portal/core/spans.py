@@ -63,10 +63,7 @@ def without(spans: Iterable[Span], gone: Iterable[Span]) -> tuple[Span, ...]:
     left = merge(spans)
     for first, end in gone:
         left = tuple(
-            piece
-            for a, b in left
-            for piece in ((a, min(b, first)), (max(a, end), b))
-            if piece[0] < piece[1]
+            piece for a, b in left for piece in ((a, min(b, first)), (max(a, end), b)) if piece[0] < piece[1]
         )
     return left
 

@@ -17,7 +17,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class RestockingFee:
-    """A fee of ``percent_bp`` of the goods, or ``fixed`` per return or per unit; waived by reason or fault."""
+    """A fee of ``percent_bp`` of the goods, and ``fixed`` per return or unit; waived by reason or fault."""
 
     percent_bp: int = 0
     fixed: Minor = 0
@@ -37,7 +37,7 @@ class Terms:
     """The number of the published version; 0 is a draft or the built-in default."""
     active: bool = True
     order_source: bool = True
-    """Orders are connected: products come from them. Without, agent and customer type them in."""
+    """Orders are connected, products come from them; without, agent and customer type them in."""
     portal: bool = True
     """The customer portal is on: links can be sent, and customers may start by themselves."""
     self_service: bool = True
@@ -56,7 +56,8 @@ class Terms:
     auto_approve: bool = True
 
     refund_shipping: str = "full_return"
-    """Outbound shipping: ``never``, ``full_return`` (when everything goes back), ``proportion``, ``fault``."""
+    """Outbound shipping: ``never``, ``full_return`` (when everything goes back), ``proportion``, or ``fault``
+    (in proportion, when every reason is the merchant's or carrier's fault)."""
     restocking_fee: RestockingFee = RestockingFee()
     condition_deductions_bp: tuple[tuple[str, int], ...] = ()
     """Declared condition or inspected grade -> part of the goods withheld."""
@@ -66,7 +67,8 @@ class Terms:
     depreciation_free_days: int = 0
     """The first days after delivery, which take no value away."""
     return_postage: str = "customer_remorse"
-    """Who pays the way back: ``merchant``, ``customer``, or ``customer_remorse`` (customer unless at fault: merchant, carrier)."""
+    """Who pays the way back: ``merchant``, ``customer``, or ``customer_remorse`` (the customer, unless an
+    item goes back by the merchant's or carrier's fault)."""
     goodwill_cap: Minor = 0
     store_credit_bonus_bp: int = 0
     store_credit_bonus_cap: Minor = 0
@@ -109,7 +111,7 @@ def from_json(value: dict[str, Any]) -> Terms:
     Raises ``ValueError`` listing every fault with its path (unknown keys, wrong types, bad codes).
     """
     faults: list[str] = []
-    terms = _record(Terms, value, "policy", faults)
+    terms: Terms = _record(Terms, value, "policy", faults)
     if not faults:
         faults += _judged(terms)
     if faults:
@@ -124,7 +126,8 @@ def _record(shape: type, value: Any, path: str, faults: list[str]) -> Any:
         return shape() if shape is not Window else None
     known = {field.name: field for field in fields(shape)}
     faults += [f"{path}.{key}: unknown" for key in value if key not in known]
-    taken = {key: _value(f"{path}.{key}", key, item, faults) for key, item in value.items() if key in known}
+    given = {key: item for key, item in value.items() if key in known}
+    taken = {key: _value(f"{path}.{key}", key, item, faults) for key, item in given.items()}
     try:
         return shape(**taken)
     except TypeError as problem:
@@ -133,7 +136,8 @@ def _record(shape: type, value: Any, path: str, faults: list[str]) -> Any:
 
 
 _WHOLE = {
-    "version", "window_days", "approval_value", "goodwill_cap", "store_credit_bonus_bp", "store_credit_bonus_cap",
+    "version", "window_days", "approval_value", "goodwill_cap", "store_credit_bonus_bp",
+    "store_credit_bonus_cap",
     "ship_by_days", "link_days", "max_photos", "days", "percent_bp", "fixed",
     "depreciation_days", "depreciation_free_days",
 }  # fmt: skip

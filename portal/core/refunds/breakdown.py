@@ -101,7 +101,7 @@ class LineRefund:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """The part of a refund that goes back to one payment. ``payment_id`` None: nobody to send it to, a task."""
+    """The part of a refund for one payment; ``payment_id`` None: it cannot be sent there and is a task."""
 
     payment_id: UUID | None
     amount: Minor
@@ -186,8 +186,7 @@ def explain_change(before: Breakdown, after: Breakdown) -> tuple[Row, ...]:
     changes = []
     for key in dict.fromkeys((*was, *now)):
         old, new = was.get(key), now.get(key)
-        shown = new or old
-        assert shown is not None
+        shown = now[key] if key in now else was[key]
         old_amount, new_amount = old.amount if old else 0, new.amount if new else 0
         if old_amount == new_amount:
             continue

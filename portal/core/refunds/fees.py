@@ -1,4 +1,4 @@
-"""What is kept back: restocking, condition, use, missing accessories, the way home. Worked out, not yet taken."""
+"""What is to be kept back: restocking, condition, use, missing accessories, the way home."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def fault_of(wanted: Wanted) -> str:
 
 
 def of_line(line: LineFacts, wanted: Wanted, terms: Terms, *, goods: Minor, at: datetime) -> Iterator[Fee]:
-    """The deductions of one line whose returned units cost ``goods``; ``at`` is when the return was asked for.
+    """The deductions of one line whose returned units cost ``goods``; ``at`` is when it was asked for.
 
     A merchant's or carrier's fault takes nothing off for condition or use.
     """
@@ -92,7 +92,7 @@ def waived(fee: RestockingFee, wanted: Wanted) -> bool:
 
 
 def customer_pays_postage(request: ReturnRequest, terms: Terms) -> bool:
-    """Who pays the way home: with one item in it that is not the customer's fault, the parcel is the merchant's."""
+    """Whether the way home is theirs; one item that is not the customer's fault makes it the merchant's."""
     if terms.return_postage == "customer_remorse":
         return not any(fault_of(wanted) in NOT_THE_CUSTOMER for wanted in request.wanted)
     return terms.return_postage == "customer"
@@ -121,7 +121,12 @@ def _condition(wanted: Wanted, terms: Terms, goods: Minor) -> Fee | None:
 def _use(line: LineFacts, wanted: Wanted, terms: Terms, goods: Minor, at: datetime) -> Fee | None:
     """Straight-line depreciation of a used unit from delivery to the day it was asked to send it back."""
     used = wanted.grade in WORN_GRADES if wanted.grade else wanted.condition in WORN
-    if not terms.depreciation_days or not used or line.delivered_at is None or fault_of(wanted) in NOT_THE_CUSTOMER:
+    if (
+        not terms.depreciation_days
+        or not used
+        or line.delivered_at is None
+        or fault_of(wanted) in NOT_THE_CUSTOMER
+    ):
         return None
     age = (at - line.delivered_at).days
     days = min(terms.depreciation_days, max(0, age - terms.depreciation_free_days))

@@ -1,4 +1,4 @@
-"""What the customer paid for certain units, with the tax that was charged in it, and what caps leave of it."""
+"""What the customer paid for certain units, with the tax charged in it, and what caps leave of it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ def _tax_below(taxes: Sequence[Minor], gross: Minor, at: Minor) -> list[Minor]:
 
 @dataclass(kw_only=True)
 class Part:
-    """One line's part of a refund while it is worked out: ``amount`` holds ``taxes``; fees go to ``withheld``."""
+    """One line's part of a refund in the making: ``amount`` holds ``taxes``, fees go to ``withheld``."""
 
     line: LineFacts
     spans: tuple[Span, ...]

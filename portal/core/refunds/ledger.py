@@ -1,0 +1,94 @@
+"""Postings of money decided and money moved; every transfer names both sides, so each one balances."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from portal.core.facts import CHARGES, OrderFacts
+from portal.core.money import Minor
+from portal.core.refunds.breakdown import ADDITIONS, Breakdown, Share
+
+PAYABLE = "refunds_payable"
+"""What was decided and is not yet paid out."""
+
+_ADDED = {"goodwill": "goodwill", "bonus_credit": "bonus"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """``amount`` of ``currency`` from ``credit`` to ``debit``. Raises ``ValueError`` unless above zero."""
+
+    debit: str
+    credit: str
+    amount: Minor
+    currency: str
+    line_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        if self.amount <= 0:
+            raise ValueError(f"a transfer of {self.amount}")
+        if self.debit == self.credit:
+            raise ValueError(f"a transfer from {self.credit} to itself")
+
+
+def decided(breakdown: Breakdown, order: OrderFacts) -> tuple[Transfer, ...]:
+    """What a decided refund owes: goods, tax per label, shipping and additions, less the fees kept back.
+
+    What the transfers bring into ``refunds_payable`` is exactly ``breakdown.amount``.
+    """
+    kinds = {line.id: line.kind for line in order.lines}
+    found: list[Transfer] = []
+
+    def post(debit: str, credit: str, amount: Minor, line_id: UUID | None = None) -> None:
+        if amount:
+            found.append(
+                Transfer(
+                    debit=debit, credit=credit, amount=amount, currency=breakdown.currency, line_id=line_id
+                )
+            )
+
+    for line in breakdown.lines:
+        kind = kinds[line.line_id]
+        account = kind if kind in CHARGES else "goods"
+        post(account, PAYABLE, line.amount + line.withheld - line.tax, line.line_id)
+        for label, tax in line.taxes:
+            post(f"tax:{label}", PAYABLE, tax, line.line_id)
+        post(PAYABLE, "fees", line.withheld, line.line_id)
+    for row in breakdown.rows:
+        if row.code in ADDITIONS:
+            post(_ADDED[row.code], PAYABLE, row.amount)
+    return tuple(found)
+
+
+def paid_out(share: Share, provider: str, *, currency: str) -> Transfer:
+    """What one transfer to a payment moves: from what is payable to the provider's clearing account."""
+    return Transfer(debit=PAYABLE, credit=f"clearing:{provider}", amount=share.amount, currency=currency)
+
+
+def reversed(transfers: Iterable[Transfer]) -> tuple[Transfer, ...]:
+    """The correcting entries, both sides exchanged: nothing posted is ever changed."""
+    return tuple(
+        Transfer(
+            debit=transfer.credit,
+            credit=transfer.debit,
+            amount=transfer.amount,
+            currency=transfer.currency,
+            line_id=transfer.line_id,
+        )
+        for transfer in transfers
+    )
+
+
+def balance(transfers: Iterable[Transfer]) -> dict[tuple[str, str], Minor]:
+    """(account, currency) -> debits less credits; over all accounts of a currency they sum to zero."""
+    found: dict[tuple[str, str], Minor] = {}
+    for transfer in transfers:
+        for account, signed in ((transfer.debit, transfer.amount), (transfer.credit, -transfer.amount)):
+            key = account, transfer.currency
+            found[key] = found.get(key, 0) + signed
+    return found
+
+
+def payable(transfers: Iterable[Transfer], currency: str) -> Minor:
+    """What is decided and not yet paid out."""
+    return -balance(transfers).get((PAYABLE, currency), 0)
