@@ -222,9 +222,7 @@ def serve(python: Path, port: int) -> int:
                     start_new_session=True, preexec_fn=_die_with_parent,
                 )  # fmt: skip
         wait_until_ready(f"{env['BASE_URL']}/readyz", children)
-        say(
-            f"\n{told[-1].strip()}\n\nLogs: {DEMO.name}/web.log, {DEMO.name}/worker.log. Ctrl-C stops everything."
-        )
+        say(f"\n{told[-1].strip()}\n\nLogs: {DEMO.name}/web.log, {DEMO.name}/worker.log. Ctrl-C stops all.")
         while True:
             need_alive(children)
             time.sleep(0.5)
