@@ -3,14 +3,16 @@
 May import: core. Errors are two: ``Unavailable`` (try again) and ``Declined`` (do not).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
 
 from portal.core.addresses import Address, AddressFinding, AddressRules
-from portal.core.documents import PackingSlip, Receipt
+from portal.core.documents import PackingSlip, Receipt, ReceiptRow, ReceiptStep
 from portal.core.money import Minor
+from portal.core.policy.verdict import Finding
+from portal.core.refunds.breakdown import Breakdown
 from portal.core.shipping import (
     CarrierCapabilities,
     Document,
@@ -125,10 +127,10 @@ class Documents(Protocol):
     bytes.
     """
 
-    def receipt(self, receipt: Receipt, *, language: str, size: str = "a4") -> Document:
+    def receipt(self, receipt: Receipt, /, *, language: str, size: str = "a4") -> Document:
         """The customer's receipt as PDF, ``size`` a4 or letter, in ``language`` (BCP 47)."""
 
-    def packing_slip(self, slip: PackingSlip, *, language: str, size: str = "a4") -> Document:
+    def packing_slip(self, slip: PackingSlip, /, *, language: str, size: str = "a4") -> Document:
         """The sheet for the parcel as PDF, with the return number as QR code."""
 
     def qr_svg(self, text: str, *, title: str = "") -> str:
@@ -198,13 +200,123 @@ class Payments(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that goes with a message. With ``cid`` it is shown inside the HTML as ``cid:<cid>``."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+    cid: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One e-mail to one person. ``message_id`` and ``references`` are bare ids, without angle brackets."""
+
+    to: str
+    from_name: str = ""
+    """Shown as sender; the address is the one the portal sends from."""
+    reply_to: str = ""
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(default="", repr=False)
+    message_id: str
+    references: tuple[str, ...] = ()
+    language: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """A message in words, before it is addressed."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Mailer(Protocol):
+    """Writes e-mails in the reader's language and hands them to a mail server."""
+
+    def render(
+        self,
+        event: str,
+        *,
+        words: "Words",
+        values: Mapping[str, Any],
+        merchant: Mapping[str, Any],
+        links: Mapping[str, str],
+    ) -> Rendered:
+        """The message of ``event`` (a folder of templates/email) from plain JSON ``values``.
+
+        ``merchant`` has name, support_email, language and accent; ``links`` are whole addresses, so the same
+        message can be rendered with markers, to be kept, and with tokens, to be sent. Raises ``ValueError``
+        naming a value or link that the event needs and was not given.
+        """
+
+    def send(self, message: Message) -> None:
+        """Hand ``message`` over. The same ``message_id`` sent twice may arrive twice, and is shown once.
+
+        Raises ``Unavailable`` (no connection, a 4xx answer), or ``Declined``: ``recipient_refused``,
+        ``message_refused``.
+        """
+
+
+class Words(Protocol):
+    """What is said in one language. Unknown codes are said as they are; ``portal.words`` has all of it."""
+
+    language: str
+
+    def gettext(self, message: str, **values: object) -> str: ...
+
+    def ngettext(self, one: str, many: str, n: int, **values: object) -> str: ...
+
+    def money(self, amount: Minor, currency: str, *, signed: bool = False) -> str:
+        """``amount`` minor units, written so that it never breaks over lines."""
+
+    def day(self, on: date | datetime, *, weekday: bool = False) -> str: ...
+
+    def moment(self, at: datetime) -> str:
+        """Day and time in the merchant's zone."""
+
+    def join(self, parts: Iterable[str]) -> str:
+        """``a, b and c``."""
+
+    def reason(self, code: str | None) -> str: ...
+
+    def condition(self, code: str | None) -> str: ...
+
+    def decline_reason(self, code: str | None) -> str: ...
+
+    def kind(self, code: str | None) -> str: ...
+
+    def tender(self, code: str) -> str: ...
+
+    def arrival(self, tender: str) -> str:
+        """When money given back to that tender arrives; empty where nothing can be promised."""
+
+    def finding(self, finding: Finding, currency: str = "") -> str: ...
+
+    def receipt_rows(self, breakdown: Breakdown, *, estimate: bool = False) -> tuple[ReceiptRow, ...]:
+        """A refund row by row, the total last, for papers and messages."""
+
+    def changed_rows(self, before: Breakdown, after: Breakdown) -> tuple[ReceiptRow, ...]:
+        """Which rule changed a refund and by how much, for messages."""
+
+    def next_steps(
+        self, method: str, *, ship_by: date | None, slot: str = "", point: str = "", trigger: str = ""
+    ) -> tuple[ReceiptStep, ...]:
+        """What the customer does and what happens then, in order, each with its date where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gateways:
     """Everything outside, as one value that is built at the start and passed as a parameter."""
 
     payments: Mapping[str, Payments]
     carriers: Mapping[str, Carrier]
-    mailer: "Mailer"
+    mailer: Mailer
     documents: Documents
     addresses: Addresses
-    words: "Callable[[str, str], Words]"
+    words: Callable[[str, str], Words]
     """(language, zone) -> words; for documents and messages that are written outside a request."""

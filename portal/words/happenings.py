@@ -1,0 +1,103 @@
+"""The history as sentences: what happened, without who and when, which stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from portal.words.catalogue import N_
+
+if TYPE_CHECKING:
+    from portal.words import Words
+
+HAPPENINGS: dict[str, tuple[str, ...]] = {
+    "return.created": (N_("Return started"),),
+    "return.updated": (N_("Return changed: %(step)s"), N_("Return changed")),
+    "return.submitted": (N_("Return submitted for review"),),
+    "return.approved": (N_("Return approved"),),
+    "return.declined": (N_("Return declined: %(reason)s"), N_("Return declined")),
+    "return.decline_undone": (N_("Decline undone"),),
+    "return.canceled": (N_("Return canceled"),),
+    "return.expired": (N_("Return expired: nothing was sent in time"),),
+    "return.in_transit": (N_("The parcel is on its way"),),
+    "return.shipped": (N_("The parcel is on its way"),),
+    "return.received": (N_("Goods received: %(units)s"), N_("Goods received")),
+    "return.partially_received": (
+        N_("A part of the goods received: %(units)s"),
+        N_("A part of the goods received"),
+    ),
+    "return.inspected": (N_("Goods inspected"),),
+    "return.closed": (N_("Return completed"),),
+    "return.reopened": (N_("Return reopened"),),
+    "return.note_set": (N_("Note for the customer changed"),),
+    "return.line.added": (N_("Item added: %(name)s"), N_("Item added")),
+    "return.line.updated": (N_("Item changed: %(name)s"), N_("Item changed")),
+    "return.line.removed": (N_("Item removed: %(name)s"), N_("Item removed")),
+    "return.line.authorized": (N_("Item authorized: %(name)s"), N_("Item authorized")),
+    "return.line.received": (N_("Item received: %(name)s"), N_("Item received")),
+    "return.line.inspected": (N_("Item inspected: %(name)s, grade %(grade)s"), N_("Item inspected")),
+    "return.photo.added": (N_("Photo added"),),
+    "return.photo.removed": (N_("Photo removed"),),
+    "return.link.created": (N_("Link created, valid until %(expires_on)s"), N_("Link created")),
+    "return.link.opened": (N_("Link opened"),),
+    "return.link.completed": (N_("Link finished"),),
+    "return.link.finished": (N_("Link finished"),),
+    "return.link.revoked": (N_("Link revoked"),),
+    "return.link.extended": (N_("Link extended until %(expires_on)s"), N_("Link extended")),
+    "return.link.reissued": (N_("New link issued, the old one is off"),),
+    "return.link.requested": (N_("The customer asked for a new link"),),
+    "return.label.created": (N_("Label ready, tracking number %(tracking_number)s"), N_("Label ready")),
+    "return.label.failed": (N_("The label could not be made: %(error)s"), N_("The label could not be made")),
+    "return.label.voided": (N_("Label canceled"),),
+    "return.pickup.scheduled": (N_("Pick-up agreed for %(on)s"), N_("Pick-up agreed")),
+    "return.pickup.canceled": (N_("Pick-up canceled"),),
+    "return.dropoff.created": (N_("Drop-off code ready"),),
+    "return.shipment.pre_transit": (N_("The carrier was told about the parcel"),),
+    "return.shipment.in_transit": (N_("The carrier has the parcel"),),
+    "return.shipment.out_for_delivery": (N_("The parcel is out for delivery"),),
+    "return.shipment.available_for_pickup": (N_("The parcel waits to be collected"),),
+    "return.shipment.delivered": (N_("The parcel was delivered"),),
+    "return.shipment.exception": (N_("The parcel is held up"),),
+    "return.shipment.lost": (N_("The carrier cannot find the parcel"),),
+    "return.shipment.return_to_sender": (N_("The parcel goes back to its sender"),),
+    "refund.calculated": (N_("Refund worked out: %(amount)s"), N_("Refund worked out")),
+    "refund.proposed": (N_("Refund proposed: %(amount)s"), N_("Refund proposed")),
+    "refund.created": (N_("Refund proposed: %(amount)s"), N_("Refund proposed")),
+    "refund.approved": (N_("Refund approved: %(amount)s"), N_("Refund approved")),
+    "refund.updated": (N_("Refund changed"),),
+    "refund.sent": (
+        N_("Refund handed to the payment provider: %(amount)s"),
+        N_("Refund handed to the payment provider"),
+    ),
+    "refund.pending": (N_("The payment provider has taken the refund"),),
+    "refund.requires_action": (N_("The payment provider needs an answer first"),),
+    "refund.succeeded": (N_("Refund sent: %(amount)s"), N_("Refund sent")),
+    "refund.failed": (N_("Refund failed: %(error)s"), N_("Refund failed")),
+    "refund.canceled": (N_("Refund canceled"),),
+    "refund.retried": (N_("Refund tried again"),),
+    "store_credit.issued": (N_("Store credit issued: %(amount)s"), N_("Store credit issued")),
+    "inventory.adjusted": (N_("Stock changed: %(units)s × %(disposition)s"), N_("Stock changed")),
+    "mail.queued": (N_("E-mail queued: %(event)s"), N_("E-mail queued")),
+    "mail.sent": (N_("E-mail sent: %(event)s"), N_("E-mail sent")),
+    "mail.failed": (N_("E-mail not sent: %(event)s"), N_("E-mail not sent")),
+    "order.imported": (N_("Order imported"),),
+    "order.updated": (N_("Order updated"),),
+    "user.created": (N_("User created"),),
+    "policy.published": (N_("Policy published, version %(version)s"), N_("Policy published")),
+}
+"""Topic of the vocabulary -> its sentences, the one with most details first."""
+
+
+def sentence(words: Words, what: str, details: Mapping[str, Any], currency: str = "") -> str:
+    """The happening in words; a topic without words is shown as it is."""
+    unit = str(details.get("currency") or currency)
+    said = words._worded({key: value for key, value in details.items() if value not in ("", None)}, unit)
+    names = {"step": words.step, "grade": words.grade, "disposition": words.disposition, "event": words.mail}
+    for key, name in names.items():
+        if isinstance(details.get(key), str):
+            said[key] = name(details[key])
+    if what == "return.declined" and isinstance(details.get("reason"), str):
+        said["reason"] = words.decline_reason(details["reason"])
+    if isinstance(details.get("amount"), int) and not unit:
+        said.pop("amount", None)
+    return words._sentence(HAPPENINGS.get(what, ()), said) or what
