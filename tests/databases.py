@@ -28,19 +28,20 @@ class Database:
     url: str
     folder: Path
 
-    def settings(self, **environ: str) -> Settings:
-        """The settings of an app on this database; ``environ`` overrides variables by their names."""
-        return Settings.from_env(
-            {
-                "APP_ENV": "test",
-                "SECRET_KEY": SECRET,
-                "DATABASE_URL": self.url,
-                "DATA_DIR": str(self.folder),
-                "BASE_URL": "http://localhost",
-                "LOG_LEVEL": "warning",
-                **environ,
-            }
-        )
+    def environ(self, **more: str) -> dict[str, str]:
+        """The variables of an app on this database; ``more`` overrides them by their names."""
+        return {
+            "APP_ENV": "test",
+            "SECRET_KEY": SECRET,
+            "DATABASE_URL": self.url,
+            "DATA_DIR": str(self.folder),
+            "BASE_URL": "http://localhost",
+            "LOG_LEVEL": "warning",
+            **more,
+        }
+
+    def settings(self, **more: str) -> Settings:
+        return Settings.from_env(self.environ(**more))
 
 
 def migrate(database: Database) -> None:

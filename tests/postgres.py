@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: from a wheel, for one run, on a socket, forgetting everything at its end."""
+"""A PostgreSQL server of the tests' own: from a wheel, on a socket, for one run, then forgotten."""
 
 from __future__ import annotations
 

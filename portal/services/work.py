@@ -40,7 +40,19 @@ def _url() -> str:
 
 @cache
 def _client(url: str) -> DBOSClient:
-    return DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer(), lazy=True)
+    client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer(), lazy=True)
+    _clients.append(client)
+    return client
+
+
+_clients: list[DBOSClient] = []
+
+
+def disconnect() -> None:
+    """Let go of the connections that enqueuing made; the next use makes new ones."""
+    _client.cache_clear()
+    while _clients:
+        _clients.pop().destroy()
 
 
 def migrate() -> None:
