@@ -98,11 +98,12 @@ def tidied(address: Address, rules: AddressRules) -> Address:
         return value.upper() if name in rules.upper and name in ("postcode", "region") else value
 
     plain = {f.name: tidy(f.name, getattr(address, f.name)) for f in fields(address) if f.name != "street"}
+    plain["country"] = plain["country"].upper()
     street = tuple(line for line in (_SPACES.sub(" ", s).strip() for s in address.street) if line)
     region = rules.field("region")
     if region and region.choices:
         plain["region"] = _region_code(plain["region"], region.choices)
-    return replace(address, **plain, street=street, country=address.country.strip().upper())
+    return replace(address, **plain, street=street)
 
 
 def check(address: Address, rules: AddressRules) -> tuple[AddressFinding, ...]:
@@ -119,12 +120,16 @@ def printed(address: Address, rules: AddressRules, *, country_name: str = "") ->
     crosses a border.
     """
     values = {f.name: getattr(address, f.name) for f in fields(address) if f.name != "street"}
+    used = "".join(rules.layout)
+    # What a channel sent although the country's layout has no place for it still has to be read.
+    spare = tuple(f"{{{name}}}" for name in ("postcode", "city") if f"{{{name}}}" not in used)
     lines: list[str] = []
-    for part in rules.layout:
-        if part == "{street}":
-            lines += address.street
-        else:
-            lines.append(re.sub(r"^[\s,\-]+|[\s,\-]+$", "", _SPACES.sub(" ", part.format_map(values))))
+    for part in (*rules.layout, *spare):
+        if "{street}" in part and address.street:
+            lines += address.street[:-1]
+        last = address.street[-1] if address.street else ""
+        line = _SPACES.sub(" ", part.format_map(values | {"street": last}))
+        lines.append(re.sub(r"^[\s,\-]+|[\s,\-]+$", "", line))
     return tuple(line for line in (*lines, country_name) if line)
 
 

@@ -86,7 +86,8 @@ class PickupSlot:
 class ShipmentRequest:
     """Everything a carrier needs for one parcel of a return; several parcels are several requests.
 
-    ``sender`` is the customer, always. ``language`` is BCP 47 and is what the documents are written in. ``own_number`` is the number the
+    ``sender`` is the customer, always. ``language`` is BCP 47 and is what the documents are written in.
+    ``own_number`` is the number the
     customer got from a carrier of their own. ``method`` narrows a quote to one way of sending.
     """
 

@@ -28,7 +28,7 @@ def printable(text: str) -> str:
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """How wide ``text`` is, in the unit of ``size``, with a little to spare for renderers that do not kern."""
+    """How wide ``text`` is, in the unit of ``size``, a little more for renderers that do not kern."""
     return font(_MEASURED_AT, bold=bold).getlength(text) * size / _MEASURED_AT * 1.02
 
 
@@ -47,7 +47,9 @@ def fitted(
     wanted = [text for text in map(printable, texts) if text]
     for smaller in range(size, 3, -1):
         lines = [line for text in wanted for line in _broken(text, within, smaller, bold)]
-        whole = smaller < size * 0.6 or sum(map(len, map(str.split, lines))) == sum(len(t.split()) for t in wanted)
+        whole = smaller < size * 0.6 or sum(map(len, map(str.split, lines))) == sum(
+            len(t.split()) for t in wanted
+        )
         if whole and len(lines) * smaller * LEADING <= height:
             break
     return smaller, tuple(lines)
@@ -69,7 +71,9 @@ def _broken(text: str, within: float, size: float, bold: bool) -> Iterator[str]:
             yield line
         line = word
         while width(line, size, bold=bold) > within and len(line) > 1:
-            cut = next(n for n in range(len(line) - 1, 0, -1) if n == 1 or width(line[:n], size, bold=bold) <= within)
+            cut = next(
+                n for n in range(len(line) - 1, 0, -1) if n == 1 or width(line[:n], size, bold=bold) <= within
+            )
             yield line[:cut]
             line = line[cut:]
     if line:

@@ -25,7 +25,9 @@ _INSIDE: Final = WIDTH - 2 * _MARGIN
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What one label says. ``sender`` and ``recipient`` are printed lines; ``qr`` is what its QR code holds."""
+    """What one label says. ``sender`` and ``recipient`` are printed lines; ``qr`` is what its QR code
+    holds.
+    """
 
     carrier: str
     service: str
@@ -85,7 +87,9 @@ def worded_date(on: date, language: str) -> str:
 
 
 def grouped(number: str) -> str:
-    """A long number in groups of four, as people read it aloud; an S10 number in the groups of its standard."""
+    """A long number in groups of four, as people read it aloud; an S10 number in the groups of its
+    standard.
+    """
     if len(number) == 13 and number[:2].isalpha() and number[-2:].isalpha():
         return f"{number[:2]} {number[2:6]} {number[6:10]} {number[10]} {number[11:]}"
     return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
@@ -113,10 +117,10 @@ def _bars(number: str) -> list[Mark]:
     module = widest_module(number, within=WIDTH - 2 * QUIET)
     wide = module * len(code128(number))
     text = grouped(number)
-    size, lines = fitted((text,), within=_INSIDE, height=50, size=38, bold=True)
+    size, lines = fitted((text,), within=_INSIDE - (WIDTH - wide) // 2, height=50, size=38, bold=True)
     return [
         Bars(x=(WIDTH - wide) // 2, y=742, module=module, height=190, data=number),
-        *(Text(x=_MARGIN, y=944, size=size, text=line, bold=True) for line in lines),
+        *(Text(x=(WIDTH - wide) // 2, y=944, size=size, text=line, bold=True) for line in lines),
     ]
 
 
@@ -141,7 +145,9 @@ def _box(
     texts: tuple[str, ...], *, x: int, y: int, width: int, height: int, size: int, bold: bool = False
 ) -> list[Mark]:
     size, lines = fitted(texts, within=width, height=height, size=size, bold=bold)
-    return [Text(x=x, y=y + round(n * size * LEADING), size=size, text=t, bold=bold) for n, t in enumerate(lines)]
+    return [
+        Text(x=x, y=y + round(n * size * LEADING), size=size, text=t, bold=bold) for n, t in enumerate(lines)
+    ]
 
 
 def _rule(y: int) -> Rule:

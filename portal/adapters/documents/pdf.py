@@ -19,7 +19,9 @@ _MADE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def sheet(size: str, *, title: str, language: str, margin: float = 0) -> FPDF:
-    """A document with one empty page, both weights of the typeface and nothing in it that changes with the clock."""
+    """A document with one empty page, both weights of the typeface and nothing in it that changes with the
+    clock.
+    """
     pdf = FPDF(unit="pt", format=SIZES[size])
     pdf.set_creation_date(_MADE)
     pdf.set_title(printable(title))
@@ -38,7 +40,9 @@ def finished(pdf: FPDF) -> bytes:
 
 
 def draw(pdf: FPDF, marks: Sequence[Mark], *, x: float = 0, y: float = 0, scale: float = POINT) -> None:
-    """Every mark, the label's top left corner being at ``x``, ``y`` points and one dot being ``scale`` points."""
+    """Every mark, the label's top left corner being at ``x``, ``y`` points and one dot being ``scale``
+    points.
+    """
     pdf.set_fill_color(0)
     pdf.set_text_color(0)
     for mark in marks:
@@ -51,13 +55,17 @@ def draw(pdf: FPDF, marks: Sequence[Mark], *, x: float = 0, y: float = 0, scale:
                 pdf.rect(left, top, width * scale, height * scale, style="F")
             case Bars(module=module, height=height, data=data):
                 for at, wide in runs(code128(data)):
-                    pdf.rect(left + at * module * scale, top, wide * module * scale, height * scale, style="F")
+                    pdf.rect(
+                        left + at * module * scale, top, wide * module * scale, height * scale, style="F"
+                    )
             case Qr(module=module, data=data):
                 qr(pdf, data, x=left, y=top, module=module * scale)
 
 
 def qr(pdf: FPDF, data: str, *, x: float, y: float, module: float) -> float:
-    """A QR symbol; its width and height in points come back. The caller leaves four modules blank around it."""
+    """A QR symbol; its width and height in points come back. The caller leaves four modules blank around
+    it.
+    """
     rows = qr_rows(data)
     pdf.set_fill_color(0)
     for line, row in enumerate(rows):
@@ -68,7 +76,14 @@ def qr(pdf: FPDF, data: str, *, x: float, y: float, module: float) -> float:
 
 
 def paragraph(
-    pdf: FPDF, text: str, *, size: float = 10, bold: bool = False, gray: int = 0, after: float = 0, width: float = 0
+    pdf: FPDF,
+    text: str,
+    *,
+    size: float = 10,
+    bold: bool = False,
+    gray: int = 0,
+    after: float = 0,
+    width: float = 0,
 ) -> None:
     """``text`` from the left margin on, wrapped, over as many pages as it needs."""
     pdf.set_font("Sans", "B" if bold else "", size)
@@ -79,7 +94,12 @@ def paragraph(
 
 
 def table(
-    pdf: FPDF, rows: Sequence[Sequence[str]], *, widths: Sequence[int], aligns: Sequence[str], size: float = 9.5
+    pdf: FPDF,
+    rows: Sequence[Sequence[str]],
+    *,
+    widths: Sequence[int],
+    aligns: Sequence[str],
+    size: float = 9.5,
 ) -> None:
     """Rows under a bold first one, which is repeated on each page; a row is never split across pages."""
     pdf.set_font("Sans", size=size)

@@ -16,7 +16,9 @@ def drawn(marks: Sequence[Mark], *, width: int, height: int) -> bytes:
     for mark in marks:
         match mark:
             case Text(x=x, y=y, size=size, text=text, bold=bold):
-                canvas.text((x, y + round(0.93 * size)), text, fill=0, font=font(size, bold=bold), anchor="ls")
+                canvas.text(
+                    (x, y + round(0.93 * size)), text, fill=0, font=font(size, bold=bold), anchor="ls"
+                )
             case Rule(x=x, y=y, width=wide, height=high):
                 _fill(canvas, x, y, wide, high)
             case Bars(x=x, y=y, module=module, height=high, data=data):

@@ -34,7 +34,9 @@ def _escaped(text: str) -> str:
 
 
 def _picture(mark: Text) -> str:
-    """The text as dots: the fonts inside printers differ in what they have beyond ASCII, the embedded one does not."""
+    """The text as dots: the fonts inside printers differ in what they have beyond ASCII, the embedded one
+    does not.
+    """
     image = Image.new("1", (int(width(mark.text, mark.size, bold=mark.bold)) + 8, round(mark.size * 1.25)), 0)
     drawing = ImageDraw.Draw(image)
     baseline = (0, round(0.93 * mark.size))
