@@ -655,6 +655,7 @@ def upgrade() -> None:
         sa.Column("cost_minor", sa.BigInteger(), nullable=False),
         sa.Column("sending", JSON, nullable=False),
         sa.Column("error", sa.String(length=500), nullable=False),
+        sa.Column("handed_over_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "state IN ('label_pending', 'label_created', 'pre_transit', 'in_transit', 'out_for_delivery', 'available_for_pickup', 'exception', 'delivered', 'lost', 'return_to_sender', 'canceled')",

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -23,6 +23,19 @@ def token(secret: str, nonce: str) -> str:
 def digest(token: str) -> str:
     """What is stored of a token, and what it is looked up by."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where the portal is reached, and the secret that its tokens are worked out with."""
+
+    base_url: str
+    secret: str = field(repr=False)
+
+
+def url(site: Site, nonce: str) -> str:
+    """The address to send or show; whoever has it may finish, or follow, the one return."""
+    return f"{site.base_url}/l/{token(site.secret, nonce)}"
 
 
 @dataclass(frozen=True, kw_only=True)

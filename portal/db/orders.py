@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.facts import LINE_KINDS
-from portal.db.base import Base, Json, UtcTime, amount, key, merchant_key, units, within_merchant
+from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, units, within_merchant
 
 
 class Order(Base):
@@ -219,3 +219,13 @@ class Adjustment(Base):
     amount_minor: Mapped[int] = amount()
     currency: Mapped[str] = mapped_column(sa.String(3))
     text: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
+def head(order_id: UUID) -> Order | None:
+    """The order's own row, without lines."""
+    return db.session.get(Order, order_id)
+
+
+def address_of(order_id: UUID) -> dict[str, Any] | None:
+    """The delivery address as it was stored."""
+    return db.session.scalar(sa.select(Order.address).where(Order.id == order_id))

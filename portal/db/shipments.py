@@ -36,6 +36,7 @@ class Shipment(Base):
     cost_minor: Mapped[int] = amount()
     sending: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     error: Mapped[str] = mapped_column(sa.String(500), default="")
+    handed_over_at: Mapped[datetime | None] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

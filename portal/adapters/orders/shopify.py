@@ -1,0 +1,257 @@
+"""Orders as Shopify's REST Admin API and its exports tell them: ``{"orders": []}``, ``{"order": {}}`` or bare."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from portal.adapters.orders.files import Files
+from portal.adapters.orders.records import (
+    Record,
+    address,
+    amount,
+    digest,
+    inner,
+    moment,
+    orders,
+    require,
+    several,
+    tender,
+    text,
+)
+from portal.core.intake import (
+    Incoming,
+    IncomingLine,
+    IncomingOrder,
+    IncomingPayment,
+    IncomingRefund,
+    IncomingRefundLine,
+    IncomingTax,
+)
+
+PAID = ("paid", "partially_paid", "partially_refunded", "refunded")
+NOT_PAID = ("pending", "authorized", "expired", "voided")
+
+
+class Shopify:
+    """The orders of Shopify JSON files."""
+
+    name = "shopify"
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.files = Files(paths)
+
+    def read(self) -> Iterator[Incoming]:
+        return orders(self.files, ("orders", "order"), order)
+
+
+def order(record: Record) -> IncomingOrder:
+    """One order in the words of the core. Raises ``Unreadable``."""
+    require(record, ("id", "line_items", "currency", "created_at", "financial_status"))
+    customer = inner(record, "customer")
+    where = inner(record, "shipping_address") or inner(record, "billing_address")
+    lines = [*_items(record), *_charges(record)]
+    payments, notes = _payments(record)
+    fulfilled = any(line.shipped for line in lines)
+    return IncomingOrder(
+        external_id=text(record, "id"),
+        number=text(record, "name") or text(record, "order_number"),
+        currency=text(record, "currency"),
+        placed_at=moment(record.get("processed_at") or record["created_at"], "created_at"),
+        state=_state(record, fulfilled),
+        prices_include_tax=record.get("taxes_included") is True,
+        lines=tuple(lines),
+        payments=payments,
+        refunds=tuple(_refund(refund, record) for refund in several(record, "refunds")),
+        discount=_unallocated(record, lines),
+        total=amount(record, "total_price"),
+        customer_ref=text(customer, "id"),
+        email=text(record, "email") or text(record, "contact_email") or text(customer, "email"),
+        name=text(where, "name") or f"{text(customer, 'first_name')} {text(customer, 'last_name')}",
+        phone=text(record, "phone") or text(where, "phone") or text(customer, "phone"),
+        language=text(record, "customer_locale"),
+        country=text(where, "country_code"),
+        postcode=text(where, "zip"),
+        address=_address(where),
+        notes=notes,
+        digest=digest(record),
+    )
+
+
+def _state(record: Record, fulfilled: bool) -> str:
+    if record.get("cancelled_at"):
+        return "canceled"
+    return "pending" if record["financial_status"] in NOT_PAID and not fulfilled else "confirmed"
+
+
+def _address(where: Record) -> dict[str, object]:
+    return address(
+        name=text(where, "name") or f"{text(where, 'first_name')} {text(where, 'last_name')}",
+        company=text(where, "company"),
+        street=(text(where, "address1"), text(where, "address2")),
+        postcode=text(where, "zip"),
+        city=text(where, "city"),
+        region=text(where, "province_code"),
+        country=text(where, "country_code"),
+        phone=text(where, "phone"),
+    )
+
+
+def _items(record: Record) -> list[IncomingLine]:
+    shipped, delivered, delivered_at = _fulfilled(record)
+    lines = []
+    for item in several(record, "line_items"):
+        require(item, ("id", "quantity", "price"))
+        line_id = text(item, "id")
+        sent = shipped.get(line_id, 0)
+        if "fulfillments" not in record and item.get("fulfillment_status") == "fulfilled":
+            sent = int(amount(item, "quantity"))
+        lines.append(
+            IncomingLine(
+                external_id=line_id,
+                units=amount(item, "quantity", f"line {line_id}, quantity"),
+                unit_price=amount(item, "price", f"line {line_id}, price"),
+                kind="gift_card" if item.get("gift_card") is True else "merchandise",
+                sku=text(item, "sku"),
+                name=text(item, "title") or text(item, "name"),
+                variant=text(item, "variant_title"),
+                category=text(item, "product_type"),
+                weight_g=max(0, int(amount(item, "grams"))),
+                discount=_line_discount(item),
+                taxes=_taxes(item),
+                shipped=sent,
+                delivered=delivered.get(line_id, 0),
+                delivered_at=delivered_at.get(line_id),
+            )
+        )
+    return lines
+
+
+def _line_discount(item: Record) -> Decimal:
+    """The allocations are the whole of it; ``total_discount`` holds only what was taken off by hand."""
+    if allocations := several(item, "discount_allocations"):
+        return sum((amount(one, "amount") for one in allocations), Decimal(0))
+    return amount(item, "total_discount")
+
+
+def _taxes(item: Record) -> tuple[IncomingTax, ...]:
+    return tuple(
+        IncomingTax(
+            label=text(tax, "title") or "Tax",
+            amount=amount(tax, "price"),
+            rate=amount(tax, "rate") if tax.get("rate") is not None else None,
+        )
+        for tax in several(item, "tax_lines")
+    )
+
+
+def _fulfilled(record: Record) -> tuple[dict[str, int], dict[str, int], dict[str, datetime]]:
+    """Units shipped and delivered per line; a failed or canceled fulfilment shipped nothing."""
+    shipped: dict[str, int] = {}
+    delivered: dict[str, int] = {}
+    delivered_at: dict[str, datetime] = {}
+    for fulfillment in several(record, "fulfillments"):
+        if fulfillment.get("status") != "success":
+            continue
+        arrived = fulfillment.get("shipment_status") == "delivered"
+        for item in several(fulfillment, "line_items"):
+            line_id, units = text(item, "id"), int(amount(item, "quantity"))
+            shipped[line_id] = shipped.get(line_id, 0) + units
+            if arrived:
+                delivered[line_id] = delivered.get(line_id, 0) + units
+                at = moment(fulfillment.get("updated_at") or fulfillment.get("created_at"), "fulfillment")
+                delivered_at[line_id] = max(at, delivered_at.get(line_id, at))
+    return shipped, delivered, delivered_at
+
+
+def _charges(record: Record) -> Iterator[IncomingLine]:
+    for number, shipping in enumerate(several(record, "shipping_lines"), 1):
+        price = amount(shipping, "price")
+        paid = amount(shipping, "discounted_price") if shipping.get("discounted_price") is not None else price
+        yield IncomingLine(
+            external_id=f"shipping:{text(shipping, 'id') or number}",
+            units=1,
+            unit_price=price,
+            kind="shipping",
+            name=text(shipping, "title"),
+            discount=max(price - paid, Decimal(0)),
+            taxes=_taxes(shipping),
+            shipped=1,
+        )
+    for kind, key, name in (("duty", "original_total_duties_set", "Duties"), ("fee", "", "Tip")):
+        value = amount(inner(inner(record, key), "shop_money"), "amount") if key else amount(record, "total_tip_received")
+        if value:
+            yield IncomingLine(external_id=name.lower(), units=1, unit_price=value, kind=kind, name=name, shipped=1)
+
+
+def _unallocated(record: Record, lines: list[IncomingLine]) -> Decimal:
+    """What of the order's discounts no line says it has."""
+    allocated = sum((line.discount for line in lines), Decimal(0))
+    return max(amount(record, "total_discounts") - allocated, Decimal(0))
+
+
+def _payments(record: Record) -> tuple[tuple[IncomingPayment, ...], tuple[str, ...]]:
+    """Its own transactions where the file has them; else what the financial status says was captured."""
+    made = [
+        IncomingPayment(
+            reference=f"shopify:{text(one, 'id')}",
+            tender=tender(text(one, "gateway")),
+            captured=amount(one, "amount"),
+            label=text(one, "gateway"),
+        )
+        for one in several(record, "transactions")
+        if one.get("kind") in ("sale", "capture") and one.get("status") == "success"
+    ]
+    if made or record["financial_status"] not in PAID:
+        return tuple(made), ()
+    open_amount = amount(record, "total_outstanding")
+    gateways = [one for one in record.get("payment_gateway_names") or () if one] or [text(record, "gateway")]
+    payment = IncomingPayment(
+        reference=f"shopify:{text(record, 'id')}",
+        tender=tender(str(gateways[0])),
+        captured=max(amount(record, "total_price") - open_amount, Decimal(0)),
+        label=str(gateways[0]),
+    )
+    contradiction = open_amount and record["financial_status"] != "partially_paid"
+    note = f"The shop calls the order {record['financial_status']}, yet {open_amount} of it is outstanding."
+    return (payment,), (note,) if contradiction else ()
+
+
+def _refund(refund: Record, record: Record) -> IncomingRefund:
+    name = text(refund, "id")
+    lines = [_refund_line(one, record, name) for one in several(refund, "refund_line_items")]
+    lines += _refund_adjustments(refund, record)
+    sent = [
+        amount(one, "amount", f"refund {name}")
+        for one in several(refund, "transactions")
+        if one.get("kind") == "refund" and one.get("status") in ("success", "pending")
+    ]
+    return IncomingRefund(
+        external_id=name,
+        at=moment(refund.get("processed_at") or refund.get("created_at"), f"refund {name}"),
+        amount=sum(sent, Decimal(0)),
+        reason=text(refund, "note"),
+        lines=tuple(lines),
+    )
+
+
+def _refund_line(one: Record, record: Record, name: str) -> IncomingRefundLine:
+    """``cancel`` means that the units never left; any other restock type that they came, or stay away."""
+    tax = amount(one, "total_tax", f"refund {name}")
+    subtotal = amount(one, "subtotal", f"refund {name}")
+    return IncomingRefundLine(
+        line=text(one, "line_item_id"),
+        units=int(amount(one, "quantity", f"refund {name}")),
+        amount=subtotal if record.get("taxes_included") is True else subtotal + tax,
+        tax=tax,
+        canceled=one.get("restock_type") == "cancel",
+    )
+
+
+def _refund_adjustments(refund: Record, record: Record) -> Iterator[IncomingRefundLine]:
+    """Shipping that was given back, as negative amounts, off the first shipping line."""
+    shipping = [f"shipping:{text(one, 'id') or n}" for n, one in enumerate(several(record, "shipping_lines"), 1)]
+    for one in several(refund, "order_adjustments"):
+        if one.get("kind") == "shipping_refund" and shipping:
+            tax = -amount(one, "tax_amount")
+            net = -amount(one, "amount")
+            yield IncomingRefundLine(line=shipping[0], units=0, amount=net + tax, tax=tax)

@@ -1,0 +1,175 @@
+"""What a shop says about an order, in one shape for every channel.
+
+Amounts are exact, in whole units of the currency. ``core.paid`` turns it into the record of what was paid, or says why it cannot.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+STATES = ("pending", "confirmed", "canceled")
+TENDERS = ("card", "wallet", "bank_transfer", "store_credit", "gift_card", "cash")
+NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Something that could not be taken: where it stands, and why."""
+
+    file: str
+    row: int
+    """The line of a CSV file, or the position (from 1) in a list of JSON orders; 0 for the whole file."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingTax:
+    """Tax of one label that was charged on one line."""
+
+    label: str
+    amount: Decimal
+    rate: Decimal | None = None
+    """As a fraction: 0.19 is nineteen percent."""
+    jurisdiction: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingLine:
+    """One line as the channel tells it. ``goods`` is its list total where one is told; else units x price."""
+
+    external_id: str
+    units: Decimal | int
+    unit_price: Decimal
+    kind: str = "merchandise"
+    sku: str = ""
+    name: str = ""
+    variant: str = ""
+    category: str = ""
+    picture: str = ""
+    weight_g: int = 0
+    final_sale: bool = False
+    parent: str = ""
+    """The external id of the bundle this line belongs to."""
+    goods: Decimal | None = None
+    discount: Decimal = NOTHING
+    """As the channel allocated it."""
+    taxes: tuple[IncomingTax, ...] = ()
+    shipped: int = 0
+    delivered: int = 0
+    delivered_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingPayment:
+    """One tender and what it captured for this order. ``reference`` is the provider's id of the capture."""
+
+    reference: str
+    tender: str
+    captured: Decimal | None
+    """None where the channel tells of no payments: then it is what the lines sum to."""
+    label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingRefundLine:
+    """What a refund made elsewhere says of one line; ``amount`` is what was given back with its ``tax``.
+
+    ``canceled`` units never left: they are gone from the order and are no return.
+    """
+
+    line: str
+    units: int
+    amount: Decimal
+    tax: Decimal = NOTHING
+    canceled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingRefund:
+    """A refund that the shop or its gateway made: the money, and what its lines say."""
+
+    external_id: str
+    at: datetime
+    amount: Decimal
+    reason: str = ""
+    lines: tuple[IncomingRefundLine, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingOrder:
+    """An order as its channel tells it, before anything is checked."""
+
+    external_id: str
+    number: str
+    currency: str
+    placed_at: datetime
+    lines: tuple[IncomingLine, ...]
+    payments: tuple[IncomingPayment, ...] = ()
+    refunds: tuple[IncomingRefund, ...] = ()
+    discount: Decimal = NOTHING
+    """Of the whole order, where the channel has not allocated it to lines."""
+    total: Decimal | None = None
+    """What the channel says the order costs."""
+    state: str = "confirmed"
+    prices_include_tax: bool = True
+    customer_ref: str = ""
+    email: str = ""
+    name: str = ""
+    phone: str = ""
+    language: str = ""
+    country: str = ""
+    postcode: str = ""
+    address: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    digest: str = ""
+    """Of the payload: the same one again is the same order."""
+    file: str = ""
+    row: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingAdjustment:
+    """A row that is no order: a stock write-off (``stock``) or a correction of the books (``finance``)."""
+
+    external_id: str
+    kind: str
+    at: datetime
+    currency: str
+    sku: str = ""
+    units: int = 0
+    amount: Decimal = NOTHING
+    text: str = ""
+    file: str = ""
+    row: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingCancellation:
+    """A row that takes units of some earlier order back, without saying which. Kept for the replay."""
+
+    number: str
+    at: datetime
+    currency: str
+    sku: str
+    units: int
+    """Positive: how many are taken back."""
+    unit_price: Decimal
+    kind: str = "merchandise"
+    customer_ref: str = ""
+    file: str = ""
+    row: int = 0
+
+
+Incoming = IncomingOrder | IncomingAdjustment | IncomingCancellation | Fault
+
+
+def number_key(text: str) -> str:
+    """An order number as people type it: lower case, letters and digits alone. ``"#1001-A"`` is ``1001a``."""
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def postcode_key(text: str) -> str:
+    """A postcode as it is compared: upper case, no blanks, no hyphens."""
+    return "".join(character for character in text.upper() if character.isalnum())

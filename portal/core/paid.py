@@ -1,0 +1,351 @@
+"""What was paid: an order of any channel in minor units, checked against what was captured."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import UUID
+
+from portal.core.facts import CHARGES, LINE_KINDS
+from portal.core.intake import (
+    STATES,
+    TENDERS,
+    IncomingLine,
+    IncomingOrder,
+    IncomingPayment,
+    IncomingTax,
+    number_key,
+    postcode_key,
+)
+from portal.core.money import Minor, allocate, exponent, major
+from portal.core.spans import Span
+
+MOST_UNITS = 2**31 - 1
+MOST_MINOR = 2**62
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidTax:
+    """One label of one line: charged, and given back elsewhere."""
+
+    label: str
+    amount: Minor
+    rate_ppm: int | None = None
+    jurisdiction: str = ""
+    refunded: Minor = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidLine:
+    """One line as it was paid, and what has become of its units elsewhere."""
+
+    external_id: str
+    number: int
+    kind: str
+    units: int
+    unit_price: Decimal
+    goods: Minor
+    discount: Minor
+    taxes: tuple[PaidTax, ...]
+    tax: Minor
+    paid: Minor
+    sku: str = ""
+    name: str = ""
+    variant: str = ""
+    category: str = ""
+    picture: str = ""
+    weight_g: int = 0
+    final_sale: bool = False
+    parent: str = ""
+    shipped: int = 0
+    delivered: int = 0
+    delivered_at: datetime | None = None
+    canceled: tuple[Span, ...] = ()
+    claimed: tuple[Span, ...] = ()
+    refunded: Minor = 0
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidPayment:
+    """One tender: this order's share of it, and what of that went back elsewhere."""
+
+    reference: str
+    tender: str
+    captured: Minor
+    label: str = ""
+    refunded: Minor = 0
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundOfLine:
+    """What a refund made elsewhere took of one line, after the caps."""
+
+    line: str
+    units: int
+    spans: tuple[Span, ...]
+    amount: Minor
+    taxes: tuple[tuple[str, Minor], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidRefund:
+    """A refund made elsewhere, as it counts here. ``goods`` is what its lines say, before any cap."""
+
+    external_id: str
+    at: datetime
+    amount: Minor
+    goods: Minor
+    reason: str = ""
+    lines: tuple[RefundOfLine, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidOrder:
+    """The record of what was paid. ``differs`` is captured less the sum of the lines; nothing is fitted."""
+
+    external_id: str
+    number: str
+    number_key: str
+    currency: str
+    placed_at: datetime
+    state: str
+    prices_include_tax: bool
+    lines: tuple[PaidLine, ...]
+    payments: tuple[PaidPayment, ...] = ()
+    refunds: tuple[PaidRefund, ...] = ()
+    customer_ref: str = ""
+    email: str = ""
+    name: str = ""
+    phone: str = ""
+    language: str = ""
+    country: str = ""
+    postcode: str = ""
+    address: Mapping[str, Any] = field(default_factory=dict)
+    differs: Minor = 0
+    notes: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def paid(self) -> Minor:
+        return sum(line.paid for line in self.lines)
+
+    @property
+    def captured(self) -> Minor:
+        return sum(payment.captured for payment in self.payments)
+
+
+class _Reading:
+    """The reasons against one order and the notes about it, gathered while it is read."""
+
+    def __init__(self, currency: str) -> None:
+        self.currency = currency
+        self.reasons: list[str] = []
+        self.notes: list[str] = []
+        self._scale = Decimal(1).scaleb(exponent(currency))
+
+    def rounded(self, amount: Decimal) -> Minor:
+        """``amount`` in minor units, half up: for what is rounded once, on the line."""
+        return int((amount * self._scale).quantize(Decimal(1), ROUND_HALF_UP))
+
+    def exact(self, amount: Decimal, what: str) -> Minor:
+        """``amount`` in minor units; a fraction of a cent in a total is rounded and noted."""
+        scaled = amount * self._scale
+        whole = scaled.quantize(Decimal(1), ROUND_HALF_UP)
+        if whole != scaled:
+            self.notes.append(f"{what}: {amount} has more decimals than {self.currency}; rounded")
+        return int(whole)
+
+    def text(self, amount: Minor) -> str:
+        return f"{major(amount, self.currency)} {self.currency}"
+
+
+def paid(order: IncomingOrder) -> PaidOrder | tuple[str, ...]:
+    """The record of what was paid for ``order``, without its refunds (``with_refunds`` adds them).
+
+    Otherwise every reason why it cannot be taken, for people.
+    """
+    currency = order.currency.upper()
+    if len(currency) != 3 or not currency.isascii() or not currency.isalpha():
+        return (f"the currency {order.currency!r} is no ISO 4217 code",)
+    reading = _Reading(currency)
+    _check_head(order, reading)
+    lines: list[PaidLine] = []
+    seen: set[str] = set()
+    for number, line in enumerate(order.lines, 1):
+        if line.external_id in seen:
+            reading.reasons.append(f"line {line.external_id} stands twice in the order")
+        seen.add(line.external_id)
+        read = _line(line, number, order.prices_include_tax, reading)
+        if read is not None:
+            lines.append(read)
+    if not reading.reasons and order.discount:
+        lines = _spread(reading.exact(order.discount, "discount"), lines, order.prices_include_tax, reading)
+    payments = [_payment(payment, sum(line.paid for line in lines), reading) for payment in order.payments]
+    if reading.reasons:
+        return tuple(dict.fromkeys(reading.reasons))
+    return _record(order, currency, lines, payments, reading)
+
+
+def _check_head(order: IncomingOrder, reading: _Reading) -> None:
+    if not order.external_id:
+        reading.reasons.append("it has no id")
+    if len(order.external_id) > 100 or len(order.number) > 60:
+        reading.reasons.append("its id or number is too long")
+    if not order.lines:
+        reading.reasons.append("it has no lines")
+    if order.placed_at.tzinfo is None:
+        reading.reasons.append("its date has no time zone")
+    if order.state not in STATES:
+        reading.reasons.append(f"its state {order.state!r} is unknown")
+
+
+def _line(line: IncomingLine, number: int, tax_inside: bool, reading: _Reading) -> PaidLine | None:
+    units = int(line.units)
+    before = len(reading.reasons)
+    if units != line.units:
+        reading.reasons.append(f"line {line.external_id}: {line.units} units is not a whole number")
+    elif not 0 <= units <= MOST_UNITS:
+        reading.reasons.append(f"line {line.external_id}: {units} units cannot be")
+    if line.unit_price < 0 or (line.goods is not None and line.goods < 0):
+        reading.reasons.append(f"line {line.external_id}: its price is negative")
+    if line.kind not in LINE_KINDS:
+        reading.reasons.append(f"line {line.external_id}: its kind {line.kind!r} is unknown")
+    if len(reading.reasons) > before:
+        return None
+    goods = reading.rounded(line.unit_price * units if line.goods is None else line.goods)
+    if goods > MOST_MINOR:
+        reading.reasons.append(f"line {line.external_id}: {line.unit_price} x {units} is too much")
+        return None
+    discount = reading.exact(line.discount, f"line {line.external_id}") if line.discount else 0
+    if not 0 <= discount <= goods:
+        reading.reasons.append(
+            f"line {line.external_id}: a discount of {line.discount} on {reading.text(goods)} cannot be"
+        )
+        return None
+    taxes = _taxes(line.taxes, line.external_id, reading) if line.taxes else ()
+    tax = sum(one.amount for one in taxes)
+    value = goods - discount
+    if tax_inside and tax > value:
+        reading.reasons.append(f"line {line.external_id}: more tax than price")
+    if not 0 <= line.delivered <= line.shipped <= units:
+        reading.notes.append(
+            f"Line {line.external_id}: {line.shipped} of {units} shipped, {line.delivered} delivered; capped."
+        )
+    shipped = min(max(line.shipped, 0), units)
+    return PaidLine(
+        external_id=line.external_id,
+        number=number,
+        kind=line.kind,
+        units=units,
+        unit_price=line.unit_price,
+        goods=goods,
+        discount=discount,
+        taxes=taxes,
+        tax=tax,
+        paid=value if tax_inside else value + tax,
+        sku=line.sku[:100],
+        name=line.name[:300],
+        variant=line.variant[:200],
+        category=line.category[:100],
+        picture=line.picture[:300],
+        weight_g=line.weight_g,
+        final_sale=line.final_sale,
+        parent=line.parent,
+        shipped=shipped,
+        delivered=min(max(line.delivered, 0), shipped),
+        delivered_at=line.delivered_at,
+    )
+
+
+def _taxes(taxes: tuple[IncomingTax, ...], line_id: str, reading: _Reading) -> tuple[PaidTax, ...]:
+    """Per label: the same label twice on a line is one tax."""
+    found: dict[str, PaidTax] = {}
+    for tax in taxes:
+        amount = reading.exact(tax.amount, f"line {line_id}, {tax.label}")
+        if amount < 0:
+            reading.reasons.append(f"line {line_id}: a negative tax, {tax.label}")
+        label = tax.label[:100] or "tax"
+        if label in found:
+            found[label] = replace(found[label], amount=found[label].amount + amount)
+            continue
+        rate = None if tax.rate is None else int((tax.rate * 1_000_000).quantize(Decimal(1), ROUND_HALF_UP))
+        found[label] = PaidTax(label=label, amount=amount, rate_ppm=rate, jurisdiction=tax.jurisdiction[:60])
+    return tuple(found.values())
+
+
+def _payment(payment: IncomingPayment, due: Minor, reading: _Reading) -> PaidPayment:
+    captured = due
+    if payment.captured is not None:
+        captured = reading.exact(payment.captured, f"payment {payment.reference}")
+    if captured < 0:
+        reading.reasons.append(f"payment {payment.reference}: captured less than nothing")
+    if payment.tender not in TENDERS:
+        reading.reasons.append(f"payment {payment.reference}: the tender {payment.tender!r} is unknown")
+    return PaidPayment(
+        reference=payment.reference[:100], tender=payment.tender, captured=captured, label=payment.label[:100]
+    )
+
+
+def _spread(discount: Minor, lines: list[PaidLine], tax_inside: bool, reading: _Reading) -> list[PaidLine]:
+    """The order's discount over its goods, in proportion to value, by largest remainder (money.md 2)."""
+    bearing = [i for i, line in enumerate(lines) if line.kind not in CHARGES and line.goods > line.discount]
+    most = sum(lines[i].goods - lines[i].discount for i in bearing)
+    if not 0 <= discount <= most:
+        reading.reasons.append(
+            f"a discount of {reading.text(discount)} on goods of {reading.text(most)} cannot be"
+        )
+        return lines
+    parts = allocate(discount, [lines[i].goods - lines[i].discount for i in bearing]) if bearing else []
+    spread = list(lines)
+    for i, part in zip(bearing, parts, strict=True):
+        line = lines[i]
+        spread[i] = replace(line, discount=line.discount + part, paid=line.paid - part)
+        if tax_inside and spread[i].tax > spread[i].paid:
+            reading.reasons.append(f"line {line.external_id}: more tax than price after the discount")
+    return spread
+
+
+def _record(
+    order: IncomingOrder, currency: str, lines: list[PaidLine], payments: list[PaidPayment], reading: _Reading
+) -> PaidOrder:
+    captured = [payment for payment in payments if payment.captured]
+    differs = sum(payment.captured for payment in captured) - sum(line.paid for line in lines)
+    notes = [*order.notes, *reading.notes]
+    if differs:
+        notes.append(
+            f"Captured {reading.text(sum(p.captured for p in captured))}, "
+            f"but the lines sum to {reading.text(sum(line.paid for line in lines))}."
+        )
+    total = None if order.total is None else reading.exact(order.total, "total")
+    tendered = sum(payment.captured for payment in captured if payment.tender != "gift_card")
+    if total is not None and captured and total not in (tendered, tendered + _gift_cards(captured)):
+        notes.append(f"The shop's total is {reading.text(total)}.")
+    return PaidOrder(
+        external_id=order.external_id,
+        number=order.number,
+        number_key=number_key(order.number),
+        currency=currency,
+        placed_at=order.placed_at,
+        state=order.state,
+        prices_include_tax=order.prices_include_tax,
+        lines=tuple(lines),
+        payments=tuple(captured),
+        customer_ref=order.customer_ref[:100],
+        email=order.email.strip().lower()[:254],
+        name=order.name.strip()[:200],
+        phone=order.phone.strip()[:40],
+        language=order.language[:10],
+        country=order.country.upper()[:2],
+        postcode=postcode_key(order.postcode)[:20],
+        address=order.address,
+        differs=differs,
+        notes=tuple(notes),
+        digest=order.digest,
+    )
+
+
+def _gift_cards(payments: Iterable[PaidPayment]) -> Minor:
+    return sum(payment.captured for payment in payments if payment.tender == "gift_card")

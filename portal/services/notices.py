@@ -1,0 +1,292 @@
+"""Messages to customers: queued with the change that causes them, sent by durable work, kept as sent."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.core.access import Actor, Conflict, NotFound
+from portal.core.links import Site, url
+from portal.core.returns import BY_CUSTOMER, Draft, steps_left
+from portal.db import history, merchants, refunds, returns, shipments
+from portal.db.base import db, transaction, uuid7
+from portal.db.mails import Mail
+from portal.ports import Attachment, Declined, Gateways, Message, Unavailable
+from portal.services import scope, work
+
+TO_MERCHANT = frozenset({"new_link_requested"})
+ATTACHED = {"approved": (("label", "pdf"), ("receipt", "pdf"))}
+"""Which papers go with which message."""
+
+CHANGED_BY_STATUS = frozenset({"approved", "requested", "declined", "received", "inspected_changed", "refunded"})
+"""Messages that bring the link to the status page."""
+
+
+def queue(
+    event: str,
+    draft: Draft,
+    *,
+    now: datetime,
+    links: Mapping[str, UUID] | None = None,
+    refund_id: UUID | None = None,
+    **values: object,
+) -> UUID:
+    """Promise a message, in the caller's transaction."""
+    mail_id = uuid7()
+    db.session.execute(
+        sa.insert(Mail).values(
+            id=mail_id,
+            merchant_id=draft.merchant_id,
+            return_id=draft.id,
+            refund_id=refund_id,
+            event=event,
+            language=draft.language,
+            recipient="" if event in TO_MERCHANT else draft.email,
+            values={"links": {name: str(link) for name, link in (links or {}).items()}} | values,
+            message_id=f"<{mail_id}@returns>",
+            created_at=now,
+        )
+    )
+    work.enqueue("mail", mail_id)
+    return mail_id
+
+
+def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> None:
+    """Render and send one message under its own Message-ID. Raises ``Unavailable`` for another try.
+
+    The addresses of links are put in for sending alone; what is kept shows their place.
+    """
+    mail = db.session.get(Mail, mail_id, populate_existing=True)
+    if mail is None or mail.state == "sent" or mail.return_id is None:
+        return
+    row = returns.get(mail.return_id)
+    if row is None:
+        raise NotFound
+    merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+    draft = returns.draft(row)
+    values = values_of(mail, row, draft, [s.value for s in steps_left(draft, terms, steps=BY_CUSTOMER)])
+    real, marked = _addresses(mail, row, site)
+    language = merchant.language if mail.event in TO_MERCHANT else mail.language
+
+    def rendered(addresses: dict[str, str]):  # type: ignore[no-untyped-def]
+        return gateways.mailer.render(
+            mail.event, language=language, zone=merchant.zone, merchant=merchant, values=values, links=addresses
+        )
+
+    kept, sent = rendered(marked), rendered(real)
+    message = Message(
+        to=mail.recipient or merchant.support_email,
+        from_name=merchant.name,
+        reply_to=merchant.support_email,
+        subject=sent.subject,
+        text=sent.text,
+        html=sent.html,
+        message_id=mail.message_id,
+        references=f"<{row.id}@returns>",
+        attachments=_attachments(mail, row),
+    )
+    try:
+        gateways.mailer.send(message)
+    except Declined as problem:
+        _record(mail_id, "failed", now, kept, error=str(problem))
+        return
+    except Unavailable as problem:
+        _record(mail_id, "queued", now, kept, error=str(problem))
+        raise
+    _record(mail_id, "sent", now, kept)
+
+
+def _record(mail_id: UUID, state: str, now: datetime, kept: Any, *, error: str = "") -> None:
+    with transaction() as session:
+        session.execute(
+            sa.update(Mail)
+            .where(Mail.id == mail_id, Mail.state != "sent")
+            .values(
+                state=state,
+                subject=kept.subject[:300],
+                text=kept.text,
+                html=kept.html,
+                error=error[:500],
+                sent_at=now if state == "sent" else None,
+            )
+        )
+
+
+def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) -> dict[str, Any]:
+    """What the templates may tell, as plain values."""
+    refund = db.session.get(refunds.Refund, mail.refund_id) if mail.refund_id else None
+    link_id = mail.values.get("links", {}).get("link")
+    link = db.session.get(returns.Link, UUID(link_id)) if link_id else None
+    return {
+        "name": draft.name,
+        "number": draft.number or "",
+        "order_number": draft.order_number,
+        "state": draft.state,
+        "kind": draft.kind,
+        "note": draft.note,
+        "currency": draft.currency,
+        "lines": [
+            {
+                "name": line.name,
+                "variant": line.variant,
+                "sku": line.sku,
+                "units": line.authorized or line.units,
+                "code": line.code or "",
+            }
+            for line in draft.lines
+        ],
+        "left": left,
+        "expires_on": link.expires_at.date().isoformat() if link else "",
+        "ship_by": row.ship_by.isoformat() if row.ship_by else "",
+        "sending": asdict(draft.sending) if draft.sending else None,
+        "breakdown": refund.breakdown if refund else row.breakdown,
+        "before": mail.values.get("before"),
+        "decline_reason": row.decline_reason,
+        "decline_message": row.decline_message,
+        "refund": _refund(refund) if refund else None,
+        "reply_days": 2,
+    }
+
+
+def _refund(refund: refunds.Refund) -> dict[str, Any]:
+    return {
+        "number": refund.number,
+        "amount": refund.amount_minor,
+        "currency": refund.currency,
+        "shares": refund.breakdown.get("shares", []),
+    }
+
+
+def _addresses(mail: Mail, row: returns.Return, site: Site) -> tuple[dict[str, str], dict[str, str]]:
+    """The addresses in a message as sent, and as kept (a link's place, without its token)."""
+    wanted = {name: UUID(link_id) for name, link_id in mail.values.get("links", {}).items()}
+    if mail.event in CHANGED_BY_STATUS and "status" not in wanted:
+        status = db.session.scalar(
+            sa.select(returns.Link.id).where(
+                returns.Link.return_id == row.id, returns.Link.purpose == "status", returns.Link.state == "open"
+            )
+        )
+        if status is not None:
+            wanted["status"] = status
+    real, marked = {}, {}
+    for name, link_id in wanted.items():
+        link = db.session.get(returns.Link, link_id)
+        if link is not None:
+            real[name] = url(site, link.nonce)
+            marked[name] = _place(site, name)
+    if mail.event in TO_MERCHANT:
+        real["admin"] = marked["admin"] = f"{site.base_url}/admin/returns/{row.id}"
+    return real, marked
+
+
+def _place(site: Site, name: str) -> str:
+    """What stands in a kept message where the address of a link was."""
+    return f"{site.base_url}/l/_{name}_"
+
+
+def _attachments(mail: Mail, row: returns.Return) -> tuple[Attachment, ...]:
+    paper = shipments.Document
+    wanted = ATTACHED.get(mail.event, ())
+    if not wanted:
+        return ()
+    papers = db.session.scalars(sa.select(paper).where(paper.return_id == row.id).order_by(paper.id)).all()
+    found: dict[tuple[str, str], shipments.Document] = {}
+    for one in papers:
+        found.setdefault((one.kind, one.format), one)
+    return tuple(
+        Attachment(
+            name=f"{row.number or 'return'}-{kind}.{format}",
+            media_type="application/pdf",
+            content=found[kind, format].content,
+        )
+        for kind, format in wanted
+        if (kind, format) in found
+    )
+
+
+def resend(actor: Actor, mail_id: UUID, *, now: datetime) -> None:
+    """Send a message once more, as a new one, to the customer's address as it is now."""
+    with transaction():
+        mail = db.session.get(Mail, mail_id)
+        if mail is None or mail.return_id is None:
+            raise NotFound
+        row = scope.return_row(actor, mail.return_id, "returns.create")
+        if mail.state == "queued":
+            raise Conflict("mail_queued")
+        values = {key: value for key, value in mail.values.items() if key != "links"}
+        links = {name: UUID(link) for name, link in mail.values.get("links", {}).items()}
+        queue(mail.event, returns.draft(row), now=now, links=links, refund_id=mail.refund_id, **values)
+        history.record(actor, "return.mail.resent", merchant_id=row.merchant_id, subject_id=row.id, now=now, event=mail.event)
+
+
+def mail_again(actor: Actor, return_id: UUID, *, now: datetime) -> None:
+    """The customer asks for label and receipt once more. Raises ``Conflict`` before there are any."""
+    with transaction():
+        row = scope.return_row(actor, return_id, "returns.create")
+        last = db.session.scalar(
+            sa.select(Mail).where(Mail.return_id == row.id, Mail.event == "approved").order_by(Mail.id.desc()).limit(1)
+        )
+        if last is None:
+            raise Conflict("no_label")
+        if last.state != "queued":
+            queue("approved", returns.draft(row), now=now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailFacts:
+    """One message as the log shows it."""
+
+    id: UUID
+    return_id: UUID | None
+    event: str
+    language: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    state: str
+    error: str
+    created_at: datetime
+    sent_at: datetime | None
+
+
+def facts(mail: Mail) -> MailFacts:
+    return MailFacts(**{name: getattr(mail, name) for name in MailFacts.__dataclass_fields__})
+
+
+def of_return(return_id: UUID) -> list[MailFacts]:
+    """The messages about a return, oldest first; the caller has passed the gate."""
+    found = db.session.scalars(sa.select(Mail).where(Mail.return_id == return_id).order_by(Mail.id))
+    return [facts(mail) for mail in found]
+
+
+def read(actor: Actor, mail_id: UUID) -> MailFacts:
+    """One message, for people of its merchant. Raises ``NotFound``, ``NotAllowed``."""
+    mail = db.session.get(Mail, mail_id)
+    if mail is None:
+        raise NotFound
+    scope.require(actor, "returns.read", mail.merchant_id)
+    return facts(mail)
+
+
+def outbox(*, limit: int = 100) -> list[MailFacts]:
+    """The newest messages of everyone: for the demo alone, whose people are nobody."""
+    return [facts(mail) for mail in db.session.scalars(sa.select(Mail).order_by(Mail.id.desc()).limit(limit))]
+
+
+def as_sent(mail_id: UUID, *, site: Site) -> MailFacts:
+    """A message with its links as the customer got it: for the demo alone."""
+    mail = db.session.get(Mail, mail_id)
+    row = returns.get(mail.return_id) if mail and mail.return_id else None
+    if mail is None or row is None:
+        raise NotFound
+    real, _ = _addresses(mail, row, site)
+    shown = facts(mail)
+    text, html = shown.text, shown.html
+    for name, address in real.items():
+        text, html = text.replace(_place(site, name), address), html.replace(_place(site, name), address)
+    return MailFacts(**{**vars(shown), "text": text, "html": html})
+

@@ -1,0 +1,115 @@
+"""Pictures that customers send: re-encoded, without what a camera tells about place and owner."""
+
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from uuid import UUID
+
+import sqlalchemy as sa
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from portal.core.access import Actor, Conflict, NotFound
+from portal.core.returns import Step
+from portal.db import history, merchants, returns
+from portal.db.base import db, transaction, uuid7
+from portal.db.returns import Photo, Return, ReturnLine
+from portal.services import scope
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_PIXELS = 50_000_000
+SIDE = 2000
+"""The longest side that is kept."""
+FORMATS = ("JPEG", "PNG", "WEBP", "MPO", "GIF")
+
+
+def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder: Path, now: datetime) -> UUID:
+    """Keep one picture of one line. Raises ``Conflict``: ``photo_too_large``, ``photo_unreadable``,
+    ``photos_full``, or where the answers are settled.
+    """
+    picture, width, height = _encoded(content)
+    with transaction():
+        row = _open(actor, return_id)
+        line = db.session.get(ReturnLine, line_id)
+        if line is None or line.return_id != row.id:
+            raise NotFound
+        _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+        if len(returns.photos_of([line_id]).get(line_id, [])) >= terms.max_photos:
+            raise Conflict("photos_full", maximum=terms.max_photos)
+        photo_id = uuid7()
+        path = _path(folder, photo_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture)
+        db.session.add(
+            Photo(
+                id=photo_id,
+                merchant_id=row.merchant_id,
+                return_line_id=line_id,
+                width=width,
+                height=height,
+                size=len(picture),
+                created_at=now,
+            )
+        )
+        row.version += 1
+        history.record(
+            actor, "return.updated", merchant_id=row.merchant_id, subject_id=row.id, now=now, step="photo"
+        )
+        return photo_id
+
+
+def remove(actor: Actor, return_id: UUID, photo_id: UUID, *, folder: Path, now: datetime) -> None:
+    """Take a picture back. One that is gone already is no error."""
+    with transaction():
+        row = _open(actor, return_id)
+        photo = _photo(row, photo_id)
+        if photo is None:
+            return
+        db.session.delete(photo)
+        row.version += 1
+    _path(folder, photo_id).unlink(missing_ok=True)
+
+
+def read(actor: Actor, return_id: UUID, photo_id: UUID, *, folder: Path) -> bytes:
+    """One picture as JPEG, for the holder of the link or people of the merchant. Raises ``NotFound``."""
+    row = scope.return_row(actor, return_id, "returns.read")
+    if _photo(row, photo_id) is None:
+        raise NotFound
+    path = _path(folder, photo_id)
+    if not path.exists():
+        raise NotFound
+    return path.read_bytes()
+
+
+def _open(actor: Actor, return_id: UUID) -> Return:
+    row = scope.return_row(actor, return_id, "returns.create", lock=True)
+    if row.state != "draft":
+        raise Conflict("not_a_draft", state=row.state)
+    if actor.kind == "link" and Step.SURVEY in row.locked:
+        raise Conflict("locked", step=Step.SURVEY)
+    return row
+
+
+def _photo(row: Return, photo_id: UUID) -> Photo | None:
+    wanted = sa.select(Photo).join(ReturnLine, ReturnLine.id == Photo.return_line_id)
+    return db.session.scalar(wanted.where(Photo.id == photo_id, ReturnLine.return_id == row.id))
+
+
+def _path(folder: Path, photo_id: UUID) -> Path:
+    return folder / photo_id.hex[-2:] / f"{photo_id}.jpg"
+
+
+def _encoded(content: bytes) -> tuple[bytes, int, int]:
+    """The picture anew as JPEG, turned upright and no larger than needed: nothing of the file itself is kept."""
+    if len(content) > MAX_BYTES:
+        raise Conflict("photo_too_large", megabytes=MAX_BYTES // 1024 // 1024)
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Conflict("photo_too_large", megabytes=MAX_BYTES // 1024 // 1024)
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            upright.thumbnail((SIDE, SIDE))
+            out = BytesIO()
+            upright.save(out, "JPEG", quality=85)
+            return out.getvalue(), upright.width, upright.height
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise Conflict("photo_unreadable") from None
