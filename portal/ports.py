@@ -9,10 +9,12 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from portal.core.addresses import Address, AddressFinding, AddressRules
-from portal.core.documents import PackingSlip, Receipt, ReceiptRow, ReceiptStep
+from portal.core.documents import PackingSlip, Receipt, ReceiptRow
+from portal.core.merchants import MerchantFacts
 from portal.core.money import Minor
 from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown
+from portal.core.returns import Sending
 from portal.core.shipping import (
     CarrierCapabilities,
     Document,
@@ -211,7 +213,7 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One e-mail to one person. ``message_id`` and ``references`` are bare ids, without angle brackets."""
+    """One e-mail to one person. ``message_id`` and ``references`` (blank separated) have angle brackets."""
 
     to: str
     from_name: str = ""
@@ -221,8 +223,7 @@ class Message:
     text: str = field(repr=False)
     html: str = field(default="", repr=False)
     message_id: str
-    references: tuple[str, ...] = ()
-    language: str = ""
+    references: str = ""
     attachments: tuple[Attachment, ...] = ()
 
 
@@ -242,16 +243,16 @@ class Mailer(Protocol):
         self,
         event: str,
         *,
-        words: "Words",
+        language: str,
+        zone: str,
+        merchant: MerchantFacts,
         values: Mapping[str, Any],
-        merchant: Mapping[str, Any],
         links: Mapping[str, str],
     ) -> Rendered:
         """The message of ``event`` (a folder of templates/email) from plain JSON ``values``.
 
-        ``merchant`` has name, support_email, language and accent; ``links`` are whole addresses, so the same
-        message can be rendered with markers, to be kept, and with tokens, to be sent. Raises ``ValueError``
-        naming a value or link that the event needs and was not given.
+        ``links`` are whole addresses, so the same message can be rendered with markers, to be kept, and with
+        tokens, to be sent. Raises ``ValueError`` for an unknown event, or naming what it needs and lacks.
         """
 
     def send(self, message: Message) -> None:
@@ -304,9 +305,20 @@ class Words(Protocol):
         """Which rule changed a refund and by how much, for messages."""
 
     def next_steps(
-        self, method: str, *, ship_by: date | None, slot: str = "", point: str = "", trigger: str = ""
-    ) -> tuple[ReceiptStep, ...]:
-        """What the customer does and what happens then, in order, each with its date where there is one."""
+        self, sending: Sending | None, ship_by: date | None, breakdown: Breakdown | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """What the customer does and what happens then: (what, when) in order; ``when`` may be empty."""
+
+    def method(self, code: str) -> "MethodName":
+        """A way of sending: its name and one sentence of help."""
+
+
+class MethodName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def help(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,11 @@ from babel.dates import format_skeleton, format_time
 from babel.lists import format_list
 from babel.numbers import format_decimal, get_currency_symbol
 
-from portal.core.documents import ReceiptRow, ReceiptStep
+from portal.core.documents import ReceiptRow
 from portal.core.money import Minor, exponent, major
 from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown, Row, explain_change
+from portal.core.returns import Sending
 from portal.words import happenings, journey, names, refunds, sentences, states
 from portal.words.catalogue import LANGUAGES, N_, catalogue
 
@@ -37,7 +38,7 @@ _DAYS_IN = {"en": "en_GB", "de": "de", "fr": "fr"}
 
 @dataclass(frozen=True, kw_only=True)
 class StateWord:
-    """A state as people see it: word, icon and tone (neutral, info, good, warn, bad) together."""
+    """A state as people see it: word, icon and tone (quiet, info, good, wait, bad) together."""
 
     name: str
     icon: str
@@ -157,7 +158,7 @@ class Words:
 
     def state(self, kind: str, value: str) -> StateWord:
         """A state of the lifecycle named ``kind``; ``refund_state`` is a return's money as a whole."""
-        name, icon, tone, help = states.STATES.get(kind, {}).get(value, (value, "info", "neutral", ""))
+        name, icon, tone, help = states.STATES.get(kind, {}).get(value, (value, "info", "quiet", ""))
         if not help:
             return StateWord(name=name, icon=icon, tone=tone, help="")
         return StateWord(name=self.gettext(name), icon=icon, tone=tone, help=self.gettext(help))
@@ -243,10 +244,12 @@ class Words:
                 said[key] = self.day(value)
             elif key in ("last_day", "on") and isinstance(value, str):
                 said[key] = self.day(date.fromisoformat(value[:10]))
-            elif isinstance(value, list | tuple):
-                said[key] = self.join(str(part) for part in value)
             elif key in ("maximum", "amount", "value", "left") and currency and isinstance(value, int):
                 said[key] = self.money(value, currency)
+            elif key == "steps" and isinstance(value, list | tuple):
+                said[key] = self.join(self.step(part) for part in value)
+            elif isinstance(value, list | tuple):
+                said[key] = self.join(str(part) for part in value)
             elif key in ("reason", "condition", "category") and isinstance(value, str):
                 said[key] = getattr(self, key)(value)
             elif value is not None:
@@ -286,9 +289,9 @@ class Words:
 
     # ------------------------------------------------------------------------------------------- refunds
 
-    def breakdown(self, breakdown: Breakdown, *, estimate: bool = False) -> tuple[refunds.WordedRow, ...]:
-        """A refund explained row by row, the total last."""
-        return refunds.rows(self, breakdown, estimate=estimate)
+    def breakdown(self, breakdown: Breakdown, *, estimate: bool = False) -> refunds.WordedBreakdown:
+        """A refund explained: ``.rows``, and ``.total``; iterated, the rows and then the total."""
+        return refunds.worded(self, breakdown, estimate=estimate)
 
     def changes(self, rows: Iterable[Row], currency: str) -> tuple[refunds.WordedRow, ...]:
         """Which rule changed an estimate, and by how much."""
@@ -303,10 +306,10 @@ class Words:
         return tuple(row.printed() for row in self.changes(explain_change(before, after), after.currency))
 
     def next_steps(
-        self, method: str, *, ship_by: date | None, slot: str = "", point: str = "", trigger: str = ""
-    ) -> tuple[ReceiptStep, ...]:
-        """What the customer does and what happens then, in order, each with its date where there is one."""
-        return journey.next_steps(self, method, ship_by=ship_by, slot=slot, point=point, trigger=trigger)
+        self, sending: Sending | None, ship_by: date | None, breakdown: Breakdown | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """What the customer does and what happens then: (what, when) in order; ``when`` may be empty."""
+        return journey.next_steps(self, sending, ship_by, breakdown)
 
 
 def install(env: "Environment", current: Callable[[], Words]) -> None:

@@ -30,6 +30,7 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.closed": (N_("Return completed"),),
     "return.reopened": (N_("Return reopened"),),
     "return.note_set": (N_("Note for the customer changed"),),
+    "return.mail.resent": (N_("E-mail sent again: %(event)s"), N_("E-mail sent again")),
     "return.line.added": (N_("Item added: %(name)s"), N_("Item added")),
     "return.line.updated": (N_("Item changed: %(name)s"), N_("Item changed")),
     "return.line.removed": (N_("Item removed: %(name)s"), N_("Item removed")),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from portal.core.documents import ReceiptStep
+from portal.core.refunds.breakdown import Breakdown
+from portal.core.returns import Sending
 from portal.words.catalogue import N_
 
 if TYPE_CHECKING:
@@ -18,23 +19,26 @@ HAND_OVER = {
     "dropoff_point": N_("Print the label, stick it on the parcel and bring it to the drop-off point."),
     "own_carrier": N_("Send the parcel with your carrier and keep the proof of posting."),
 }
-THEN = {
-    "on_receipt": N_("We refund you as soon as the parcel has arrived."),
-    "on_inspection": N_("We look at the goods and then refund you."),
-    "manual": N_("We look at the goods and then decide about the refund."),
-}
 
 
 def next_steps(
-    words: Words, method: str, *, ship_by: date | None, slot: str, point: str, trigger: str
-) -> tuple[ReceiptStep, ...]:
-    """Pack, hand over, wait for the money: the three steps after a return is approved."""
+    words: Words, sending: Sending | None, ship_by: date | None, breakdown: Breakdown | None
+) -> tuple[tuple[str, str], ...]:
+    """Pack, hand over, wait for the money: (what, when) in order; ``when`` may be empty."""
     pack = words.gettext(
         "Pack the items well and put the packing slip, or a note with the return number, inside."
     )
+    method = sending.method if sending else "own_carrier"
     hand_over = words.gettext(HAND_OVER.get(method, HAND_OVER["own_carrier"]))
-    if point:
-        hand_over += " " + words.gettext("Drop-off point: %(point)s.", point=point)
-    when = slot or (words.gettext("by %(day)s", day=words.day(ship_by, weekday=True)) if ship_by else "")
-    then = words.gettext(THEN.get(trigger, THEN["on_inspection"]))
-    return (ReceiptStep(text=pack), ReceiptStep(text=hand_over, when=when), ReceiptStep(text=then))
+    if sending and sending.point_name:
+        hand_over += " " + words.gettext("Drop-off point: %(point)s.", point=sending.point_name)
+    when = words.gettext("by %(day)s", day=words.day(ship_by, weekday=True)) if ship_by else ""
+    if sending and sending.slot_label:
+        when = sending.slot_label
+    refund = words.gettext("We look at the goods and then refund you.")
+    if breakdown is not None and breakdown.assessed:
+        amount = words.money(breakdown.amount, breakdown.currency)
+        refund = words.gettext(
+            "We look at the goods and then refund you, as things stand %(amount)s.", amount=amount
+        )
+    return ((pack, ""), (hand_over, when), (refund, words.gettext("when the parcel is here")))

@@ -132,7 +132,7 @@ METHODS = {
     "print_at_home": (
         N_("Print a label"),
         N_("Print the label, stick it on the parcel and hand it over."),
-        "print",
+        "printer",
     ),
     "qr_dropoff": (
         N_("QR code, no printer"),
@@ -192,7 +192,7 @@ MAILS = {
     "refunded": N_("Refund sent"),
     "new_link_requested": N_("New link wanted"),
     "link_reissued": N_("New link"),
-    "reminder": N_("Reminder to send the parcel"),
+    "status_link": N_("Link to follow the return"),
 }
 STEP_BUTTONS = {
     "submit": N_("Submit return"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from portal.core.documents import ReceiptRow
-from portal.core.money import minor
+from portal.core.money import Minor, minor
 from portal.core.refunds.breakdown import Breakdown, Row
 from portal.words.catalogue import N_
 
@@ -18,19 +18,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class WordedRow:
-    """One line as it is read: ``amount`` is formatted with its sign, ``basis`` is one sentence or empty."""
+    """One line as it is read: ``amount`` in minor units (None: to be assessed) and ``formatted``.
+
+    ``basis`` is how it was worked out, ``rule`` the rule's name; both may be empty.
+    """
 
     label: str
-    amount: str
+    amount: Minor | None
+    formatted: str
     basis: str = ""
     rule: str = ""
     code: str = ""
     is_total: bool = False
-    minor: int = 0
 
     def printed(self) -> ReceiptRow:
         """The same for papers and messages."""
-        return ReceiptRow(label=self.label, amount=self.amount, note=self.basis, total=self.is_total)
+        return ReceiptRow(label=self.label, amount=self.formatted, note=self.basis, total=self.is_total)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordedBreakdown:
+    """A refund explained: its rows, and the total they sum to."""
+
+    rows: tuple[WordedRow, ...]
+    total: WordedRow
+    currency: str
+
+    def __iter__(self) -> Iterator[WordedRow]:
+        """The rows, then the total."""
+        return iter((*self.rows, self.total))
 
 
 LABELS = {
@@ -75,26 +91,28 @@ SHIPPING = {
 }
 
 
-def rows(words: Words, breakdown: Breakdown, *, estimate: bool) -> tuple[WordedRow, ...]:
-    """Every row in words, then the total with the tax in it; a refund nobody assessed yet says so."""
-    total = words.gettext("Estimated refund") if estimate else words.gettext("Refund")
+def worded(words: Words, breakdown: Breakdown, *, estimate: bool) -> WordedBreakdown:
+    """Every row in words, and the total with the tax in it; a refund nobody assessed yet says so."""
+    name = words.gettext("Estimated refund") if estimate else words.gettext("Refund")
+    currency = breakdown.currency
     if not breakdown.assessed:
-        basis = words.gettext(
+        why = words.gettext(
             "There is no order to compare with. We work the amount out when the goods are here."
         )
-        return (WordedRow(label=total, amount=words.gettext("to be assessed"), basis=basis, is_total=True),)
-    currency = breakdown.currency
+        unknown = words.gettext("To be assessed")
+        total = WordedRow(label=name, amount=None, formatted=unknown, basis=why, code="total", is_total=True)
+        return WordedBreakdown(rows=(), total=total, currency=currency)
     tax = sum(row.amount if row.code in ("item_tax", "shipping_tax") else row.tax for row in breakdown.rows)
-    basis = words.gettext("Of this, %(tax)s is tax.", tax=words.money(tax, currency)) if tax > 0 else ""
-    last = WordedRow(
-        label=total,
-        amount=words.money(breakdown.amount, currency),
-        basis=basis,
+    total = WordedRow(
+        label=name,
+        amount=breakdown.amount,
+        formatted=words.money(breakdown.amount, currency),
+        basis=words.gettext("Of this, %(tax)s is tax.", tax=words.money(tax, currency)) if tax > 0 else "",
         code="total",
         is_total=True,
-        minor=breakdown.amount,
     )
-    return (*(_row(words, row, currency) for row in breakdown.rows), last)
+    rows = tuple(_row(words, row, currency) for row in breakdown.rows)
+    return WordedBreakdown(rows=rows, total=total, currency=currency)
 
 
 def changes(words: Words, changed: Iterable[Row], currency: str) -> tuple[WordedRow, ...]:
@@ -107,12 +125,12 @@ def changes(words: Words, changed: Iterable[Row], currency: str) -> tuple[Worded
         why = explained(words, row, currency) if basis.get("after") else ""
         found.append(
             WordedRow(
-                label=label(words, row, currency),
-                amount=words.money(row.amount, currency, signed=True),
+                label=label(words, row),
+                amount=row.amount,
+                formatted=words.money(row.amount, currency, signed=True),
                 basis=" ".join(filter(None, (sentence, why))),
                 rule=rule(words, row.rule),
                 code=row.code,
-                minor=row.amount,
             )
         )
     return tuple(found)
@@ -122,7 +140,7 @@ def rule(words: Words, code: str) -> str:
     return words.gettext(RULES[code]) if code in RULES else code
 
 
-def label(words: Words, row: Row, currency: str) -> str:
+def label(words: Words, row: Row) -> str:
     """What the row is about: the goods by name, a fee by its kind and the goods it is for."""
     name = words.gettext(LABELS[row.code]) if row.code in LABELS else row.code
     if row.code == "item_subtotal" and row.label:
@@ -135,12 +153,12 @@ def label(words: Words, row: Row, currency: str) -> str:
 
 def _row(words: Words, row: Row, currency: str) -> WordedRow:
     return WordedRow(
-        label=label(words, row, currency),
-        amount=words.money(row.amount, currency),
+        label=label(words, row),
+        amount=row.amount,
+        formatted=words.money(row.amount, currency),
         basis=explained(words, row, currency),
         rule=rule(words, row.rule),
         code=row.code,
-        minor=row.amount,
     )
 
 

@@ -4,7 +4,7 @@ from portal.words.catalogue import N_
 
 STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
     "return": {
-        "draft": (N_("Draft"), "pencil", "neutral", N_("Not finished yet. Every answer is saved.")),
+        "draft": (N_("Draft"), "pen", "quiet", N_("Not finished yet. Every answer is saved.")),
         "requested": (
             N_("Under review"),
             "clock",
@@ -27,15 +27,15 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
             N_("The goods were looked at. The refund comes next."),
         ),
         "closed": (N_("Completed"), "check", "good", N_("Goods and money are settled.")),
-        "declined": (N_("Declined"), "cross", "bad", N_("This return was not accepted.")),
-        "canceled": (N_("Canceled"), "ban", "neutral", N_("This return was withdrawn.")),
-        "expired": (N_("Expired"), "hourglass", "warn", N_("The goods were not sent in time.")),
+        "declined": (N_("Declined"), "close", "bad", N_("This return was not accepted.")),
+        "canceled": (N_("Canceled"), "ban", "quiet", N_("This return was withdrawn.")),
+        "expired": (N_("Expired"), "clock", "wait", N_("The goods were not sent in time.")),
     },
     "refund": {
         "pending_approval": (
             N_("Awaiting approval"),
             "clock",
-            "warn",
+            "wait",
             N_("Someone has to approve this refund."),
         ),
         "approved": (N_("Refund approved"), "check", "info", N_("The refund will be sent shortly.")),
@@ -43,14 +43,14 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "succeeded": (N_("Refunded"), "check", "good", N_("The money was sent.")),
         "failed": (
             N_("Refund failed"),
-            "warning",
+            "alert",
             "bad",
             N_("The payment provider could not send the money."),
         ),
-        "canceled": (N_("Refund canceled"), "ban", "neutral", N_("This refund will not be sent.")),
+        "canceled": (N_("Refund canceled"), "ban", "quiet", N_("This refund will not be sent.")),
     },
     "refund_state": {
-        "none": (N_("No refund yet"), "hourglass", "neutral", N_("Nothing has been refunded so far.")),
+        "none": (N_("No refund yet"), "clock", "quiet", N_("Nothing has been refunded so far.")),
         "calculated": (
             N_("Refund calculated"),
             "coins",
@@ -60,28 +60,28 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "pending_approval": (
             N_("Refund awaiting approval"),
             "clock",
-            "warn",
+            "wait",
             N_("Someone has to approve this refund."),
         ),
         "pending": (N_("Refund on its way"), "coins", "info", N_("The refund is with the payment provider.")),
         "requires_action": (
             N_("Refund needs attention"),
-            "warning",
-            "warn",
+            "alert",
+            "wait",
             N_("The payment provider needs an answer first."),
         ),
         "partially_refunded": (N_("Partly refunded"), "coins", "info", N_("A part of the money was sent.")),
         "refunded": (N_("Refunded"), "check", "good", N_("The money was sent.")),
         "failed": (
             N_("Refund failed"),
-            "warning",
+            "alert",
             "bad",
             N_("The payment provider could not send the money."),
         ),
-        "canceled": (N_("Refund canceled"), "ban", "neutral", N_("This refund will not be sent.")),
+        "canceled": (N_("Refund canceled"), "ban", "quiet", N_("This refund will not be sent.")),
     },
     "payout": {
-        "planned": (N_("Planned"), "clock", "neutral", N_("This transfer is next in line.")),
+        "planned": (N_("Planned"), "clock", "quiet", N_("This transfer is next in line.")),
         "submitting": (
             N_("Being handed over"),
             "coins",
@@ -91,7 +91,7 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "unknown": (
             N_("Being checked"),
             "search",
-            "warn",
+            "wait",
             N_("No clear answer yet; the payment provider is asked again."),
         ),
         "pending": (
@@ -102,25 +102,25 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         ),
         "requires_action": (
             N_("Needs attention"),
-            "warning",
-            "warn",
+            "alert",
+            "wait",
             N_("The payment provider needs an answer first."),
         ),
         "succeeded": (N_("Sent"), "check", "good", N_("The money was sent.")),
-        "failed": (N_("Failed"), "warning", "bad", N_("The payment provider could not send the money.")),
-        "canceled": (N_("Canceled"), "ban", "neutral", N_("This transfer will not be made.")),
+        "failed": (N_("Failed"), "alert", "bad", N_("The payment provider could not send the money.")),
+        "canceled": (N_("Canceled"), "ban", "quiet", N_("This transfer will not be made.")),
     },
     "shipment": {
         "label_pending": (
             N_("Label being made"),
             "clock",
-            "neutral",
+            "quiet",
             N_("The label will be ready in a moment."),
         ),
-        "label_created": (N_("Label ready"), "label", "info", N_("The parcel can be handed over.")),
+        "label_created": (N_("Label ready"), "tag", "info", N_("The parcel can be handed over.")),
         "pre_transit": (
             N_("Announced"),
-            "label",
+            "tag",
             "info",
             N_("The carrier knows about the parcel and does not have it yet."),
         ),
@@ -129,35 +129,35 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "available_for_pickup": (
             N_("Waiting to be collected"),
             "box",
-            "warn",
+            "wait",
             N_("The parcel waits at a pick-up point."),
         ),
         "delivered": (N_("Delivered"), "check", "good", N_("The parcel has arrived.")),
         "exception": (
             N_("Held up"),
-            "warning",
-            "warn",
+            "alert",
+            "wait",
             N_("Something got in the way. The carrier is working on it."),
         ),
-        "lost": (N_("Lost"), "warning", "bad", N_("The carrier cannot find the parcel.")),
+        "lost": (N_("Lost"), "alert", "bad", N_("The carrier cannot find the parcel.")),
         "return_to_sender": (
             N_("Going back to sender"),
             "undo",
-            "warn",
+            "wait",
             N_("The parcel could not be delivered."),
         ),
-        "canceled": (N_("Label canceled"), "ban", "neutral", N_("This label is no longer valid.")),
+        "canceled": (N_("Label canceled"), "ban", "quiet", N_("This label is no longer valid.")),
     },
     "link": {
         "open": (N_("Open"), "link", "info", N_("The link works until it expires.")),
         "finished": (N_("Finished"), "check", "good", N_("The customer has finished the return.")),
-        "revoked": (N_("Revoked"), "ban", "neutral", N_("The link was switched off.")),
-        "expired": (N_("Link expired"), "hourglass", "warn", N_("The link is too old to be used.")),
+        "revoked": (N_("Revoked"), "ban", "quiet", N_("The link was switched off.")),
+        "expired": (N_("Link expired"), "clock", "wait", N_("The link is too old to be used.")),
     },
     "mail": {
-        "queued": (N_("Waiting to be sent"), "clock", "neutral", N_("The message is sent in a moment.")),
+        "queued": (N_("Waiting to be sent"), "clock", "quiet", N_("The message is sent in a moment.")),
         "sent": (N_("Sent"), "mail", "good", N_("The mail server has taken the message.")),
-        "failed": (N_("Not sent"), "warning", "bad", N_("The mail server did not take the message.")),
+        "failed": (N_("Not sent"), "alert", "bad", N_("The mail server did not take the message.")),
     },
 }
 """(name, icon, tone, help). ``refund_state`` is a return's money as a whole; a link expires by date."""
