@@ -23,7 +23,17 @@ HTMX = "vendor/htmx@2.0.11/htmx.min.js"
 JOINED = {"site.js": (HTMX, "js/portal.js")}
 """Scripts served as one file: every first page needs both."""
 
-COMPRESSIBLE = ("text/html", "text/css", "text/plain", "text/csv", "text/javascript", "image/svg+xml", "application/json")
+COMPRESSIBLE = frozenset(
+    [
+        "text/html",
+        "text/css",
+        "text/plain",
+        "text/csv",
+        "text/javascript",
+        "image/svg+xml",
+        "application/json",
+    ]
+)
 SMALLEST = 500
 """Bytes under which compressing a page costs more than it saves."""
 
@@ -41,7 +51,7 @@ class Asset:
 
 
 def stylesheet(root: Path = ROOT) -> bytes:
-    """Every file of static/css as one style sheet, in the order of the layers, without comments and indentation."""
+    """Every file of static/css as one sheet, in the order of the layers, without comments and indentation."""
     parts = [f"@layer {', '.join(LAYERS)};"]
     for layer in LAYERS:
         files = sorted((root / "css" / layer).glob("*.css")) or [root / "css" / f"{layer}.css"]
@@ -82,7 +92,7 @@ def _by_path() -> dict[str, Asset]:
 
 
 def asset(name: str) -> str:
-    """The address of a static file (``site.css``, ``site.js``, ``js/desk.js``); ``KeyError`` when there is none."""
+    """The address of a static file (``site.css``, ``site.js``, ``js/desk.js``); ``KeyError`` for others."""
     if current_app.debug:
         _shelf.cache_clear()
         _by_path.cache_clear()
@@ -90,7 +100,7 @@ def asset(name: str) -> str:
 
 
 def drawing(name: str) -> Markup:
-    """One of the project's own product pictures as SVG for the page itself: no request, and it takes the page's colour.
+    """One of our product pictures as SVG for the page itself: no request, and it takes the page's colour.
 
     A name that was never drawn gives the picture of an unknown thing.
     """
@@ -101,7 +111,7 @@ def drawing(name: str) -> Markup:
 
 @bp.get("/assets/<path:path>")
 def serve(path: str) -> Response:
-    """A static file under its hashed name, kept by the browser for a year; 404 for a name of another content."""
+    """A static file under its hashed name, kept by the browser for a year; 404 for another content's name."""
     found = _by_path().get(path)
     if found is None:
         abort(404)
