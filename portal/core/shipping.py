@@ -293,10 +293,10 @@ def tidy_tracking_number(text: str) -> str:
 
 
 _SCHEMES: Final = (
-    ("s10", re.compile(r"[A-Z]{2}\d{9}[A-Z]{2}")),
-    ("ups", re.compile(r"1Z[0-9A-Z]{15}\d")),
-    ("usps", re.compile(r"(420\d{5}(\d{4})?)?9[1-5]\d{20}")),
-    ("sscc", re.compile(r"(00)?\d{18}")),
+    ("s10", re.compile(r"[A-Z]{2}\d{9}[A-Z]{2}", re.ASCII)),
+    ("ups", re.compile(r"1Z[0-9A-Z]{15}\d", re.ASCII)),
+    ("usps", re.compile(r"(420\d{5}(\d{4})?)?9[1-5]\d{20}", re.ASCII)),
+    ("sscc", re.compile(r"(00)?\d{18}", re.ASCII)),
 )
 
 
