@@ -46,19 +46,32 @@
     if (!element.matches("a[href], button, input, select, textarea, [tabindex]")) element.tabIndex = -1
     element.focus({ preventScroll: false })
   }
-  document.addEventListener("htmx:afterSettle", (event) => {
-    const place = event.detail.target
-    if (!place || !place.isConnected) return
-    const errors = place.querySelector(".error-summary")
+  // A swap settles one event per new element: look at all of them, once.
+  let settled = []
+  const find = (selector) => {
+    for (const place of settled) {
+      if (!place.isConnected) continue
+      const found = place.matches(selector) ? place : place.querySelector(selector)
+      if (found) return found
+    }
+    return null
+  }
+  const arrive = () => {
+    const errors = find(".error-summary")
     const prefix = say("error")
     if (errors && prefix && !document.title.startsWith(prefix)) document.title = `${prefix} ${document.title}`
-    const wanted = errors || place.querySelector("[data-autofocus]")
+    const wanted = errors || find("[data-autofocus]")
+    const whole = settled.some((place) => place === document.body || place.id === "main")
+    settled = []
     if (wanted) return focus(wanted)
-    if (place === document.body || place.id === "main") {
-      window.scrollTo(0, 0)
-      const heading = document.querySelector("main h1")
-      if (heading) focus(heading)
-    }
+    if (!whole) return
+    window.scrollTo(0, 0)
+    const heading = document.querySelector("main h1")
+    if (heading) focus(heading)
+  }
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (!settled.length) setTimeout(arrive)
+    for (const place of [event.target, event.detail.target]) if (place instanceof Element) settled.push(place)
   })
   const first = document.querySelector(".error-summary")
   if (first) focus(first)

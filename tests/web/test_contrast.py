@@ -33,7 +33,7 @@ PAIRS = [
 
 def declared(css: str, *, accent: str, scheme: str) -> dict[str, str]:
     """The custom properties that hold on the root for one accent in one scheme, the last said winning."""
-    dark = "@media (prefers-color-scheme: dark)"
+    dark = "@media screen and (prefers-color-scheme: dark)"
     before, _, rest = css.partition(dark)
     inside = rest.partition("@media (prefers-reduced-motion")[0]
     found: dict[str, str] = {}
