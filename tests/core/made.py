@@ -18,7 +18,7 @@ DELIVERED = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
 def a_line(number: int = 1, **given: Any) -> LineFacts:
-    """A merchandise line, shipped and delivered whole: one unit for 10.00 with tax in it unless said otherwise."""
+    """A line of merchandise, shipped and delivered whole: 10.00 a unit unless said otherwise."""
     given.setdefault("units", 1)
     given.setdefault("goods", 1000 * given["units"])
     given.setdefault("unit_price", major(given["goods"], "EUR") / given["units"])
