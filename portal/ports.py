@@ -3,13 +3,14 @@
 May import: core. Errors are two: ``Unavailable`` (try again) and ``Declined`` (do not).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
 from portal.core.addresses import Address, AddressFinding, AddressRules
 from portal.core.documents import PackingSlip, Receipt, ReceiptRow
+from portal.core.intake import Incoming
 from portal.core.merchants import MerchantFacts
 from portal.core.money import Minor
 from portal.core.policy.verdict import Finding
@@ -122,6 +123,28 @@ class Carrier(Protocol):
 
     def health(self) -> None:
         """Nothing when it can be used now; raises ``Unavailable`` with the reason when not. Buys nothing."""
+
+
+class Readable(Protocol):
+    """How far a source has been read, in bytes; ``total`` is 0 where nobody knows."""
+
+    total: int
+
+    @property
+    def done(self) -> int: ...
+
+
+class OrderSource(Protocol):
+    """Orders of a shop, one after the other, however many: nothing is held that was given out."""
+
+    name: str
+    """What orders are known by, with their external id: ``shopify``, ``woocommerce``, ``csv``."""
+
+    @property
+    def files(self) -> Readable: ...
+
+    def read(self) -> Iterator[Incoming]:
+        """Every order, adjustment and cancellation, and for what cannot be read a ``Fault``. Never raises."""
 
 
 class Documents(Protocol):

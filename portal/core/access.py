@@ -17,6 +17,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "refunds.propose": frozenset({"csr", "supervisor", "finance", "admin"}),
     "refunds.approve": frozenset({"supervisor", "finance", "admin"}),
     "links.manage": frozenset({"csr", "supervisor", "admin"}),
+    "orders.import": frozenset({"admin"}),
     "orders.read": frozenset({"csr", "supervisor", "finance", "warehouse", "admin"}),
     "work.manage": frozenset({"supervisor", "admin"}),
     "policies.edit": frozenset({"admin"}),

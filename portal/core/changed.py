@@ -19,7 +19,9 @@ def changed(old: PaidOrder, new: PaidOrder, *, held: Collection[str] = ()) -> Pa
     lines = [_line(before.pop(line.external_id, None), line, notes) for line in new.lines]
     for gone in before.values():
         if gone.canceled or gone.claimed or gone.refunded or gone.external_id in held:
-            notes.append(f"Line {gone.external_id} is no longer in the shop's order; kept, it is in a return.")
+            notes.append(
+                f"Line {gone.external_id} is no longer in the shop's order; kept, it is in a return."
+            )
             lines.append(gone)
     about_refunds = tuple(note for note in old.notes if note.startswith("Refund "))
     numbered = tuple(replace(line, number=number) for number, line in enumerate(lines, 1))

@@ -23,9 +23,7 @@ def with_refunds(order: PaidOrder, refunds: Iterable[IncomingRefund]) -> PaidOrd
         order, counted = _count(order, refund, money=before is None)
         known[refund.external_id] = counted
     lines = order.lines if order.state != "canceled" else tuple(_cancel_rest(line) for line in order.lines)
-    return replace(
-        order, lines=lines, refunds=tuple(known.values()), notes=tuple(dict.fromkeys(order.notes))
-    )
+    return replace(order, lines=lines, refunds=tuple(known.values()), notes=tuple(dict.fromkeys(order.notes)))
 
 
 def _cancel_rest(line: PaidLine) -> PaidLine:
@@ -52,7 +50,7 @@ def _count(order: PaidOrder, refund: IncomingRefund, *, money: bool) -> tuple[Pa
     amount = _minor(refund.amount, currency, name, notes)
     payments = _send_back(order.payments, amount, currency, name, notes) if money else order.payments
     if not refund.lines:
-        notes.append(f"{name}: {_text(amount, currency)} without naming lines; it counts against the payments.")
+        notes.append(f"{name}: {_text(amount, currency)} without naming lines; it counts for the payments.")
     elif goods != amount:
         notes.append(
             f"{name}: its lines say {_text(goods, currency)}, "

@@ -1,6 +1,7 @@
 """What a shop says about an order, in one shape for every channel.
 
-Amounts are exact, in whole units of the currency. ``core.paid`` turns it into the record of what was paid, or says why it cannot.
+Amounts are exact, in whole units of the currency. ``core.paid`` turns it into the record of what was paid,
+or says why it cannot.
 """
 
 from collections.abc import Mapping

@@ -1,13 +1,15 @@
 """Orders as they were paid: lines, taxes, tenders, and what was given back elsewhere."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.facts import LINE_KINDS
+from portal.core.facts import LINE_KINDS, LineFacts, OrderFacts, PaymentFacts, TaxFacts
+from portal.core.spans import Span
 from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, units, within_merchant
 
 
@@ -229,3 +231,138 @@ def head(order_id: UUID) -> Order | None:
 def address_of(order_id: UUID) -> dict[str, Any] | None:
     """The delivery address as it was stored."""
     return db.session.scalar(sa.select(Order.address).where(Order.id == order_id))
+
+
+def by_number(merchant_id: UUID, key: str) -> list[Order]:
+    """The merchant's orders with that number (as ``core.intake.number_key`` makes it), newest first."""
+    found = sa.select(Order).where(Order.merchant_id == merchant_id, Order.number_key == key)
+    return list(db.session.scalars(found.order_by(Order.placed_at.desc(), Order.id.desc())))
+
+
+def for_customer(merchant_id: UUID, *, number_key: str, email: str, postcode: str) -> Order | None:
+    """The newest order with that number whose e-mail or postcode is the one given; both in their key form."""
+    for order in by_number(merchant_id, number_key):
+        if (email and order.email == email) or (postcode and order.postcode == postcode):
+            return order
+    return None
+
+
+def facts(order_id: UUID, *, lock: bool = False) -> OrderFacts:
+    """The order as it was paid, with what is taken and given back so far. Raises ``LookupError``.
+
+    ``lock`` holds the lines and shares of payments until the transaction ends, always lines first and in
+    the order of their ids, so that nobody can take the same unit or cent meanwhile.
+    """
+    order = db.session.execute(sa.select(*_HEAD).where(_ORDER.c.id == order_id)).one_or_none()
+    if order is None:
+        raise LookupError(f"no order {order_id}")
+    wanted = sa.select(*_LINE).where(_LINES.c.order_id == order_id).order_by(_LINES.c.id)
+    shares = (
+        sa.select(*_SHARE)
+        .join(_PAYMENTS, _PAYMENTS.c.id == _SHARES.c.payment_id)
+        .where(_SHARES.c.order_id == order_id)
+        .order_by(_SHARES.c.id)
+    )
+    if lock:
+        wanted, shares = wanted.with_for_update(of=_LINES), shares.with_for_update(of=_SHARES)
+    lines = db.session.execute(wanted).all()
+    taxes = _taxes(order_id)
+    return OrderFacts(
+        id=order.id,
+        merchant_id=order.merchant_id,
+        number=order.number,
+        currency=order.currency,
+        placed_at=order.placed_at,
+        country=order.country,
+        language=order.language,
+        email=order.email,
+        differs=order.differs_minor,
+        lines=tuple(
+            _line(line, taxes.get(line.id, ()), order.prices_include_tax)
+            for line in sorted(lines, key=lambda line: line.number)
+        ),
+        payments=tuple(_payment(share) for share in db.session.execute(shares)),
+    )
+
+
+def _taxes(order_id: UUID) -> dict[UUID, tuple[TaxFacts, ...]]:
+    found: dict[UUID, tuple[TaxFacts, ...]] = {}
+    rows = sa.select(*_TAX).join(_LINES, _LINES.c.id == _TAXES.c.order_line_id)
+    for row in db.session.execute(rows.where(_LINES.c.order_id == order_id).order_by(_TAXES.c.id)):
+        tax = TaxFacts(
+            label=row.label,
+            amount=row.amount_minor,
+            rate_ppm=row.rate_ppm,
+            jurisdiction=row.jurisdiction,
+            refunded=row.refunded_minor,
+        )
+        found[row.order_line_id] = (*found.get(row.order_line_id, ()), tax)
+    return found
+
+
+def _line(row: Any, taxes: tuple[TaxFacts, ...], prices_include_tax: bool) -> LineFacts:
+    return LineFacts(
+        id=row.id,
+        number=row.number,
+        sku=row.sku,
+        name=row.name,
+        units=row.units,
+        unit_price=Decimal(row.unit_price),
+        goods=row.goods_minor,
+        discount=row.discount_minor,
+        taxes=taxes,
+        prices_include_tax=prices_include_tax,
+        kind=row.kind,
+        variant=row.variant,
+        category=row.category,
+        picture=row.picture,
+        weight_g=row.weight_g,
+        final_sale=row.final_sale,
+        parent_id=row.parent_id,
+        shipped=row.shipped_units,
+        delivered=row.delivered_units,
+        delivered_at=row.delivered_at,
+        canceled=spans(row.canceled_spans),
+        claimed=spans(row.claimed_spans),
+        refunded=row.refunded_minor,
+    )
+
+
+def _payment(row: Any) -> PaymentFacts:
+    return PaymentFacts(
+        id=row.payment_id,
+        tender=row.tender,
+        label=row.label,
+        captured=row.share_minor,
+        refunded=row.refunded_minor,
+        provider=row.provider,
+    )
+
+
+def spans(stored: list[list[int]]) -> tuple[Span, ...]:
+    """Unit positions from their JSON."""
+    return tuple((first, end) for first, end in stored)
+
+
+_ORDER, _LINES, _TAXES = Order.__table__, OrderLine.__table__, OrderLineTax.__table__
+_SHARES, _PAYMENTS = OrderPayment.__table__, Payment.__table__
+_HEAD = tuple(
+    _ORDER.c[name]
+    for name in (
+        "id merchant_id number currency placed_at country language email differs_minor prices_include_tax".split()
+    )
+)
+_LINE = tuple(
+    column for column in _LINES.c if column.name not in ("merchant_id", "order_id", "external_id", "paid_minor")
+)
+_TAX = tuple(
+    _TAXES.c[name] for name in "order_line_id label rate_ppm jurisdiction amount_minor refunded_minor".split()
+)
+_SHARE = (
+    _SHARES.c.payment_id,
+    _SHARES.c.share_minor,
+    _SHARES.c.refunded_minor,
+    _PAYMENTS.c.tender,
+    _PAYMENTS.c.label,
+    _PAYMENTS.c.provider,
+)

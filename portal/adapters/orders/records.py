@@ -20,7 +20,9 @@ class Unreadable(Exception):
     """A record that is no order, or an order that cannot be read: the reason, for people."""
 
 
-def orders(files: Files, wrappers: tuple[str, ...], read: Callable[[Record], IncomingOrder]) -> Iterator[Incoming]:
+def orders(
+    files: Files, wrappers: tuple[str, ...], read: Callable[[Record], IncomingOrder]
+) -> Iterator[Incoming]:
     """Every order of ``files``; a record that ``read`` refuses is a fault and the next one follows."""
     for path in files.paths:
         yield from _of_file(files, path, wrappers, read)
@@ -36,12 +38,8 @@ def _of_file(
                 yield _read(record, path, row, read)
     except OSError as error:
         yield Fault(file=path, row=0, reason=f"cannot be opened: {error.strerror or error}")
-        return
     except (ijson.JSONError, UnicodeDecodeError) as error:
         yield Fault(file=path, row=row + 1, reason=f"not valid JSON: {_first_line(error)}")
-        return
-    if row == 0:
-        yield Fault(file=path, row=0, reason="holds no orders: the list is empty")
 
 
 def _read(record: Any, path: str, row: int, read: Callable[[Record], IncomingOrder]) -> Incoming:
@@ -89,8 +87,8 @@ def require(record: Record, keys: tuple[str, ...]) -> None:
     """Raises ``Unreadable`` naming every one of ``keys`` that is missing or null."""
     missing = [key for key in keys if record.get(key) is None]
     if missing:
-        holds = ", ".join(list(record)[:4]) or "nothing"
-        raise Unreadable(f"no order: {', '.join(missing)} missing (it holds {holds} ...)")
+        holds = ", ".join(list(record)[:4]) + (" ..." if len(record) > 4 else "")
+        raise Unreadable(f"no order: {', '.join(missing)} missing (it holds {holds or 'nothing'})")
 
 
 def text(record: Record, key: str) -> str:
@@ -139,7 +137,15 @@ def moment(value: object, what: str) -> datetime:
 
 
 def address(
-    *, name: str, company: str, street: tuple[str, str], postcode: str, city: str, region: str, country: str, phone: str
+    *,
+    name: str,
+    company: str,
+    street: tuple[str, str],
+    postcode: str,
+    city: str,
+    region: str,
+    country: str,
+    phone: str,
 ) -> dict[str, Any]:
     """The fields of ``core.addresses.Address`` as plain JSON; empty when nothing is known."""
     known = {

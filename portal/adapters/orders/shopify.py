@@ -1,4 +1,4 @@
-"""Orders as Shopify's REST Admin API and its exports tell them: ``{"orders": []}``, ``{"order": {}}`` or bare."""
+"""Orders as Shopify's REST Admin API tells them: ``{"orders": []}``, ``{"order": {}}`` or bare."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -177,10 +177,13 @@ def _charges(record: Record) -> Iterator[IncomingLine]:
             taxes=_taxes(shipping),
             shipped=1,
         )
-    for kind, key, name in (("duty", "original_total_duties_set", "Duties"), ("fee", "", "Tip")):
-        value = amount(inner(inner(record, key), "shop_money"), "amount") if key else amount(record, "total_tip_received")
+    duties = amount(inner(inner(record, "original_total_duties_set"), "shop_money"), "amount")
+    tip = amount(record, "total_tip_received")
+    for kind, value, name in (("duty", duties, "Duties"), ("fee", tip, "Tip")):
         if value:
-            yield IncomingLine(external_id=name.lower(), units=1, unit_price=value, kind=kind, name=name, shipped=1)
+            yield IncomingLine(
+                external_id=name.lower(), units=1, unit_price=value, kind=kind, name=name, shipped=1
+            )
 
 
 def _unallocated(record: Record, lines: list[IncomingLine]) -> Decimal:
@@ -249,7 +252,9 @@ def _refund_line(one: Record, record: Record, name: str) -> IncomingRefundLine:
 
 def _refund_adjustments(refund: Record, record: Record) -> Iterator[IncomingRefundLine]:
     """Shipping that was given back, as negative amounts, off the first shipping line."""
-    shipping = [f"shipping:{text(one, 'id') or n}" for n, one in enumerate(several(record, "shipping_lines"), 1)]
+    shipping = [
+        f"shipping:{text(one, 'id') or n}" for n, one in enumerate(several(record, "shipping_lines"), 1)
+    ]
     for one in several(refund, "order_adjustments"):
         if one.get("kind") == "shipping_refund" and shipping:
             tax = -amount(one, "tax_amount")

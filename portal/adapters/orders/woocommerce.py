@@ -3,7 +3,7 @@
 An order names its refunds without their lines; documents of refunds, given beside, tell those.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -51,18 +51,16 @@ class WooCommerce:
         self._refund_files = Files(refunds)
 
     def read(self) -> Iterator[Incoming]:
-        known: dict[str, _RefundDocument] = {}
+        documents = _Documents()
         for found in self._refunds():
             if isinstance(found, Fault):
                 yield found
             else:
-                known[found.id] = found
-        used: set[str] = set()
-        yield from orders(self.files, ("data", "orders", "order"), lambda record: order(record, known, used))
-        for refund_id, document in known.items():
-            if refund_id not in used:
-                reason = f"refund {refund_id} belongs to no order of this import"
-                yield Fault(file=document.file, row=document.row, reason=reason)
+                documents.add(found)
+        yield from orders(self.files, ("data", "orders", "order"), lambda record: order(record, documents))
+        for document in documents.unused():
+            reason = f"refund {document.id} belongs to no order of this import"
+            yield Fault(file=document.file, row=document.row, reason=reason)
 
     def _refunds(self) -> Iterator["_RefundDocument | Fault"]:
         for path in self._refund_files.paths:
@@ -92,6 +90,29 @@ class _RefundDocument:
         self.order_id = text(record, "parent_id") or href.rstrip("/").rpartition("/")[2]
 
 
+class _Documents:
+    """The documents of refunds that were given, by their id and by the order they name."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, _RefundDocument] = {}
+        self._by_order: dict[str, list[_RefundDocument]] = {}
+        self._used: set[str] = set()
+
+    def add(self, document: _RefundDocument) -> None:
+        self._by_id[document.id] = document
+        self._by_order.setdefault(document.order_id, []).append(document)
+
+    def of(self, order_id: str, named: Iterable[str]) -> dict[str, _RefundDocument]:
+        """Those that name the order, and those that it names."""
+        found = {one.id: one for one in self._by_order.get(order_id, ())}
+        found |= {refund_id: self._by_id[refund_id] for refund_id in named if refund_id in self._by_id}
+        self._used.update(found)
+        return found
+
+    def unused(self) -> list[_RefundDocument]:
+        return [document for refund_id, document in self._by_id.items() if refund_id not in self._used]
+
+
 def _refund_records(stream: Any) -> Iterator[Record]:
     start(stream)
     whole = next(ijson.items(stream, ""))
@@ -99,7 +120,7 @@ def _refund_records(stream: Any) -> Iterator[Record]:
     yield from (one for one in (inside if isinstance(inside, list) else [inside]) if isinstance(one, dict))
 
 
-def order(record: Record, known: dict[str, _RefundDocument], used: set[str]) -> IncomingOrder:
+def order(record: Record, documents: _Documents) -> IncomingOrder:
     """One order in the words of the core. Raises ``Unreadable``."""
     require(record, ("id", "status", "currency", "total", "line_items"))
     if record["status"] in NEVER_PLACED:
@@ -110,9 +131,9 @@ def order(record: Record, known: dict[str, _RefundDocument], used: set[str]) -> 
     billing, shipping = inner(record, "billing"), inner(record, "shipping")
     where = shipping if text(shipping, "address_1") else billing
     lines = [*_items(record), *_charges(record)]
-    documents = _documents(record, known)
-    used.update(document.id for document in documents.values())
-    fees_off = sum((-amount(fee, "total") for fee in several(record, "fee_lines") if amount(fee, "total") < 0), Decimal(0))
+    named = {text(refund, "id"): refund for refund in several(record, "refunds")}
+    told = documents.of(text(record, "id"), named)
+    fees = [amount(fee, "total") for fee in several(record, "fee_lines")]
     return IncomingOrder(
         external_id=text(record, "id"),
         number=text(record, "number") or text(record, "id"),
@@ -123,8 +144,8 @@ def order(record: Record, known: dict[str, _RefundDocument], used: set[str]) -> 
         prices_include_tax=False,
         lines=tuple(lines),
         payments=tuple(_payments(record)),
-        refunds=tuple(_refunds(record, documents)),
-        discount=fees_off,
+        refunds=tuple(_refunds(record, named, told)),
+        discount=-sum((fee for fee in fees if fee < 0), Decimal(0)),
         total=amount(record, "total"),
         customer_ref="" if text(record, "customer_id") == "0" else text(record, "customer_id"),
         email=text(billing, "email"),
@@ -133,7 +154,7 @@ def order(record: Record, known: dict[str, _RefundDocument], used: set[str]) -> 
         country=text(where, "country"),
         postcode=text(where, "postcode"),
         address=_address(where),
-        digest=digest(record, [document.record for document in documents.values()]),
+        digest=digest(record, [document.record for document in told.values()]),
     )
 
 
@@ -161,7 +182,9 @@ def _address(where: Record) -> dict[str, object]:
 
 def _items(record: Record) -> Iterator[IncomingLine]:
     labels = _labels(record)
-    sent = record["status"] == "completed" or bool(record.get("date_completed_gmt") or record.get("date_completed"))
+    sent = record["status"] == "completed" or bool(
+        record.get("date_completed_gmt") or record.get("date_completed")
+    )
     for item in several(record, "line_items"):
         require(item, ("id", "quantity", "total"))
         line_id = text(item, "id")
@@ -252,15 +275,9 @@ def _payments(record: Record) -> Iterator[IncomingPayment]:
         )
 
 
-def _documents(record: Record, known: dict[str, _RefundDocument]) -> dict[str, _RefundDocument]:
-    """The refund documents of this order: those it names, and those that name it."""
-    order_id = text(record, "id")
-    named = {text(refund, "id") for refund in several(record, "refunds")}
-    return {one.id: one for one in known.values() if one.id in named or (one.order_id == order_id)}
-
-
-def _refunds(record: Record, documents: dict[str, _RefundDocument]) -> Iterator[IncomingRefund]:
-    named = {text(refund, "id"): refund for refund in several(record, "refunds")}
+def _refunds(
+    record: Record, named: dict[str, Record], documents: dict[str, _RefundDocument]
+) -> Iterator[IncomingRefund]:
     placed = record.get("date_created_gmt") or record.get("date_created")
     for refund_id in sorted({*named, *documents}, key=lambda text: (len(text), text)):
         if refund_id in documents:

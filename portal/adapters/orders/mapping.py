@@ -1,0 +1,217 @@
+"""Which column of a CSV file means what, as a TOML file says: see ``mappings/plain.toml`` for every key."""
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from portal.core.facts import LINE_KINDS
+from portal.core.intake import TENDERS
+
+ROW_IS = ("line", "cancellation", "stock", "finance")
+SHIPPED = ("all", "none")
+
+
+class BadMapping(Exception):
+    """The mapping file cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The headings of the file; blank ones are not in it."""
+
+    order: str
+    units: str
+    unit_price: str
+    placed_at: str
+    sku: str = ""
+    name: str = ""
+    variant: str = ""
+    category: str = ""
+    weight_g: str = ""
+    line_id: str = ""
+    discount: str = ""
+    tax: str = ""
+    tax_label: str = ""
+    shipped: str = ""
+    customer: str = ""
+    customer_name: str = ""
+    email: str = ""
+    phone: str = ""
+    street: str = ""
+    postcode: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    currency: str = ""
+    order_discount: str = ""
+    shipping: str = ""
+    captured: str = ""
+    payment_reference: str = ""
+    tender: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a row is. ``matches`` gets its order number, SKU, units and price."""
+
+    matches: Callable[[str, str, Decimal, Decimal], bool]
+    means: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """How the file writes its values."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8-sig"
+    date: str = "%Y-%m-%d"
+    zone: str = "UTC"
+    decimal: str = "."
+    thousands: str = ""
+    currency: str = ""
+    customer_suffix: str = ""
+    tender: str = "card"
+    shipped: str = "all"
+    prices_include_tax: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvMapping:
+    """A mapping file, checked."""
+
+    columns: Columns
+    format: Format
+    rules: tuple[Rule, ...] = ()
+    countries: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+
+def load(path: str | Path) -> CsvMapping:
+    """The mapping in ``path``: a file, or the name of one that comes with the portal. Raises ``BadMapping``."""
+    found = Path(path)
+    if not found.exists() and found.name == str(path):
+        found = Path(__file__).parent / "mappings" / found.name
+    try:
+        text = found.read_text(encoding="utf-8")
+        return parse(tomllib.loads(text), text)
+    except OSError as error:
+        raise BadMapping(f"{path}: {error.strerror or error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadMapping(f"{path} is not valid TOML: {error}") from None
+
+
+def parse(document: Mapping[str, Any], text: str = "") -> CsvMapping:
+    """A mapping from its TOML document. Raises ``BadMapping``."""
+    unknown = set(document) - {"columns", "format", "countries", "rows"}
+    if unknown:
+        raise BadMapping(f"unknown tables: {', '.join(sorted(unknown))}")
+    read = _section(Format, document.get("format", {}), "format")
+    _check(read)
+    return CsvMapping(
+        columns=_section(Columns, document.get("columns", {}), "columns"),
+        format=read,
+        rules=tuple(_rule(rule, number) for number, rule in enumerate(document.get("rows", ()), 1)),
+        countries={str(name).casefold(): str(code) for name, code in document.get("countries", {}).items()},
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def _section(shape: type[Any], values: Mapping[str, Any], name: str) -> Any:
+    known = {field.name: field for field in fields(shape)}
+    for key, value in values.items():
+        if key not in known:
+            raise BadMapping(f"[{name}] does not know {key!r}; it knows {', '.join(known)}")
+        if not isinstance(value, known[key].type if isinstance(known[key].type, type) else str):
+            raise BadMapping(f"[{name}] {key} has the wrong type")
+    try:
+        return shape(**values)
+    except TypeError:
+        needed = [key for key in ("order", "units", "unit_price", "placed_at") if key not in values]
+        raise BadMapping(f"[{name}] must name the columns for {', '.join(needed)}") from None
+
+
+def _check(read: Format) -> None:
+    try:
+        ZoneInfo(read.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise BadMapping(f"[format] zone {read.zone!r} is unknown") from None
+    if read.tender not in TENDERS:
+        raise BadMapping(f"[format] tender should be one of {', '.join(TENDERS)}")
+    if read.shipped not in SHIPPED:
+        raise BadMapping(f"[format] shipped should be one of {', '.join(SHIPPED)}")
+    if len(read.delimiter) != 1 or len(read.decimal) != 1 or read.decimal == read.thousands:
+        raise BadMapping("[format] delimiter and decimal are one character each; thousands is another one")
+
+
+def _rule(rule: Mapping[str, Any], number: int) -> Rule:
+    unknown = set(rule) - {"order_prefix", "sku", "units", "price", "is", "kind"}
+    if unknown:
+        raise BadMapping(f"[[rows]] {number} does not know {', '.join(sorted(unknown))}")
+    means, kind = rule.get("is", "line"), rule.get("kind", "merchandise")
+    if means not in ROW_IS or kind not in LINE_KINDS:
+        raise BadMapping(f"[[rows]] {number}: is = {' | '.join(ROW_IS)}, kind = {' | '.join(LINE_KINDS)}")
+    prefixes = tuple(rule.get("order_prefix", ()))
+    skus = frozenset(rule.get("sku", ()))
+    signs = {"negative": -1, "zero": 0, "positive": 1}
+    try:
+        units = signs[rule["units"]] if "units" in rule else None
+        price = signs[rule["price"]] if "price" in rule else None
+    except KeyError:
+        raise BadMapping(f"[[rows]] {number}: units and price are negative, zero or positive") from None
+
+    def matches(order: str, sku: str, count: Decimal, each: Decimal) -> bool:
+        return (
+            (not prefixes or order.startswith(prefixes))
+            and (not skus or sku in skus)
+            and (units is None or _sign(count) == units)
+            and (price is None or _sign(each) == price)
+        )
+
+    return Rule(matches=matches, means=means, kind=kind)
+
+
+def _sign(value: Decimal) -> int:
+    return (value > 0) - (value < 0)
+
+
+def moments(read: Format) -> Callable[[str], datetime]:
+    """A reader of the file's dates, as UTC. It raises ``ValueError``."""
+    zone = ZoneInfo(read.zone)
+
+    @lru_cache(maxsize=1024)
+    def moment(text: str) -> datetime:
+        if read.date == "iso":
+            value = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        else:
+            value = datetime.strptime(text, read.date)  # noqa: DTZ007  the zone is the mapping's
+        return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
+
+    return moment
+
+
+def numbers(read: Format) -> Callable[[str], Decimal]:
+    """A reader of the file's numbers; blank is 0. It raises ``ValueError``."""
+
+    def number(text: str) -> Decimal:
+        text = text.strip()
+        if read.thousands:
+            text = text.replace(read.thousands, "")
+        if read.decimal != ".":
+            text = text.replace(read.decimal, ".")
+        try:
+            value = Decimal(text) if text else Decimal(0)
+        except InvalidOperation:
+            raise ValueError(f"{text[:40]!r} is no number") from None
+        if not value.is_finite() or value.adjusted() > 15:
+            raise ValueError(f"{text[:40]!r} is no number")
+        return value
+
+    return number

@@ -1,0 +1,194 @@
+"""Orders come in: checked, then written in batches; the same one again changes nothing."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from uuid import UUID
+
+from sqlalchemy.exc import DataError, IntegrityError
+
+from portal.core.access import Actor, NotAllowed
+from portal.core.changed import changed
+from portal.core.elsewhere import with_refunds
+from portal.core.intake import Fault, Incoming, IncomingAdjustment, IncomingCancellation, IncomingOrder
+from portal.core.money import Minor, minor
+from portal.core.paid import PaidOrder, paid
+from portal.db import history
+from portal.db import intake as db_intake
+from portal.db.base import transaction
+
+BATCH = 400
+"""Orders per transaction: enough to write many rows at once, few enough to let others write between."""
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """What became of everything that was read."""
+
+    imported: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    lines: int = 0
+    """Of the orders that were imported or changed."""
+    adjustments: int = 0
+    adjustments_unchanged: int = 0
+    cancellations: int = 0
+    """Rows that take units back; they are not imported, a replay can make returns of them."""
+    refused: int = 0
+
+    @property
+    def read(self) -> int:
+        return self.imported + self.changed + self.unchanged
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    merchant_id: UUID
+    source: str
+    provider: str
+    now: datetime
+    counts: Counts
+    refuse: Callable[[Fault], None]
+
+
+def import_orders(
+    actor: Actor,
+    merchant_id: UUID,
+    stream: Iterable[Incoming],
+    *,
+    source: str,
+    now: datetime,
+    provider: str = "sandbox",
+    refuse: Callable[[Fault], None] = lambda fault: None,
+    progress: Callable[[Counts], None] = lambda counts: None,
+) -> Counts:
+    """Take what ``stream`` gives into the merchant's orders, in transactions of a few hundred.
+
+    ``refuse`` is told of everything that could not be taken; the rest goes in. ``provider`` is the payments
+    adapter that refunds of these orders go through. Raises ``NotAllowed``.
+    """
+    if not actor.may("orders.import", merchant_id):
+        raise NotAllowed("orders.import")
+    counts = Counts()
+
+    def refused(fault: Fault) -> None:
+        counts.refused += 1
+        refuse(fault)
+
+    target = _Target(
+        merchant_id=merchant_id, source=source, provider=provider, now=now, counts=counts, refuse=refused
+    )
+    for batch in _batches(stream):
+        _take(target, batch)
+        progress(counts)
+    if counts.imported or counts.changed or counts.adjustments:
+        with transaction():
+            told = {"source": source, "imported": counts.imported, "changed": counts.changed}
+            history.record(
+                actor, "orders.imported", merchant_id=merchant_id, subject_id=merchant_id, now=now, **told
+            )
+    return counts
+
+
+def _batches(stream: Iterable[Incoming]) -> Iterator[list[Incoming]]:
+    source = iter(stream)
+    while batch := list(islice(source, BATCH)):
+        yield batch
+
+
+def _take(target: _Target, batch: Sequence[Incoming]) -> None:
+    """Read everything first, so that the transaction holds nothing but writing."""
+    orders: list[tuple[IncomingOrder, PaidOrder]] = []
+    adjustments: list[tuple[IncomingAdjustment, Minor]] = []
+    for incoming in batch:
+        if isinstance(incoming, IncomingOrder):
+            record = paid(incoming)
+            if isinstance(record, PaidOrder):
+                orders.append((incoming, record))
+            else:
+                target.refuse(_fault(incoming, "; ".join(record)))
+        elif isinstance(incoming, IncomingAdjustment):
+            amount = _amount(incoming, target)
+            if amount is not None:
+                adjustments.append((incoming, amount))
+        elif isinstance(incoming, IncomingCancellation):
+            target.counts.cancellations += 1
+        else:
+            target.refuse(incoming)
+    _write_orders(target, orders)
+    if adjustments:
+        with transaction():
+            new = db_intake.insert_adjustments(target.merchant_id, target.source, adjustments)
+        target.counts.adjustments += new
+        target.counts.adjustments_unchanged += len(adjustments) - new
+
+
+def _amount(adjustment: IncomingAdjustment, target: _Target) -> Minor | None:
+    try:
+        return minor(adjustment.amount, adjustment.currency, round_to_unit=True)
+    except ValueError as error:
+        target.refuse(Fault(file=adjustment.file, row=adjustment.row, reason=str(error)))
+        return None
+
+
+def _fault(order: IncomingOrder, reason: str) -> Fault:
+    return Fault(
+        file=order.file, row=order.row, reason=f"order {order.number or order.external_id}: {reason}"
+    )
+
+
+def _write_orders(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -> None:
+    """The whole batch at once; where the database refuses it, order by order, to find the one it refuses."""
+    if not orders:
+        return
+    try:
+        with transaction():
+            done = _write(target, orders)
+    except (IntegrityError, DataError) as error:
+        if len(orders) == 1:
+            target.refuse(_fault(orders[0][0], f"the database refuses it: {error.orig}"))
+            return
+        for order in orders:
+            _write_orders(target, [order])
+        return
+    target.counts.imported += done.imported
+    target.counts.changed += done.changed
+    target.counts.unchanged += done.unchanged
+    target.counts.lines += done.lines
+
+
+def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -> Counts:
+    done = Counts()
+    ids = [record.external_id for _, record in orders]
+    here = db_intake.known(target.merchant_id, target.source, ids)
+    fresh: dict[str, PaidOrder] = {}
+    again: list[tuple[IncomingOrder, PaidOrder]] = []
+    for incoming, record in orders:
+        if record.external_id in here or record.external_id in fresh:
+            again.append((incoming, record))
+        else:
+            fresh[record.external_id] = with_refunds(record, incoming.refunds)
+    db_intake.insert(
+        target.merchant_id, target.source, list(fresh.values()), provider=target.provider, now=target.now
+    )
+    done.imported = len(fresh)
+    done.lines = sum(len(order.lines) for order in fresh.values())
+    for incoming, record in again:
+        order_id, digest = (
+            here.get(record.external_id)
+            or db_intake.known(target.merchant_id, target.source, [record.external_id])[record.external_id]
+        )
+        if digest == record.digest:
+            done.unchanged += 1
+            continue
+        _update(target, order_id, incoming, record)
+        done.changed += 1
+        done.lines += len(record.lines)
+    return done
+
+
+def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: PaidOrder) -> None:
+    old = db_intake.stored(order_id)
+    after = with_refunds(changed(old, record, held=db_intake.in_returns(order_id)), incoming.refunds)
+    db_intake.rewrite(target.merchant_id, order_id, old, after, provider=target.provider, now=target.now)
