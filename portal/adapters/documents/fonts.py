@@ -42,12 +42,12 @@ def fitted(
     """``texts`` broken into lines, and the largest size up to ``size`` at which all of it is inside the box.
 
     Wraps first and shrinks as far as it must: nothing is ever cut. A word is broken only where shrinking to
-    60 percent did not help.
+    a third did not help.
     """
     wanted = [text for text in map(printable, texts) if text]
     for smaller in range(size, 3, -1):
         lines = [line for text in wanted for line in _broken(text, within, smaller, bold)]
-        whole = smaller < size * 0.6 or sum(map(len, map(str.split, lines))) == sum(
+        whole = smaller < size * 0.35 or sum(map(len, map(str.split, lines))) == sum(
             len(t.split()) for t in wanted
         )
         if whole and len(lines) * smaller * LEADING <= height:
