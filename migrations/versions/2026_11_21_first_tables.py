@@ -247,7 +247,7 @@ def upgrade() -> None:
         sa.Column("bucket", sa.String(length=12), nullable=False),
         sa.Column("units", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "bucket IN ('expected', 'quarantine', 'available', 'damaged', 'reserved')",
+            "bucket IN ('available', 'reserved', 'expected', 'quarantine', 'damaged', 'gone')",
             name=op.f("ck_stock_levels_bucket_known"),
         ),
         sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"], name=op.f("fk_stock_levels_merchant_id")),

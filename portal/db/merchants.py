@@ -77,7 +77,11 @@ def facts(row: Merchant) -> MerchantFacts:
 
 def with_terms(merchant_id: UUID, policy_id: UUID | None = None) -> tuple[MerchantFacts, UUID, Terms]:
     """The merchant, with that version of its terms or the published one, in one query. Raises ``LookupError``."""
-    wanted = sa.select(Merchant, Policy).join(Policy, Policy.merchant_id == Merchant.id).where(Merchant.id == merchant_id)
+    wanted = (
+        sa.select(Merchant, Policy)
+        .join(Policy, Policy.merchant_id == Merchant.id)
+        .where(Merchant.id == merchant_id)
+    )
     wanted = wanted.where(Policy.id == (policy_id if policy_id is not None else Merchant.policy_id))
     found = db.session.execute(wanted).one_or_none()
     if found is None:
@@ -87,4 +91,7 @@ def with_terms(merchant_id: UUID, policy_id: UUID | None = None) -> tuple[Mercha
 
 
 def last_version(merchant_id: UUID) -> int:
-    return db.session.scalar(sa.select(sa.func.max(Policy.version)).where(Policy.merchant_id == merchant_id)) or 0
+    return (
+        db.session.scalar(sa.select(sa.func.max(Policy.version)).where(Policy.merchant_id == merchant_id))
+        or 0
+    )

@@ -71,9 +71,15 @@ class OrderLine(Base):
         sa.UniqueConstraint("merchant_id", "id"),
         sa.UniqueConstraint("order_id", "external_id"),
         sa.Index("ix_order_lines_sku", "merchant_id", "sku"),
-        sa.CheckConstraint("kind IN ({})".format(", ".join(f"'{kind}'" for kind in LINE_KINDS)), name="kind_known"),
-        sa.CheckConstraint("units >= 0 AND shipped_units >= 0 AND shipped_units <= units", name="shipped_bought"),
-        sa.CheckConstraint("delivered_units >= 0 AND delivered_units <= shipped_units", name="delivered_shipped"),
+        sa.CheckConstraint(
+            "kind IN ({})".format(", ".join(f"'{kind}'" for kind in LINE_KINDS)), name="kind_known"
+        ),
+        sa.CheckConstraint(
+            "units >= 0 AND shipped_units >= 0 AND shipped_units <= units", name="shipped_bought"
+        ),
+        sa.CheckConstraint(
+            "delivered_units >= 0 AND delivered_units <= shipped_units", name="delivered_shipped"
+        ),
         sa.CheckConstraint(
             "canceled_units >= 0 AND claimed_units >= 0 AND canceled_units + claimed_units <= units",
             name="gone_bought",
@@ -143,7 +149,9 @@ class Payment(Base):
     __table_args__ = (
         sa.UniqueConstraint("merchant_id", "id"),
         sa.UniqueConstraint("merchant_id", "provider", "reference"),
-        sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= captured_minor", name="refunded_captured"),
+        sa.CheckConstraint(
+            "refunded_minor >= 0 AND refunded_minor <= captured_minor", name="refunded_captured"
+        ),
     )
 
     id: Mapped[UUID] = key()
@@ -349,14 +357,16 @@ _SHARES, _PAYMENTS = OrderPayment.__table__, Payment.__table__
 _HEAD = tuple(
     _ORDER.c[name]
     for name in (
-        "id merchant_id number currency placed_at country language email differs_minor prices_include_tax".split()
+        ["id", "merchant_id", "number", "currency", "placed_at", "country", "language", "email", "differs_minor", "prices_include_tax"]
     )
 )
 _LINE = tuple(
-    column for column in _LINES.c if column.name not in ("merchant_id", "order_id", "external_id", "paid_minor")
+    column
+    for column in _LINES.c
+    if column.name not in ("merchant_id", "order_id", "external_id", "paid_minor")
 )
 _TAX = tuple(
-    _TAXES.c[name] for name in "order_line_id label rate_ppm jurisdiction amount_minor refunded_minor".split()
+    _TAXES.c[name] for name in ["order_line_id", "label", "rate_ppm", "jurisdiction", "amount_minor", "refunded_minor"]
 )
 _SHARE = (
     _SHARES.c.payment_id,

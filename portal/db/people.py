@@ -32,7 +32,9 @@ class Membership(Base):
     __tablename__ = "memberships"
     __table_args__ = (
         sa.UniqueConstraint("person_id", "merchant_id"),
-        sa.CheckConstraint("role IN ({})".format(", ".join(f"'{role}'" for role in ROLES)), name="role_known"),
+        sa.CheckConstraint(
+            "role IN ({})".format(", ".join(f"'{role}'" for role in ROLES)), name="role_known"
+        ),
     )
 
     id: Mapped[UUID] = key()

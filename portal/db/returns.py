@@ -11,7 +11,18 @@ from portal.core.addresses import address_from
 from portal.core.lifecycles import LINK, RETURN
 from portal.core.returns import Draft, DraftLine, Sending
 from portal.core.shipping import Method
-from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, state_of, units, within_merchant
+from portal.db.base import (
+    Base,
+    Json,
+    UtcTime,
+    amount,
+    db,
+    key,
+    merchant_key,
+    state_of,
+    units,
+    within_merchant,
+)
 
 
 class Return(Base):
@@ -94,12 +105,16 @@ class ReturnLine(Base):
         sa.Index("ix_return_lines_sku", "merchant_id", "sku"),
         sa.CheckConstraint("units > 0", name="some"),
         sa.CheckConstraint("authorized_units >= 0 AND authorized_units <= units", name="authorized_asked"),
-        sa.CheckConstraint("received_units >= 0 AND received_units <= authorized_units", name="received_authorized"),
+        sa.CheckConstraint(
+            "received_units >= 0 AND received_units <= authorized_units", name="received_authorized"
+        ),
         sa.CheckConstraint(
             "accepted_units >= 0 AND rejected_units >= 0 AND accepted_units + rejected_units <= received_units",
             name="inspected_received",
         ),
-        sa.CheckConstraint("refunded_units >= 0 AND refunded_units <= received_units", name="refunded_received"),
+        sa.CheckConstraint(
+            "refunded_units >= 0 AND refunded_units <= received_units", name="refunded_received"
+        ),
     )
 
     id: Mapped[UUID] = key()
@@ -210,7 +225,11 @@ def photos_of(line_ids: list[UUID]) -> dict[UUID, list[UUID]]:
     """line id -> its photos, oldest first."""
     found: dict[UUID, list[UUID]] = {}
     if line_ids:
-        wanted = sa.select(Photo.return_line_id, Photo.id).where(Photo.return_line_id.in_(line_ids)).order_by(Photo.id)
+        wanted = (
+            sa.select(Photo.return_line_id, Photo.id)
+            .where(Photo.return_line_id.in_(line_ids))
+            .order_by(Photo.id)
+        )
         for line_id, photo_id in db.session.execute(wanted):
             found.setdefault(line_id, []).append(photo_id)
     return found

@@ -6,9 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.core.inventory import BUCKETS
 from portal.db.base import Base, UtcTime, key, merchant_key, units
-
-BUCKETS = ("expected", "quarantine", "available", "damaged", "reserved")
 
 
 class StockLevel(Base):
@@ -17,7 +16,9 @@ class StockLevel(Base):
     __tablename__ = "stock_levels"
     __table_args__ = (
         sa.UniqueConstraint("merchant_id", "sku", "location", "bucket"),
-        sa.CheckConstraint("bucket IN ({})".format(", ".join(f"'{b}'" for b in BUCKETS)), name="bucket_known"),
+        sa.CheckConstraint(
+            "bucket IN ({})".format(", ".join(f"'{b}'" for b in BUCKETS)), name="bucket_known"
+        ),
     )
 
     id: Mapped[UUID] = key()

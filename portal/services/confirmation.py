@@ -103,7 +103,11 @@ def _is_approved(actor: Actor, page: Page, row: Return) -> bool:
     """At once when the policy has nothing against it, or when who asks, or prepared it, may decide that."""
     open_findings = [f for f in page.verdict.findings if f.weight == REVIEW]
     if actor.kind == "person":
-        may = "returns.approve" if all(f.details.get("role") == "csr" for f in open_findings) else "returns.override"
+        may = (
+            "returns.approve"
+            if all(f.details.get("role") == "csr" for f in open_findings)
+            else "returns.override"
+        )
         return actor.may(may, row.merchant_id)
     if row.created_by is not None:
         open_findings = [f for f in open_findings if f.code not in PREAUTHORIZED]
@@ -146,7 +150,9 @@ def claim(changes: Sequence[dict[str, Any]]) -> bool:
     done = db.session.connection().execute(
         sa.update(table)
         .where(table.c.id == sa.bindparam("line"), table.c.claimed_units == sa.bindparam("was"))
-        .values(claimed_units=table.c.claimed_units + sa.bindparam("more"), claimed_spans=sa.bindparam("spans")),
+        .values(
+            claimed_units=table.c.claimed_units + sa.bindparam("more"), claimed_spans=sa.bindparam("spans")
+        ),
         list(changes),
     )
     return done.rowcount == len(changes)
@@ -199,7 +205,9 @@ def _authorize_lines(draft: Draft, spans: dict[UUID, tuple[Span, ...]], *, appro
         sa.update(table)
         .where(table.c.id == sa.bindparam("row"))
         .values(
-            spans=sa.bindparam("held"), code=sa.bindparam("new_code"), authorized_units=sa.bindparam("allowed")
+            spans=sa.bindparam("held"),
+            code=sa.bindparam("new_code"),
+            authorized_units=sa.bindparam("allowed"),
         ),
         rows,
     )

@@ -17,9 +17,7 @@ from portal.db.returns import Link, Return
 from portal.services import notices, scope
 
 
-def create(
-    actor: Actor, row: Return, purpose: str, *, site: Site, days: int, now: datetime
-) -> Link:
+def create(actor: Actor, row: Return, purpose: str, *, site: Site, days: int, now: datetime) -> Link:
     """A new link, in the caller's transaction; a link of the same purpose that is still open is revoked."""
     _close(row.id, purpose, "revoked")
     nonce = secrets.token_urlsafe(24)
@@ -38,7 +36,13 @@ def create(
     db.session.add(link)
     db.session.flush()
     history.record(
-        actor, "return.link.created", merchant_id=row.merchant_id, subject_id=row.id, now=now, purpose=purpose, days=days
+        actor,
+        "return.link.created",
+        merchant_id=row.merchant_id,
+        subject_id=row.id,
+        now=now,
+        purpose=purpose,
+        days=days,
     )
     return link
 
@@ -112,7 +116,13 @@ def mark_opened(actor: Actor, link_id: UUID, *, now: datetime) -> None:
             sa.update(Link).where(Link.id == link_id, Link.opened_at.is_(None)).values(opened_at=now)
         )
         if done.rowcount and actor.return_id and actor.merchant_id:  # type: ignore[attr-defined]
-            history.record(actor, "return.link.opened", merchant_id=actor.merchant_id, subject_id=actor.return_id, now=now)
+            history.record(
+                actor,
+                "return.link.opened",
+                merchant_id=actor.merchant_id,
+                subject_id=actor.return_id,
+                now=now,
+            )
 
 
 def finish(return_id: UUID, *, now: datetime) -> None:
@@ -162,7 +172,9 @@ def reissue(actor: Actor, link_id: UUID, *, email: bool = True, site: Site, now:
 
 def _renewed(actor: Actor, row: Return, purpose: str, *, site: Site, email: bool, now: datetime) -> Link:
     _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
-    link = create(actor, row, purpose, site=site, days=terms.link_days if purpose == FINISH else STATUS_DAYS, now=now)
+    link = create(
+        actor, row, purpose, site=site, days=terms.link_days if purpose == FINISH else STATUS_DAYS, now=now
+    )
     if email:
         name = "link" if purpose == FINISH else "status"
         event = "link_reissued" if purpose == FINISH else "status_link"
@@ -220,7 +232,10 @@ def start_by_customer(
         if not terms.by_customer:
             return
         found = orders.for_customer(
-            merchant_id, number_key=number_key(order_number), email=proof.strip().lower(), postcode=postcode_key(proof)
+            merchant_id,
+            number_key=number_key(order_number),
+            email=proof.strip().lower(),
+            postcode=postcode_key(proof),
         )
         if found is None or not found.email:
             return

@@ -52,7 +52,12 @@ def publish(actor: Actor, merchant_id: UUID, terms: Terms, *, now: datetime) -> 
             raise NotFound
         version = _publish(row, terms, by=actor.name, now=now)
         history.record(
-            actor, "policy.published", merchant_id=merchant_id, subject_id=merchant_id, now=now, version=version
+            actor,
+            "policy.published",
+            merchant_id=merchant_id,
+            subject_id=merchant_id,
+            now=now,
+            version=version,
         )
         return version
 
@@ -61,7 +66,12 @@ def _publish(row: Merchant, terms: Terms, *, by: str, now: datetime) -> int:
     version = merchants.last_version(row.id) + 1
     stored = to_json(from_json(_plain(to_json(terms)) | {"version": version}))
     policy = Policy(
-        id=uuid7(), merchant_id=row.id, version=version, terms=_plain(stored), published_at=now, published_by=by
+        id=uuid7(),
+        merchant_id=row.id,
+        version=version,
+        terms=_plain(stored),
+        published_at=now,
+        published_by=by,
     )
     db.session.add(policy)
     db.session.flush()

@@ -21,7 +21,9 @@ TO_MERCHANT = frozenset({"new_link_requested"})
 ATTACHED = {"approved": (("label", "pdf"), ("receipt", "pdf"))}
 """Which papers go with which message."""
 
-CHANGED_BY_STATUS = frozenset({"approved", "requested", "declined", "received", "inspected_changed", "refunded"})
+CHANGED_BY_STATUS = frozenset(
+    {"approved", "requested", "declined", "received", "inspected_changed", "refunded"}
+)
 """Messages that bring the link to the status page."""
 
 
@@ -73,7 +75,12 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
 
     def rendered(addresses: dict[str, str]):  # type: ignore[no-untyped-def]
         return gateways.mailer.render(
-            mail.event, language=language, zone=merchant.zone, merchant=merchant, values=values, links=addresses
+            mail.event,
+            language=language,
+            zone=merchant.zone,
+            merchant=merchant,
+            values=values,
+            links=addresses,
         )
 
     kept, sent = rendered(marked), rendered(real)
@@ -166,7 +173,9 @@ def _addresses(mail: Mail, row: returns.Return, site: Site) -> tuple[dict[str, s
     if mail.event in CHANGED_BY_STATUS and "status" not in wanted:
         status = db.session.scalar(
             sa.select(returns.Link.id).where(
-                returns.Link.return_id == row.id, returns.Link.purpose == "status", returns.Link.state == "open"
+                returns.Link.return_id == row.id,
+                returns.Link.purpose == "status",
+                returns.Link.state == "open",
             )
         )
         if status is not None:
@@ -219,7 +228,14 @@ def resend(actor: Actor, mail_id: UUID, *, now: datetime) -> None:
         values = {key: value for key, value in mail.values.items() if key != "links"}
         links = {name: UUID(link) for name, link in mail.values.get("links", {}).items()}
         queue(mail.event, returns.draft(row), now=now, links=links, refund_id=mail.refund_id, **values)
-        history.record(actor, "return.mail.resent", merchant_id=row.merchant_id, subject_id=row.id, now=now, event=mail.event)
+        history.record(
+            actor,
+            "return.mail.resent",
+            merchant_id=row.merchant_id,
+            subject_id=row.id,
+            now=now,
+            event=mail.event,
+        )
 
 
 def mail_again(actor: Actor, return_id: UUID, *, now: datetime) -> None:
@@ -227,7 +243,10 @@ def mail_again(actor: Actor, return_id: UUID, *, now: datetime) -> None:
     with transaction():
         row = scope.return_row(actor, return_id, "returns.create")
         last = db.session.scalar(
-            sa.select(Mail).where(Mail.return_id == row.id, Mail.event == "approved").order_by(Mail.id.desc()).limit(1)
+            sa.select(Mail)
+            .where(Mail.return_id == row.id, Mail.event == "approved")
+            .order_by(Mail.id.desc())
+            .limit(1)
         )
         if last is None:
             raise Conflict("no_label")
@@ -289,4 +308,3 @@ def as_sent(mail_id: UUID, *, site: Site) -> MailFacts:
     for name, address in real.items():
         text, html = text.replace(_place(site, name), address), html.replace(_place(site, name), address)
     return MailFacts(**{**vars(shown), "text": text, "html": html})
-

@@ -139,7 +139,8 @@ def estimate(
     except TooMuch:
         left = {line.id: line.returnable_units for line in order.lines}
         fitting = tuple(
-            wanted if wanted.spans else _at_most(wanted, left.get(wanted.line_id, 0)) for wanted in request.wanted
+            wanted if wanted.spans else _at_most(wanted, left.get(wanted.line_id, 0))
+            for wanted in request.wanted
         )
         return quote(order, replace(request, wanted=fitting), terms, now=now)
 
@@ -194,7 +195,15 @@ def start_draft(
 
 
 def set_customer(
-    actor: Actor, return_id: UUID, *, name: str, email: str, phone: str, language: str, kind: str, now: datetime
+    actor: Actor,
+    return_id: UUID,
+    *,
+    name: str,
+    email: str,
+    phone: str,
+    language: str,
+    kind: str,
+    now: datetime,
 ) -> None:
     """Who the return is for, and of which type."""
     with transaction():
@@ -264,7 +273,11 @@ def _stopped(
     """The objections that nothing the customer still answers can lift."""
     unsaid = {wanted.line_id for wanted in request.wanted if wanted.reason is None}
     choosable = (
-        {offer.line_id for offer in offers(order, terms, now=request.requested_at, zone=zone) if offer.choosable}
+        {
+            offer.line_id
+            for offer in offers(order, terms, now=request.requested_at, zone=zone)
+            if offer.choosable
+        }
         if order
         else set()
     )

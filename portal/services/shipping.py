@@ -137,7 +137,12 @@ def choose_sending(
         row.answered = sorted({*row.answered, Step.SENDING})
         row.version += 1
         history.record(
-            actor, "return.updated", merchant_id=row.merchant_id, subject_id=row.id, now=now, step=Step.SENDING
+            actor,
+            "return.updated",
+            merchant_id=row.merchant_id,
+            subject_id=row.id,
+            now=now,
+            step=Step.SENDING,
         )
 
 
@@ -271,7 +276,8 @@ def _papers(page: Page, tracking_number: str, gateways: Gateways, now: datetime)
         items=packed(draft),
         rows=words.receipt_rows(breakdown),
         steps=tuple(
-            ReceiptStep(text=text, when=when) for text, when in words.next_steps(draft.sending, last_day, breakdown)
+            ReceiptStep(text=text, when=when)
+            for text, when in words.next_steps(draft.sending, last_day, breakdown)
         ),
         sending=words.method(draft.sending.method).name if draft.sending else "",
         tracking_number=tracking_number,
@@ -388,7 +394,9 @@ def _told(shipment_id: UUID, update: TrackingUpdate, now: datetime) -> int:
 
 def _ship(row: Return, now: datetime) -> None:
     returns.change(row, state=RETURN.after(row.state, "ship"))
-    history.record(SYSTEM, "return.shipment.in_transit", merchant_id=row.merchant_id, subject_id=row.id, now=now)
+    history.record(
+        SYSTEM, "return.shipment.in_transit", merchant_id=row.merchant_id, subject_id=row.id, now=now
+    )
 
 
 def hand_over(actor: Actor, return_id: UUID, *, now: datetime) -> None:

@@ -97,7 +97,9 @@ class Item:
     updated_at: datetime
 
 
-def listing(*, statuses: tuple[str, ...] = ("ERROR", "DELAYED", "ENQUEUED", "PENDING"), limit: int = 100) -> list[Item]:
+def listing(
+    *, statuses: tuple[str, ...] = ("ERROR", "DELAYED", "ENQUEUED", "PENDING"), limit: int = 100
+) -> list[Item]:
     """Work in those states, newest first."""
     found = _client(_url()).list_workflows(status=list(statuses), limit=limit, sort_desc=True)  # type: ignore[arg-type]
     items = []
@@ -160,7 +162,11 @@ def run(
 
 
 def _launch(
-    jobs: Mapping[str, Job], *, context: Callable[[], AbstractContextManager[object]], executor: str, threads: int
+    jobs: Mapping[str, Job],
+    *,
+    context: Callable[[], AbstractContextManager[object]],
+    executor: str,
+    threads: int,
 ) -> None:
     config: DBOSConfig = {
         "name": "portal",

@@ -1,0 +1,282 @@
+"""What people do with a return that has been submitted: decide, receive, inspect, close."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.core.access import Actor, Conflict, NotFound, Stale
+from portal.core.inventory import StockEvent, movements_for
+from portal.core.lifecycles import RETURN, SHIPMENT
+from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES
+from portal.core.returns import DraftLine
+from portal.core.spans import lowest, merge, without
+from portal.db import history, merchants, orders, returns, shipments
+from portal.db.base import db, transaction, uuid7
+from portal.db.orders import OrderLine
+from portal.db.returns import Inspection, Return, ReturnLine
+from portal.services import notices, scope, stock
+from portal.services.confirmation import approve_parcel, release, take, void_parcels
+from portal.services.shipping import ship_by
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectionEntry:
+    """What was found of some units of one line."""
+
+    line_id: UUID
+    units: int
+    grade: str
+    disposition: str
+    accepted: bool = True
+    note: str = ""
+
+
+def _row(actor: Actor, return_id: UUID, permission: str, version: int | None) -> Return:
+    """The locked return, as the person last saw it. Raises ``Stale`` when somebody else changed it since."""
+    row = scope.return_row(actor, return_id, permission, lock=True)
+    if version is not None and row.version != version:
+        raise Stale
+    return row
+
+
+def approve(
+    actor: Actor, return_id: UUID, *, reason: str = "", now: datetime, version: int | None = None
+) -> None:
+    """Authorize what was requested; the label follows. Raises ``NotAllowed`` where a supervisor must."""
+    with transaction():
+        row = _row(actor, return_id, "returns.approve", version)
+        if row.state == "approved":
+            return
+        state = RETURN.after(row.state, "approve")
+        findings = (row.verdict or {}).get("findings", [])
+        if any(f["weight"] == "review" and f["details"].get("role") == "supervisor" for f in findings):
+            scope.require(actor, "returns.override", row.merchant_id)
+        merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+        db.session.execute(
+            sa.update(ReturnLine)
+            .where(ReturnLine.return_id == row.id)
+            .values(authorized_units=ReturnLine.units)
+        )
+        row.state, row.approved_at, row.version = state, now, row.version + 1
+        row.ship_by = ship_by(terms, now, merchant.zone)
+        db.session.flush()
+        approve_parcel(row, now=now)
+        _tell(actor, "return.approved", row, now, reason=reason)
+
+
+def decline(
+    actor: Actor,
+    return_id: UUID,
+    *,
+    reason: str,
+    message: str = "",
+    now: datetime,
+    version: int | None = None,
+) -> None:
+    """Refuse what was requested, with a reason the customer is told; its units are free again."""
+    if reason not in DECLINE_REASONS:
+        raise Conflict("unknown_reason", reason=reason)
+    with transaction():
+        row = _row(actor, return_id, "returns.approve", version)
+        if row.state == "declined":
+            return
+        state = RETURN.after(row.state, "decline")
+        release(returns.draft(row))
+        row.state, row.version, row.closed_at = state, row.version + 1, now
+        row.decline_reason, row.decline_message = reason, message.strip()
+        db.session.flush()
+        notices.queue("declined", returns.draft(row), now=now)
+        _tell(actor, "return.declined", row, now, reason=reason)
+
+
+def undo_decline(actor: Actor, return_id: UUID, *, now: datetime, version: int | None = None) -> None:
+    """Take a refusal back; the units are taken again. Raises ``Conflict("units_gone")`` if others have them."""
+    with transaction():
+        row = _row(actor, return_id, "returns.approve", version)
+        state = RETURN.after(row.state, "undo")
+        draft = returns.draft(row)
+        order = orders.facts(row.order_id, lock=True) if row.order_id else None
+        if order is not None:
+            spans = take(order, draft, now=now)
+            for line in returns.lines_of(row.id):
+                line.spans = [list(span) for span in spans.get(line.id, ())]
+        row.state, row.version, row.closed_at = state, row.version + 1, None
+        row.decline_reason = row.decline_message = ""
+        db.session.flush()
+        notices.queue("requested", returns.draft(row), now=now)
+        _tell(actor, "return.reopened", row, now)
+
+
+def receive(
+    actor: Actor,
+    return_id: UUID,
+    counts: Mapping[UUID, int],
+    *,
+    note: str = "",
+    now: datetime,
+    version: int | None = None,
+) -> None:
+    """So many units of each line arrived, on top of what arrived before; they are kept apart until inspected.
+
+    Raises ``Conflict``: ``nothing_counted``, ``more_than_authorized`` with line and maximum.
+    """
+    with transaction():
+        row = _row(actor, return_id, "returns.receive", version)
+        lines = {line.id: line for line in returns.lines_of(row.id)}
+        if not any(counts.values()):
+            raise Conflict("nothing_counted")
+        for line_id, units in counts.items():
+            line = lines.get(line_id)
+            if line is None:
+                raise NotFound
+            left = line.authorized_units - line.received_units
+            if not 0 <= units <= left:
+                raise Conflict("more_than_authorized", line=str(line_id), name=line.name, maximum=left)
+        everything = all(
+            line.received_units + counts.get(line.id, 0) == line.authorized_units for line in lines.values()
+        )
+        step = "receive" if everything else "receive_some"
+        if row.state == "received":
+            raise Conflict("all_received")
+        row.state = RETURN.after(row.state, step)
+        row.received_at, row.version = now, row.version + 1
+        for line_id, units in counts.items():
+            if units:
+                _arrived(row, lines[line_id], units, now)
+        _parcel_arrived(row.id)
+        db.session.flush()
+        notices.queue("received", returns.draft(row), now=now)
+        told = {lines[line_id].name: units for line_id, units in counts.items() if units}
+        _tell(actor, f"return.{row.state}", row, now, counts=told, note=note.strip())
+
+
+def _arrived(row: Return, line: ReturnLine, units: int, now: datetime) -> None:
+    """Count the units, mark their positions as back, and put them into quarantine."""
+    line.received_units += units
+    stock.move(
+        movements_for(StockEvent(kind="received", sku=line.sku or line.name, units=units)),
+        merchant_id=row.merchant_id,
+        why="return_received",
+        return_line_id=line.id,
+        now=now,
+    )
+    if line.order_line_id is not None:
+        mine = [(first, end) for first, end in line.spans]
+        back = lowest(mine, line.received_units)
+        bought = db.session.get(OrderLine, line.order_line_id, populate_existing=True, with_for_update=True)
+        if bought is not None:
+            known = [(first, end) for first, end in bought.returned_spans]
+            bought.returned_spans = [list(span) for span in merge([*known, *without(back, known)])]
+
+
+def _parcel_arrived(return_id: UUID) -> None:
+    shipment = shipments.Shipment
+    for parcel in db.session.scalars(sa.select(shipment).where(shipment.return_id == return_id)):
+        if SHIPMENT.can(parcel.state, "deliver"):
+            parcel.state = SHIPMENT.after(parcel.state, "deliver")
+
+
+def inspect(
+    actor: Actor,
+    return_id: UUID,
+    entries: Sequence[InspectionEntry],
+    *,
+    now: datetime,
+    version: int | None = None,
+) -> None:
+    """Grade received units and decide what becomes of them; when all are graded the return is inspected.
+
+    Raises ``Conflict``: ``nothing_counted``, ``more_than_received`` with line and maximum, ``unknown_grade``,
+    ``unknown_disposition``.
+    """
+    with transaction():
+        row = _row(actor, return_id, "returns.inspect", version)
+        lines = {line.id: line for line in returns.lines_of(row.id)}
+        entries = [entry for entry in entries if entry.units]
+        if not entries:
+            raise Conflict("nothing_counted")
+        for entry in entries:
+            _judge_entry(lines, entry)
+            _inspected(row, lines[entry.line_id], entry, actor, now)
+        done = all(
+            line.accepted_units + line.rejected_units == line.received_units for line in lines.values()
+        )
+        if done:
+            row.state = RETURN.after(row.state, "inspect")
+        elif row.state not in ("received", "partially_received"):
+            RETURN.after(row.state, "inspect")
+        row.version += 1
+        _tell(actor, "return.inspected" if done else "return.line.inspected", row, now,
+              units=sum(entry.units for entry in entries))  # fmt: skip
+
+
+def _judge_entry(lines: Mapping[UUID, ReturnLine], entry: InspectionEntry) -> None:
+    line = lines.get(entry.line_id)
+    if line is None:
+        raise NotFound
+    left = line.received_units - line.accepted_units - line.rejected_units
+    if not 0 < entry.units <= left:
+        raise Conflict("more_than_received", line=str(line.id), name=line.name, maximum=left)
+    if entry.grade not in GRADES:
+        raise Conflict("unknown_grade", grade=entry.grade)
+    if entry.disposition not in DISPOSITIONS:
+        raise Conflict("unknown_disposition", disposition=entry.disposition)
+
+
+def _inspected(row: Return, line: ReturnLine, entry: InspectionEntry, actor: Actor, now: datetime) -> None:
+    if entry.accepted:
+        line.accepted_units += entry.units
+    else:
+        line.rejected_units += entry.units
+    db.session.add(
+        Inspection(
+            id=uuid7(),
+            merchant_id=row.merchant_id,
+            return_line_id=line.id,
+            units=entry.units,
+            grade=entry.grade,
+            disposition=entry.disposition,
+            accepted=entry.accepted,
+            note=entry.note.strip(),
+            at=now,
+            by_name=actor.name,
+        )
+    )
+    event = StockEvent(
+        kind="inspected", sku=line.sku or line.name, units=entry.units, disposition=entry.disposition
+    )
+    stock.move(
+        movements_for(event),
+        merchant_id=row.merchant_id,
+        why="return_inspected",
+        return_line_id=line.id,
+        now=now,
+    )
+
+
+def close(
+    actor: Actor, return_id: UUID, *, reason: str = "completed", now: datetime, version: int | None = None
+) -> None:
+    """Nothing more will come of this return; units that never arrived can be returned again."""
+    with transaction():
+        row = _row(actor, return_id, "returns.approve", version)
+        if row.state == "closed":
+            return
+        row.state = RETURN.after(row.state, "close")
+        draft = returns.draft(row)
+        release(draft, keep={line.id: _kept(line) for line in draft.lines})
+        void_parcels(row.id)
+        row.closed_at, row.closed_reason, row.version = now, reason, row.version + 1
+        _tell(actor, "return.closed", row, now, reason=reason)
+
+
+def _kept(line: DraftLine) -> int:
+    """Units that stay taken: they came back, whether they were accepted or not."""
+    return line.received
+
+
+def _tell(actor: Actor, what: str, row: Return, now: datetime, **details: object) -> None:
+    history.record(actor, what, merchant_id=row.merchant_id, subject_id=row.id, now=now, **details)
