@@ -56,7 +56,9 @@ class LineOffer:
     unshipped: int
     """Units that may still be canceled instead."""
     until: date | None
-    """Last day, inclusive, for the most generous reason; None where no window applies."""
+    """Last day, inclusive, where the reason has no window of its own; None where nothing was shipped yet."""
+    until_at_best: date | None
+    """Last day, inclusive, for the reason with the longest window."""
     findings: tuple[Finding, ...]
     """What stands against one unit without any reason given."""
     choosable: bool
@@ -125,11 +127,13 @@ def _offer(
 
     findings = against(None)
     days = [rules.returnable_until(line, terms, order, reason=reason, zone=zone) for reason in reasons]
+    known = [day for day in days if day is not None]
     return LineOffer(
         line_id=line.id,
         units=line.returnable_units,
         unshipped=line.unshipped_units,
-        until=max((day for day in days if day is not None), default=None),
+        until=days[0],
+        until_at_best=max(known, default=None),
         findings=findings,
         choosable=terms.active
         and any(all(f.weight != REFUSED for f in against(reason)) for reason in reasons),

@@ -1,0 +1,117 @@
+import ast
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import portal.core
+from portal.core.policy.terms import RestockingFee, Terms, Window, from_json, to_json
+
+counts = st.integers(0, 10**6)
+terms_of_any_kind = st.builds(
+    Terms,
+    version=counts,
+    active=st.booleans(),
+    auto_approve=st.booleans(),
+    window_days=counts,
+    windows=st.lists(
+        st.builds(
+            Window,
+            days=counts,
+            category=st.none() | st.just("Shoes"),
+            reason=st.sampled_from([None, "defective"]),
+        )
+    ).map(tuple),
+    approval_value=st.none() | counts,
+    photo_reasons=st.none() | st.just(("defective", "other")),
+    refund_shipping=st.sampled_from(["never", "full_return", "proportion", "fault"]),
+    restocking_fee=st.builds(RestockingFee, percent_bp=st.integers(0, 10_000), per_unit=st.booleans()),
+    condition_deductions_bp=st.just((("used", 2000), ("C", 5000))),
+    depreciation_days=counts,
+    return_postage=st.sampled_from(["merchant", "customer", "customer_remorse"]),
+)
+
+
+@given(terms_of_any_kind)
+def test_terms_survive_being_stored_as_json(terms: Terms) -> None:
+    assert from_json(json.loads(json.dumps(to_json(terms)))) == terms
+
+
+def test_what_is_not_given_takes_its_default() -> None:
+    assert from_json({}) == Terms()
+    assert from_json({"window_days": 60}).window_days == 60
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ({"windw_days": 3}, "policy.windw_days"),
+        ({"window_days": -1}, "policy.window_days"),
+        ({"window_days": 1.5}, "policy.window_days"),
+        ({"window_days": True}, "policy.window_days"),
+        ({"window_days": "30"}, "policy.window_days"),
+        ({"active": 1}, "policy.active"),
+        ({"windows": {}}, "policy.windows"),
+        ({"windows": [{"days": 3, "reason": "bored"}]}, "policy.windows[0].reason"),
+        ({"windows": [{"reason": "defective"}]}, "policy.windows[0]"),
+        ({"windows": [{"days": 1, "month": 2}]}, "policy.windows[0].month"),
+        ({"restocking_fee": {"percent_bp": 10_001}}, "policy.restocking_fee.percent_bp"),
+        ({"restocking_fee": 5}, "policy.restocking_fee"),
+        ({"refund_shipping": "sometimes"}, "policy.refund_shipping"),
+        ({"return_postage": "nobody"}, "policy.return_postage"),
+        ({"refund_trigger": 3}, "policy.refund_trigger"),
+        ({"approval_reasons": ["bored"]}, "policy.approval_reasons"),
+        ({"photo_reasons": "defective"}, "policy.photo_reasons"),
+        ({"condition_deductions_bp": {"used": 10_001}}, "policy.condition_deductions_bp.used"),
+        ({"accessory_deductions": [["cable", -1]]}, "policy.accessory_deductions.cable"),
+        ({"accessory_deductions": [["cable"]]}, "policy.accessory_deductions"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_path(value: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        from_json(value)
+    assert fault in str(caught.value)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(ValueError) as caught:
+        from_json({"window_days": -1, "active": "yes", "nonsense": 1})
+    for name in ("policy.window_days", "policy.active", "policy.nonsense"):
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_terms", "by_link", "by_agent", "by_customer"),
+    [
+        (Terms(), True, True, True),
+        (Terms(active=False), False, False, False),
+        (Terms(portal=False), False, True, False),
+        (Terms(order_source=False), True, True, False),
+        (Terms(self_service=False), True, True, False),
+    ],
+)
+def test_the_terms_say_who_may_start_a_return(
+    given_terms: Terms, by_link: bool, by_agent: bool, by_customer: bool
+) -> None:
+    assert given_terms.by_link == by_link
+    assert given_terms.by_agent == by_agent
+    assert given_terms.by_customer == by_customer
+
+
+def test_the_core_imports_the_standard_library_and_itself_only() -> None:
+    for path in Path(portal.core.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            for name in names:
+                assert name.startswith("portal.core") or name.partition(".")[0] in sys.stdlib_module_names, (
+                    path
+                )
