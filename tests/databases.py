@@ -98,8 +98,12 @@ class PostgresTemplate:
         self.numbers = itertools.count(1)
         plain = self.server.set(drivername="postgresql").render_as_string(hide_password=False)
         self.admin = psycopg.connect(plain, autocommit=True)
-        self._say(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)', f'CREATE DATABASE "{self.name}"')
-        migrate(Database(kind="postgresql", url=self._url(self.name), folder=folder))
+        try:
+            self._say(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)', f'CREATE DATABASE "{self.name}"')
+            migrate(Database(kind="postgresql", url=self._url(self.name), folder=folder))
+        except BaseException:
+            self.admin.close()
+            raise
 
     def _url(self, name: str) -> str:
         return self.server.set(database=name).render_as_string(hide_password=False)

@@ -1,0 +1,89 @@
+"""Settings are checked at start, all faults at once, and the README's table has each of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from portal.settings import SETTINGS, BadSettings, Setting, Settings
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+PRODUCTION = {
+    "APP_ENV": "production",
+    "SECRET_KEY": "Zk3fJ0q9Xw7Lr2Vt8Hs5Bn1Dc6Gm4PyE",
+    "BASE_URL": "https://returns.example.org",
+}
+
+
+def row(setting: Setting) -> str:
+    default = setting.shown_default or f"`{setting.default}`"
+    return f"| `{setting.name}` | {default} | {setting.meaning} |"
+
+
+def test_the_readme_has_every_setting_and_invents_none() -> None:
+    documented = re.findall(r"^\| `[A-Z_]+` \|.*\|$", README.read_text(encoding="utf-8"), re.M)
+    expected = [row(setting) for setting in SETTINGS]
+    assert documented == expected, "the table of README.md should be:\n" + "\n".join(expected)
+
+
+def test_every_setting_has_its_field() -> None:
+    assert [setting.attribute for setting in SETTINGS] == list(Settings.__dataclass_fields__)
+
+
+def test_every_fault_is_named_at_once() -> None:
+    with pytest.raises(BadSettings) as stop:
+        Settings.from_env(
+            {"APP_ENV": "prod", "SMTP_PORT": "0", "DATABASE_URL": "mysql://x", "TRUSTED_PROXIES": "-1"}
+        )
+    assert [fault.split()[0] for fault in stop.value.faults] == [
+        "APP_ENV",
+        "DATABASE_URL",
+        "SMTP_PORT",
+        "TRUSTED_PROXIES",
+    ]
+    assert stop.value.code, "the process ends with an error"
+
+
+@pytest.mark.parametrize("secret", ["", "short", "a" * 64, "development only: this key protects nothing"])
+def test_production_refuses_a_weak_secret(secret: str) -> None:
+    with pytest.raises(BadSettings, match="SECRET_KEY"):
+        Settings.from_env({**PRODUCTION, "SECRET_KEY": secret})
+
+
+def test_production_wants_https() -> None:
+    with pytest.raises(BadSettings, match="BASE_URL"):
+        Settings.from_env({**PRODUCTION, "BASE_URL": "http://returns.example.org"})
+
+
+@pytest.mark.parametrize(
+    "given", ["postgres://u:p@h/d", "postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"]
+)
+def test_every_way_to_write_postgresql_means_psycopg_3(given: str) -> None:
+    assert Settings.from_env({"DATABASE_URL": given}).database_url == "postgresql+psycopg://u:p@h/d"
+
+
+def test_a_memory_database_is_refused_because_the_worker_could_not_see_it() -> None:
+    with pytest.raises(BadSettings, match="DATABASE_URL should name a file"):
+        Settings.from_env({"DATABASE_URL": "sqlite:///:memory:"})
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(PRODUCTION["SECRET_KEY"] + "\n")
+    without = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
+    assert Settings.from_env({**without, "SECRET_KEY_FILE": str(file)}).secret_key == PRODUCTION["SECRET_KEY"]
+
+
+@pytest.mark.parametrize("also", [{}, {"SECRET_KEY": PRODUCTION["SECRET_KEY"]}])
+def test_a_file_that_cannot_be_read_or_competes_is_named(tmp_path: Path, also: dict[str, str]) -> None:
+    with pytest.raises(BadSettings, match="SECRET_KEY"):
+        Settings.from_env({"SECRET_KEY_FILE": str(tmp_path / "none"), **also})
+
+
+def test_secrets_do_not_show_when_settings_are_printed() -> None:
+    shown = repr(
+        Settings.from_env(
+            {**PRODUCTION, "SMTP_PASSWORD": "hunter22", "DATABASE_URL": "postgres://u:pw123@h/d"}
+        )
+    )
+    assert PRODUCTION["SECRET_KEY"] not in shown and "hunter22" not in shown and "pw123" not in shown
