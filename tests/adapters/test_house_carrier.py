@@ -9,9 +9,16 @@ from portal.adapters.carriers import carriers
 from portal.adapters.carriers.house import USER_ASSIGNED
 from portal.adapters.carriers.sheets import Sheets, billable_grams, metres, opening_hours
 from portal.core.addresses import Address
-from portal.core.shipping import Method, Parcel, TrackingQuery, has_right_check_digit, number_scheme
+from portal.core.shipping import (
+    DocumentKind,
+    Method,
+    Parcel,
+    TrackingQuery,
+    has_right_check_digit,
+    number_scheme,
+)
 from portal.ports import Declined
-from tests.adapters.parcels import CUSTOMER, NOW, WAREHOUSE, a_request, text_of
+from tests.adapters.parcels import CUSTOMER, NOW, WAREHOUSE, a_request, codes_of, text_of
 
 HOUSE = carriers()["house"]
 OWN = carriers()["own"]
@@ -81,6 +88,21 @@ def test_numbers_are_valid_s10_numbers_of_no_real_post_and_do_not_repeat():
     assert all(number_scheme(n) == "s10" and has_right_check_digit(n) for n in numbers)
     assert all(n[0] == "R" and n[-2:] in USER_ASSIGNED for n in numbers)
     assert "XK" not in USER_ASSIGNED
+
+
+def test_the_code_shown_at_the_counter_is_the_tracking_number():
+    shipment = HOUSE.create_return(a_request(), cheapest(method=Method.QR_DROPOFF), idempotency_key="k")
+    picture = shipment.document(DocumentKind.QR, "png")
+    assert codes_of(picture.content, "png") == {("QRCode", shipment.tracking_number)}
+    assert shipment.document(DocumentKind.QR, "svg").content.startswith(b"<svg")
+    assert len(shipment.handoff_code) == 7
+
+
+def test_without_a_tracking_page_the_label_s_qr_code_is_the_return_number():
+    label = HOUSE.create_return(a_request(), cheapest(), idempotency_key="k").document(
+        DocumentKind.LABEL, "pdf"
+    )
+    assert ("QRCode", "RMA-7K3M-9QX1") in codes_of(label.content, "pdf")
 
 
 def test_an_unknown_service_point_is_declined():
@@ -214,6 +236,7 @@ def test_the_sheet_bears_the_warehouse_address_and_the_return_number():
     said = text_of(sheet.content)
     for part in ("Demo Shop", "Lagerweg 5", "20095 Hamburg", "RMA-7K3M-9QX1"):
         assert part in said
+    assert codes_of(sheet.content, "pdf") == {("QRCode", "RMA-7K3M-9QX1")}
 
 
 def test_paper_is_letter_where_printers_hold_letter():

@@ -62,6 +62,7 @@ def _refund(page: FPDF, told: Receipt, _: Gettext) -> None:
     pdf.paragraph(page, _("What you get back"), size=13, bold=True, after=4)
     if told.rows:
         page.set_font("Sans", size=9.5)
+        page.set_draw_color(190)
         with page.table(
             col_widths=(70, 30),
             text_align=("LEFT", "RIGHT"),
@@ -74,6 +75,7 @@ def _refund(page: FPDF, told: Receipt, _: Gettext) -> None:
                 page.set_font("Sans", "B" if row.total else "", 9.5)
                 label = f"{row.label}\n{row.note}" if row.note else row.label
                 made.row(["\n".join(map(printable, label.split("\n"))), printable(row.amount)])
+        page.set_draw_color(0)
         page.ln(4)
     if told.rows_note:
         pdf.paragraph(page, told.rows_note, size=9, gray=70)
@@ -101,7 +103,7 @@ def _sending(
         (_("From"), ", ".join(sender)),
         (_("To"), ", ".join(recipient)),
         (_("Follow your return"), told.status_url),
-        (_("Questions?"), told.contact),
+        (_("Questions"), told.contact),
     ]
     for caption, value in rows:
         if value:
