@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from flask import Response, current_app, flash, make_response, redirect, render_template, request, session
+from portal.core.links import Site
 from werkzeug.wrappers import Response as AnyResponse
 
 FRAGMENT_HEADERS = ("HX-Request", "HX-Target", "HX-History-Restore-Request")
@@ -32,7 +33,7 @@ def wants_fragment() -> bool:
 
 def page(
     template: str,
-    fragments: Sequence[str] = (),
+    fragments: Sequence[str] | Mapping[str, str] = (),
     also: Sequence[str] = (),
     status: int = 200,
     **context: Any,
@@ -41,19 +42,21 @@ def page(
 
     A fragment named ``choice`` is ``_choice.html`` beside the page and its root is ``id="choice"``. Those in
     ``also``, and what was flashed, come with it out of band. Another target gets the whole page, swapped whole.
+    Where a page has several of a kind, ``fragments`` maps each id to its name: ``{"ask-1": "ask"}``.
     """
+    names = fragments if isinstance(fragments, Mapping) else {name: name for name in fragments}
     target = request.headers.get("HX-Target", "") if wants_fragment() else ""
-    if target in fragments and target:
+    if target in names:
         body = "".join(
-            [_fragment(template, target, context), *(out_of_band(_fragment(template, name, context), name) for name in also)]
+            [_fragment(template, names[target], context), *(out_of_band(_fragment(template, name, context), name) for name in also)]
         )
         if session.get("_flashes"):
-            body += out_of_band(render_template("parts/_flash.html", **context), "flash")
+            body += out_of_band(render_template("_flash.html", **context), "flash")
     else:
         body = render_template(template, **context)
     response = make_response(body, status)
     response.vary.update(FRAGMENT_HEADERS)
-    if wants_fragment() and target not in fragments:
+    if wants_fragment() and target not in names:
         response.headers["HX-Retarget"] = "body"
         response.headers["HX-Reswap"] = "innerHTML"
         if request.method == "GET":
@@ -70,6 +73,17 @@ def _fragment(template: str, name: str, context: dict[str, Any]) -> str:
 def out_of_band(html: str, name: str) -> str:
     """The fragment, told to go to its own place wherever the rest goes."""
     return re.sub(rf'\bid="{re.escape(name)}"', f'id="{name}" hx-swap-oob="true"', html, count=1)
+
+
+def site() -> Site:
+    """Where the portal is reached, for links that are written into messages."""
+    settings = current_app.config["SETTINGS"]
+    return Site(base_url=settings.base_url, secret=settings.secret_key)
+
+
+def gateways() -> Any:
+    """The adapters, to be handed on to services."""
+    return current_app.extensions["gateways"]
 
 
 def redirect_to(url: str) -> AnyResponse:
