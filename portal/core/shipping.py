@@ -325,6 +325,16 @@ def has_right_check_digit(number: str) -> bool | None:
     return None
 
 
+LONGEST_NUMBER: Final = 40
+
+
+def may_be_tracking_number(typed: str) -> bool:
+    """Whether some carrier may have given this number: it looks like one, and no known check digit says otherwise."""
+    number = tidy_tracking_number(typed)
+    shaped = number.isascii() and number.isalnum() and 5 <= len(number) <= LONGEST_NUMBER
+    return shaped and has_right_check_digit(number) is not False
+
+
 _POSTS: Final = {
     "GB": "Royal Mail", "FR": "La Poste", "DE": "Deutsche Post", "US": "USPS", "CA": "Canada Post",
     "HK": "Hongkong Post", "NL": "PostNL", "AT": "Österreichische Post", "CH": "Die Schweizerische Post",

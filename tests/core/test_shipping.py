@@ -16,6 +16,7 @@ from portal.core.shipping import (
     TrackingUpdate,
     guess_carrier,
     has_right_check_digit,
+    may_be_tracking_number,
     number_scheme,
     s10_check_digit,
     s10_number,
@@ -58,6 +59,16 @@ def test_a_number_typed_in_groups_is_the_same_number():
 def test_nothing_is_claimed_about_a_number_of_no_known_scheme(number):
     assert has_right_check_digit(number) is None
     assert guess_carrier(number) == ""
+
+
+@pytest.mark.parametrize("typed", ["rr 4731 2482 9 gb", "JJD000390007827338", "12345"])
+def test_what_a_carrier_may_have_given_is_accepted(typed):
+    assert may_be_tracking_number(typed)
+
+
+@pytest.mark.parametrize("typed", ["", "1234", "RR473124828GB", "ab<script>", "12345六", "9" * 41])
+def test_what_no_carrier_gave_is_not(typed):
+    assert not may_be_tracking_number(typed)
 
 
 def test_an_s10_number_of_an_unassigned_country_belongs_to_no_post():

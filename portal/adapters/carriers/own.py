@@ -25,12 +25,10 @@ from portal.core.shipping import (
     TrackingQuery,
     TrackingUpdate,
     guess_carrier,
-    has_right_check_digit,
+    may_be_tracking_number,
     tidy_tracking_number,
 )
 from portal.ports import Declined
-
-LONGEST_NUMBER = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +121,6 @@ def checked_number(typed: str) -> str:
     when it cannot be a tracking number at all. Numbers of unknown schemes are taken as they are.
     """
     number = tidy_tracking_number(typed)
-    plausible = not number or (number.isascii() and number.isalnum() and 5 <= len(number) <= LONGEST_NUMBER)
-    if not plausible or has_right_check_digit(number) is False:
-        raise Declined("tracking_number_wrong", "check digit" if plausible else "not a number")
+    if number and not may_be_tracking_number(number):
+        raise Declined("tracking_number_wrong")
     return number
