@@ -124,9 +124,10 @@ def test_a_database_error_does_not_quote_the_row(listen: Any, database: Database
     with engine.connect() as connection:
         connection.execute(text("CREATE TABLE demo (email varchar(99) UNIQUE)"))
         insert = text("INSERT INTO demo VALUES (:email)")
-        connection.execute(insert, {"email": "Demo Customer of Demo Street"})
+        row = {"email": "Demo Customer of Demo Street"}
+        connection.execute(insert, row)
         try:
-            connection.execute(insert, {"email": "Demo Customer of Demo Street"})
+            connection.execute(insert, row)  # the traceback quotes this line
         except exc.IntegrityError:
             logging.getLogger("portal.test").exception("not stored")
     engine.dispose()
