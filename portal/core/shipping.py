@@ -329,7 +329,7 @@ LONGEST_NUMBER: Final = 40
 
 
 def may_be_tracking_number(typed: str) -> bool:
-    """Whether some carrier may have given this number: it looks like one, and no known check digit says otherwise."""
+    """Whether some carrier may have given this number: of its shape, with no wrong check digit."""
     number = tidy_tracking_number(typed)
     shaped = number.isascii() and number.isalnum() and 5 <= len(number) <= LONGEST_NUMBER
     return shaped and has_right_check_digit(number) is not False
