@@ -315,7 +315,6 @@ def test(arguments: Sequence[str]) -> int:
     env = {
         k: v for k, v in os.environ.items() if k in ours or k.startswith(("PYTEST_", "HYPOTHESIS_", "LC_"))
     }
-    env["PYTHONDONTWRITEBYTECODE"] = "1"
     return become([str(python), "-m", "pytest", "-n", "2", "--dist", "worksteal", *arguments], env)
 
 
