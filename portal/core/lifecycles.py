@@ -63,7 +63,7 @@ RETURN = Lifecycle(
             "inspect": "inspected",
         },
         "received": {"inspect": "inspected"},
-        "inspected": {"close": "closed"},
+        "inspected": {"close": "closed", "receive_some": "partially_received", "receive": "received"},
         "declined": {"undo": "requested"},
         "canceled": {},
         "expired": {},

@@ -308,3 +308,52 @@ def as_sent(mail_id: UUID, *, site: Site) -> MailFacts:
     for name, address in real.items():
         text, html = text.replace(_place(site, name), address), html.replace(_place(site, name), address)
     return MailFacts(**{**vars(shown), "text": text, "html": html})
+
+
+def attachments(mail_id: UUID) -> tuple[Attachment, ...]:
+    """The papers of a message: for the demo alone."""
+    mail = db.session.get(Mail, mail_id)
+    row = returns.get(mail.return_id) if mail and mail.return_id else None
+    if mail is None or row is None:
+        raise NotFound
+    return _attachments(mail, row)
+
+
+def preview(
+    actor: Actor, return_id: UUID, *, event: str, gateways: Gateways, site: Site, now: datetime
+) -> MailFacts:
+    """The message as it would be sent now, with the place of its link marked; nothing is queued."""
+    row = scope.return_row(actor, return_id, "returns.read")
+    draft = returns.draft(row)
+    merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+    left = [step.value for step in steps_left(draft, terms, steps=BY_CUSTOMER)]
+    mail = Mail(
+        id=uuid7(),
+        merchant_id=row.merchant_id,
+        return_id=row.id,
+        event=event,
+        values={},
+        language=draft.language,
+    )
+    rendered = gateways.mailer.render(
+        event,
+        language=draft.language,
+        zone=merchant.zone,
+        merchant=merchant,
+        values=values_of(mail, row, draft, left),
+        links={"link": _place(site, "link"), "status": _place(site, "status")},
+    )
+    return MailFacts(
+        id=mail.id,
+        return_id=row.id,
+        event=event,
+        language=draft.language,
+        recipient=draft.email,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        state="queued",
+        error="",
+        created_at=now,
+        sent_at=None,
+    )

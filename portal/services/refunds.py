@@ -598,3 +598,72 @@ def _tell(actor: Actor, what: str, refund: Refund, now: datetime, **details: obj
         number=refund.number,
         **details,
     )
+
+
+def of_return(return_id: UUID) -> tuple[RefundFacts, ...]:
+    """The refunds of a return, oldest first; the caller has passed the gate."""
+    wanted = sa.select(Refund).where(Refund.return_id == return_id).order_by(Refund.id)
+    return _facts(db.session.scalars(wanted).all())
+
+
+def listing(
+    actor: Actor, *, state: str | None = None, after: UUID | None = None, limit: int = 50
+) -> tuple[RefundFacts, ...]:
+    """Refunds of the actor's merchants, newest first; ``after`` continues a list."""
+    ids = [one for one in actor.merchant_ids if actor.may("refunds.read", one)]
+    wanted = sa.select(Refund).where(Refund.merchant_id.in_(ids))
+    if state:
+        wanted = wanted.where(Refund.state == state)
+    if after is not None:
+        wanted = wanted.where(Refund.id < after)
+    return _facts(db.session.scalars(wanted.order_by(Refund.id.desc()).limit(limit)).all())
+
+
+def _facts(rows: Sequence[Refund]) -> tuple[RefundFacts, ...]:
+    payouts: dict[UUID, list[PayoutFacts]] = {}
+    transfers = (
+        sa.select(Payout, Payment.tender, Payment.label)
+        .join(Payment, Payment.id == Payout.payment_id)
+        .where(Payout.refund_id.in_([row.id for row in rows]))
+        .order_by(Payout.id)
+    )
+    for payout, tender, label in db.session.execute(transfers) if rows else ():
+        payouts.setdefault(payout.refund_id, []).append(
+            PayoutFacts(
+                id=payout.id,
+                state=payout.state,
+                amount=payout.amount_minor,
+                currency=payout.currency,
+                provider=payout.provider,
+                tender=tender,
+                label=label,
+                reference=payout.provider_reference,
+                error=payout.error,
+                settled_at=payout.settled_at,
+            )
+        )
+    named = sa.select(returns.Return.id, returns.Return.number).where(
+        returns.Return.id.in_([row.return_id for row in rows if row.return_id])
+    )
+    numbers_of = {one.id: one.number for one in db.session.execute(named)} if rows else {}
+    return tuple(
+        RefundFacts(
+            id=row.id,
+            merchant_id=row.merchant_id,
+            return_id=row.return_id,
+            return_number=(numbers_of.get(row.return_id) or "") if row.return_id else "",
+            number=row.number,
+            state=row.state,
+            currency=row.currency,
+            amount=row.amount_minor,
+            breakdown=breakdowns.from_json(row.breakdown),
+            reason=row.reason,
+            created_at=row.created_at,
+            created_by=row.created_by_name,
+            approved_at=row.approved_at,
+            succeeded_at=row.succeeded_at,
+            error=row.error,
+            payouts=tuple(payouts.get(row.id, ())),
+        )
+        for row in rows
+    )

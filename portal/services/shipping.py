@@ -83,7 +83,7 @@ def _ways(page: Page, gateways: Gateways, now: datetime) -> tuple[Way, ...]:
             if rate.method in (Method.QR_DROPOFF, Method.DROPOFF_POINT):
                 points = carrier.service_points(page.draft.address, method=rate.method, limit=5)
             if rate.method == Method.PICKUP:
-                slots = carrier.pickup_slots(page.draft.address, request.parcels, now=now)
+                slots = carrier.pickup_slots(page.draft.address, (request.parcel,), now=now)
             borne = pays if rate.amount and rate.method != Method.OWN_CARRIER else rate.pays
             found.append(Way(rate=_borne(rate, borne), carrier_name=carrier.name, points=points, slots=slots))
     return tuple(sorted(found, key=lambda way: (way.rate.amount, way.rate.method != Method.QR_DROPOFF)))
@@ -166,7 +166,7 @@ def shipment_request(page: Page, *, now: datetime) -> ShipmentRequest:
         reference=draft.order_number,
         sender=draft.address,
         recipient=page.merchant.address,
-        parcels=(Parcel(weight_g=max(1, weight)),),
+        parcel=Parcel(weight_g=max(1, weight)),
         items=packed(draft),
         currency=draft.currency,
         now=now,
@@ -231,10 +231,25 @@ def make_label(shipment_id: UUID, *, gateways: Gateways, now: datetime) -> None:
         notices.queue("approved", page.draft, now=now)
 
 
+def as_carrier_knows(row: shipments.Shipment) -> Shipment:
+    """A stored parcel as its carrier is asked about it."""
+    return Shipment(
+        carrier=row.carrier,
+        service=row.service,
+        method=Method(row.method),
+        external_id=str(row.id),
+        tracking_number=row.tracking_number,
+        tracking_url=row.tracking_url,
+        handoff_code=row.handoff_code,
+        cost=row.cost_minor,
+        currency="",
+    )
+
+
 def _book(
     carrier: Carrier, request: ShipmentRequest, made: Shipment, slot_id: str, now: datetime, *, key: str
 ) -> None:
-    slots = carrier.pickup_slots(request.sender, request.parcels, now=now)
+    slots = carrier.pickup_slots(request.sender, (request.parcel,), now=now)
     slot = next((slot for slot in slots if slot.id == slot_id), None)
     if slot is None:
         raise Declined("slot_gone")

@@ -1,0 +1,76 @@
+"""Which durable work there is, and what each piece calls; and what a worker looks after between them."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.core.access import SYSTEM
+from portal.core.lifecycles import RETURN
+from portal.core.links import Site
+from portal.db import history, returns, shipments
+from portal.db.base import db, transaction
+from portal.db.returns import Return
+from portal.ports import Declined, Gateways
+from portal.services import notices, refunds, shipping
+from portal.services.confirmation import release, void_parcels
+
+
+def build(
+    gateways: Gateways, site: Site, clock: Callable[[], datetime]
+) -> Mapping[str, Callable[[UUID], None]]:
+    """Every kind of work by its name, ready for ``work.run``."""
+    return {
+        "mail": lambda subject: notices.deliver(subject, gateways=gateways, site=site, now=clock()),
+        "label": lambda subject: shipping.make_label(subject, gateways=gateways, now=clock()),
+        "refund": lambda subject: refunds.send(subject, gateways=gateways, now=clock()),
+        "void": lambda subject: void(subject, gateways=gateways),
+    }
+
+
+def void(shipment_id: UUID, *, gateways: Gateways) -> None:
+    """Tell the carrier that a label will not be used; a carrier that refuses is left with it."""
+    row = db.session.get(shipments.Shipment, shipment_id)
+    if row is None:
+        return
+    try:
+        gateways.carriers[row.carrier].void(shipping.as_carrier_knows(row))
+    except Declined as problem:
+        with transaction() as session:
+            session.execute(
+                sa.update(shipments.Shipment)
+                .where(shipments.Shipment.id == shipment_id)
+                .values(error=str(problem)[:500])
+            )
+
+
+def tick(gateways: Gateways, *, now: datetime) -> None:
+    """What a worker looks after: parcels on their way, and returns whose day to be sent has passed."""
+    shipping.track(gateways=gateways, now=now)
+    expire(now=now)
+
+
+GRACE_DAYS = 7
+"""After the last day to send: a parcel handed over on it still needs its first scan."""
+
+
+def expire(*, now: datetime, limit: int = 100) -> int:
+    """Give up returns that were never sent; their units can be returned again. Answers how many."""
+    day = (now - timedelta(days=GRACE_DAYS)).date()
+    due = db.session.scalars(
+        sa.select(Return.id)
+        .where(Return.state == "approved", Return.ship_by < day)
+        .order_by(Return.id)
+        .limit(limit)
+    ).all()
+    for return_id in due:
+        with transaction():
+            row = returns.get(return_id, lock=True)
+            if row is None or not RETURN.can(row.state, "expire"):
+                continue
+            release(returns.draft(row))
+            void_parcels(row.id)
+            row.state, row.closed_at, row.version = RETURN.after(row.state, "expire"), now, row.version + 1
+            history.record(SYSTEM, "return.expired", merchant_id=row.merchant_id, subject_id=row.id, now=now)
+    return len(due)
