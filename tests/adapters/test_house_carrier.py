@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from portal.adapters.carriers import carriers
+from portal.adapters import carriers
 from portal.adapters.carriers.house import USER_ASSIGNED
 from portal.adapters.carriers.sheets import Sheets, billable_grams, metres, opening_hours
 from portal.core.addresses import Address
@@ -20,8 +20,8 @@ from portal.core.shipping import (
 from portal.ports import Declined
 from tests.adapters.parcels import CUSTOMER, NOW, WAREHOUSE, a_request, codes_of, text_of
 
-HOUSE = carriers()["house"]
-OWN = carriers()["own"]
+HOUSE = carriers.build()["house"]
+OWN = carriers.build()["own"]
 
 
 def cheapest(**changes):
@@ -166,7 +166,7 @@ def test_it_does_not_come_where_it_has_no_drivers():
 
 
 def test_simulated_tracking_goes_all_the_way_and_says_that_it_is_simulated():
-    house = carriers(simulated_step=timedelta(hours=6))["house"]
+    house = carriers.build(simulated_step=timedelta(hours=6))["house"]
     query = TrackingQuery(tracking_number="RA123456785XA", handed_over_at=NOW)
     early = house.track([query], now=NOW + timedelta(hours=7))
     whole = house.track([query], now=NOW + timedelta(days=2))
@@ -196,7 +196,7 @@ def test_a_merchants_own_files_replace_the_demonstration(tmp_path):
         "id,name,street,postcode,city,region,country,lat,lon,hours\n"
     )
     (tmp_path / "postcode_areas.csv").write_text("country,prefix,lat,lon\n")
-    house = carriers(data=tmp_path)["house"]
+    house = carriers.build(data=tmp_path)["house"]
     (rate,) = house.quote(a_request())
     assert (rate.amount, rate.transit_days) == (250, 3)
     with pytest.raises(Declined, match="not_served"):

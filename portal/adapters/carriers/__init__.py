@@ -10,13 +10,13 @@ from pathlib import Path
 from portal.adapters.carriers.house import HouseCarrier
 from portal.adapters.carriers.own import OwnCarrier
 from portal.adapters.carriers.sheets import Sheets
-from portal.adapters.documents.papers import Translate, english
+from portal.adapters.documents.papers import Translate, in_words
 from portal.ports import Carrier
 
 
-def carriers(
+def build(
     *,
-    translate: Translate = english,
+    translate: Translate = in_words,
     data: Path | None = None,
     tracking_url: str = "",
     notice: str | None = None,

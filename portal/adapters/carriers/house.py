@@ -64,7 +64,7 @@ _WAY: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class HouseCarrier:
-    """Implements ``ports.Carrier``; see ``carriers()`` for what the fields mean."""
+    """Implements ``ports.Carrier``; see ``build()`` for what the fields mean."""
 
     sheets: Sheets
     translate: Translate = english

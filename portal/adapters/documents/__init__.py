@@ -2,3 +2,11 @@
 
 May import: core, ports, fpdf2, segno, python-barcode, pillow, babel.
 """
+
+from portal.adapters.documents.papers import Papers, Translate, in_words
+from portal.ports import Documents
+
+
+def build(*, translate: Translate = in_words) -> Documents:
+    """The papers, in the words of ``translate``: from a language to its gettext."""
+    return Papers(translate=translate)

@@ -83,7 +83,8 @@ def weight(grams: int, language: str) -> str:
 
 
 def worded_date(on: date, language: str) -> str:
-    return format_date(on, format="medium", locale=_locale(language))
+    """A day as the language writes it; plain English as 4 Dec 2026, read one way everywhere."""
+    return format_date(on, format="medium", locale="en_GB" if language == "en" else _locale(language))
 
 
 def grouped(number: str) -> str:

@@ -10,6 +10,7 @@ from portal.adapters.documents.receipt import receipt
 from portal.adapters.documents.slip import packing_slip
 from portal.core.documents import PackingSlip, Receipt
 from portal.core.shipping import Document
+from portal.words import Words
 
 Translate = Callable[[str], Gettext]
 """From a language to its gettext."""
@@ -20,6 +21,11 @@ LETTER_COUNTRIES = frozenset({"US", "CA", "MX", "CL", "CO", "PH", "VE", "GT", "C
 def english(language: str) -> Gettext:
     """No translation: every text as it is written in the source."""
     return lambda text: text
+
+
+def in_words(language: str) -> Gettext:
+    """The portal's own words for ``language``, so that papers say what pages say."""
+    return Words(language, "UTC").gettext
 
 
 def sheet_size(country: str) -> str:
