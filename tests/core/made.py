@@ -93,6 +93,9 @@ def check(breakdown: Breakdown, order: OrderFacts) -> None:
         back = sum(share.amount for share in breakdown.shares if share.origin_id == payment.id)
         assert 0 <= back <= payment.left
     assert breakdown.owed <= max(0, order.captured - order.refunded)
+    if not any(line.withheld for line in breakdown.lines):
+        on_top = sum(row.amount for row in breakdown.rows if row.code in ("item_tax", "shipping_tax"))
+        assert on_top + sum(row.tax for row in breakdown.rows) == breakdown.tax
     assert breakdown.clamped == -sum(
         row.amount for row in breakdown.rows if row.code == "previously_refunded"
     )

@@ -70,7 +70,7 @@ def partitions(draw: st.DrawFn, order: OrderFacts) -> list[list[tuple[int, int]]
     return returns
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data(), orders(), st.sampled_from(["full_return", "proportion", "never"]))
 def test_any_sequence_of_partials_gives_back_exactly_what_was_paid(
     data: st.DataObject, order: OrderFacts, rule: str
@@ -89,7 +89,7 @@ def test_any_sequence_of_partials_gives_back_exactly_what_was_paid(
         assert [tax.refunded for tax in line.taxes] == [tax.amount for tax in line.taxes]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data(), orders())
 def test_whatever_the_terms_and_the_past_no_cap_is_exceeded_and_the_ledger_balances(
     data: st.DataObject, order: OrderFacts
@@ -131,7 +131,7 @@ def test_whatever_the_terms_and_the_past_no_cap_is_exceeded_and_the_ledger_balan
         order = after(order, breakdown)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data(), orders())
 def test_with_fees_withheld_the_later_units_are_worth_what_they_were_before(
     data: st.DataObject, order: OrderFacts

@@ -423,6 +423,13 @@ def test_rule_16_a_change_at_inspection_says_which_rule_changed_it_and_by_how_mu
     assert explain_change(final, final) == ()
 
 
+def test_rule_16_two_wishes_for_one_line_change_as_one() -> None:
+    order = an_order(a_line(units=4))
+    before = quoted(order, want(units=2), want(units=1, reason="too_small"))
+    changed = explain_change(before, quoted(order, want(units=1), want(units=1, reason="too_small")))
+    assert [(row.amount, row.basis and row.basis["before"]) for row in changed] == [(-1000, 3000)]
+
+
 def test_without_an_order_the_refund_is_to_be_assessed_and_not_zero() -> None:
     breakdown = quote_unassessed("EUR", policy_version=3)
     assert not breakdown.assessed

@@ -14,9 +14,10 @@ from portal.core.policy.overrides import (
     may_overrule,
     overrule,
 )
-from portal.core.policy.rules import CODES, needs_photo, returnable_until, window_days
+from portal.core.policy.rules import CODES, needs_photo
 from portal.core.policy.terms import Terms, Window
 from portal.core.policy.verdict import Verdict, judge, offers, to_json
+from portal.core.policy.windows import returnable_until, window_days
 from portal.core.reasons import REASONS
 from tests.core.made import DELIVERED, NOW, a_line, a_request, an_order, shipping, want
 
@@ -178,6 +179,8 @@ def test_units_a_confirmed_return_holds_are_its_own() -> None:
     order = an_order(a_line(units=2, claimed=((0, 2),)))
     assert judged(order, want(units=2, spans=((0, 2),))).allowed
     assert codes(judged(order, want(units=1))) == ["already_returned"]
+    (finding,) = judged(order, want(units=3, spans=((0, 2),))).findings
+    assert (finding.code, finding.details["maximum"]) == ("too_many_units", 2)
 
 
 def test_a_line_that_was_not_shipped_offers_to_cancel() -> None:

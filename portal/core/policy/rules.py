@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from uuid import UUID
 
-from portal.core.facts import CHARGES, MERCHANDISE, LineFacts, OrderFacts, ReturnRequest, Wanted
+from portal.core.facts import MERCHANDISE, LineFacts, OrderFacts, ReturnRequest, Wanted
 from portal.core.money import Minor
-from portal.core.policy.terms import Terms, Window
+from portal.core.policy.terms import Terms
+from portal.core.policy.windows import matching_window, returnable_until, window_days
 from portal.core.reasons import CONDITIONS, GRADES, REASONS
 from portal.core.refunds.fees import fault_of
 from portal.core.refunds.values import paid_for
@@ -327,44 +328,6 @@ def needs_photo(reason: str | None, terms: Terms) -> bool:
         return reason in terms.photo_reasons
     known = REASONS.get(reason or "")
     return known is not None and known.photo == "required"
-
-
-def matching_window(category: str, reason: str | None, terms: Terms) -> Window | None:
-    """The most specific window: category and reason, then reason, then category; None: the general one.
-
-    Of two that are equally specific the longer one counts.
-    """
-    fitting = [
-        window
-        for window in terms.windows
-        if window.category in (None, category)
-        and window.reason in (None, reason)
-        and (window.category or window.reason)
-    ]
-    return max(
-        fitting,
-        key=lambda window: (2 * (window.reason is not None) + (window.category is not None), window.days),
-        default=None,
-    )
-
-
-def window_days(category: str, reason: str | None, terms: Terms) -> int:
-    """How many days after delivery such goods may come back for that reason."""
-    found = matching_window(category, reason, terms)
-    return found.days if found else terms.window_days
-
-
-def returnable_until(
-    line: LineFacts, terms: Terms, order: OrderFacts, *, reason: str | None = None, zone: tzinfo
-) -> date | None:
-    """The last day, inclusive, in ``zone``; None where there is nothing to return yet.
-
-    The clock starts with delivery; where that is not known, with shipping, else with the order.
-    """
-    if line.kind in CHARGES or not line.shipped:
-        return None
-    start = line.delivered_at or line.shipped_at or order.placed_at
-    return start.astimezone(zone).date() + timedelta(days=window_days(line.category, reason, terms))
 
 
 def _unknown(code: str, wanted: Wanted, word: str) -> Finding:

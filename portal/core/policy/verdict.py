@@ -10,6 +10,7 @@ from portal.core.facts import LineFacts, OrderFacts, ReturnRequest, Wanted
 from portal.core.policy import rules
 from portal.core.policy.rules import REFUSED, REVIEW, Case, Finding
 from portal.core.policy.terms import Terms
+from portal.core.policy.windows import returnable_until
 from portal.core.reasons import REASONS
 
 __all__ = ["REFUSED", "REVIEW", "Finding", "LineOffer", "Refused", "Verdict", "judge", "offers", "to_json"]
@@ -126,7 +127,7 @@ def _offer(
         return _once(rules.ask_line(case, wanted, line, rules.ELIGIBILITY))
 
     findings = against(None)
-    days = [rules.returnable_until(line, terms, order, reason=reason, zone=zone) for reason in reasons]
+    days = [returnable_until(line, terms, order, reason=reason, zone=zone) for reason in reasons]
     known = [day for day in days if day is not None]
     return LineOffer(
         line_id=line.id,

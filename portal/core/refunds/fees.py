@@ -41,7 +41,7 @@ def of_line(line: LineFacts, wanted: Wanted, terms: Terms, *, goods: Minor, at: 
         key=lambda fee: fee.amount,
         default=None,
     )
-    if worn and worn.amount > 0:
+    if worn:
         yield worn
     prices = dict(terms.accessory_deductions)
     for accessory in wanted.missing_accessories:

@@ -19,9 +19,7 @@ def due(
     order: OrderFacts, request: ReturnRequest, terms: Terms, *, back: Positions, left: Left
 ) -> tuple[tuple[Part, dict[str, Any]], ...]:
     """Per shipping charge what goes back of it, before caps, and what it was worked out from."""
-    charges = [
-        line for line in order.lines if line.kind == "shipping" and line.paid > 0 and left.amount(line) > 0
-    ]
+    charges = [line for line in order.lines if line.kind == "shipping" and left.amount(line) > 0]
     if not charges or not any(back.values()):
         return ()
     if terms.refund_shipping == "full_return" and whole_order_is_back(order, back):
