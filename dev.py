@@ -4,7 +4,6 @@
     python3 dev.py demo [--port N] [--reset]   the portal with demo orders, in your browser
     python3 dev.py test [PYTEST ARGUMENTS]     every test, on SQLite and PostgreSQL, with a real browser
     python3 dev.py flask ARGUMENTS             the project's command line, in the demo's settings by default
-    python3 dev.py words                       gather texts to translate, compile the translations
 
 Standard library only. Each command first sets up what it needs, and is quiet when nothing is left to do.
 """
@@ -35,7 +34,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 DEMO = ROOT / ".demo"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-LANGUAGES = ("de", "fr")
 
 
 class Stop(Exception):
@@ -325,23 +323,6 @@ def flask(arguments: Sequence[str]) -> int:
     return become([str(python), "-m", "flask", *arguments], env)
 
 
-def words(_arguments: Sequence[str]) -> int:
-    """Bring every language's list up to date with the texts in the code, then compile."""
-    python = environment("requirements.txt")
-    folder = ROOT / "portal" / "translations"
-    pybabel = [str(python), "-m", "babel.messages.frontend", "--quiet"]
-    with tempfile.TemporaryDirectory() as temporary:
-        pot = f"{temporary}/messages.pot"
-        gather = ["extract", "-F", "pyproject.toml", "--add-location", "file", "--sort-by-file", "--no-wrap"]
-        run([*pybabel, *gather, "-o", pot, "."])
-        for language in LANGUAGES:
-            known = (folder / language / "LC_MESSAGES" / "messages.po").exists()
-            how = ["update", "--no-fuzzy-matching", "--ignore-obsolete"] if known else ["init"]
-            run([*pybabel, *how, "--no-wrap", "-i", pot, "-d", str(folder), "-l", language])
-    run([*pybabel, "compile", "-d", str(folder)])
-    return 0
-
-
 def become(command: Sequence[str], env: dict[str, str]) -> int:
     """Hand this very process over, so that signals and the exit code are the command's own."""
     os.chdir(ROOT)
@@ -352,7 +333,7 @@ def become(command: Sequence[str], env: dict[str, str]) -> int:
 def main(arguments: Sequence[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036  an older Python gets this far
         sys.exit("Python 3.11 or newer is needed.")
-    commands = {"demo": demo, "test": test, "flask": flask, "words": words}
+    commands = {"demo": demo, "test": test, "flask": flask}
     if not arguments or arguments[0] not in commands:
         say(__doc__ or "")
         return 0 if arguments and arguments[0] in ("-h", "--help", "help") else 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def drain(app: Flask) -> None:
     """Do all durable work that is due, in this process, by the worker's own command."""
-    done = app.test_cli_runner().invoke(args=["work", "--drain"])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        done = contextvars.Context().run(app.test_cli_runner().invoke, args=["work", "--drain"])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert done.exit_code == 0, done.output
     if done.exception:
         raise done.exception
