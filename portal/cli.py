@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Event
-from typing import BinaryIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from flask import Flask, current_app

@@ -10,10 +10,11 @@ from portal.core.spans import count, free, lowest, merge
 
 
 def with_refunds(order: PaidOrder, refunds: Iterable[IncomingRefund]) -> PaidOrder:
-    """``order`` after these refunds: units taken (lowest positions first), amounts counted against every cap.
+    """``order`` after these refunds: units taken (lowest positions first), amounts counted for every cap.
 
-    Of a canceled order what was neither shipped nor refunded is canceled then. A refund it already knows counts once; one that named no lines before may name them now. Where the
-    figures exceed what was paid they are capped and a note says so.
+    A refund it already knows counts once; one that named no lines before may name them now. Where the
+    figures exceed what was paid they are capped and a note says so. Of a canceled order what was neither
+    shipped nor refunded is canceled then.
     """
     known = {refund.external_id: refund for refund in order.refunds}
     for refund in refunds:

@@ -28,8 +28,12 @@ from portal.db.returns import ReturnLine
 
 Rows = list[dict[str, Any]]
 
-ORDERS, LINES, TAXES = Order.__table__, OrderLine.__table__, OrderLineTax.__table__
-PAYMENTS, SHARES, OUTSIDE = Payment.__table__, OrderPayment.__table__, OutsideRefund.__table__
+ORDERS: Any = Order.__table__
+LINES: Any = OrderLine.__table__
+TAXES: Any = OrderLineTax.__table__
+PAYMENTS: Any = Payment.__table__
+SHARES: Any = OrderPayment.__table__
+OUTSIDE: Any = OutsideRefund.__table__
 
 
 def known(merchant_id: UUID, source: str, external_ids: Sequence[str]) -> dict[str, tuple[UUID, str]]:
@@ -59,14 +63,15 @@ def insert(
                 taxes.extend(_taxes(merchant_id, ids[line.external_id], line.taxes))
         refunds.extend(_outside(merchant_id, order_id, refund, ids) for refund in order.refunds)
         paying.extend((order_id, order.currency, payment) for payment in order.payments)
-    _write(ORDERS, heads)
-    _write(LINES, lines)
-    _write(TAXES, taxes)
+    write(ORDERS, heads)
+    write(LINES, lines)
+    write(TAXES, taxes)
     _pay(merchant_id, paying, provider)
-    _write(OUTSIDE, refunds)
+    write(OUTSIDE, refunds)
 
 
-def _write(table: Any, rows: Rows) -> None:
+def write(table: Any, rows: Rows) -> None:
+    """Insert ``rows`` into ``table`` (a table or its class), all with the same keys."""
     if rows:
         db.session.connection().execute(sa.insert(table), rows)
 
@@ -192,7 +197,7 @@ def _pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], pro
         PAYMENTS.c.provider == provider,
         PAYMENTS.c.reference.in_(references),
     )
-    ids = {reference: payment_id for reference, payment_id in db.session.execute(found)}
+    ids: dict[str, UUID] = {row.reference: row.id for row in db.session.execute(found)}
     fresh: Rows = []
     grown: Rows = []
     shares: Rows = []
@@ -205,10 +210,10 @@ def _pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], pro
             ids[payment.reference] = uuid7()
             fresh.append(_payment(ids[payment.reference], merchant_id, provider, currency, payment))
         shares.append(_share(merchant_id, order_id, ids[payment.reference], payment))
-    _write(PAYMENTS, fresh)
+    write(PAYMENTS, fresh)
     if grown:
         _change_payments(grown)
-    _write(SHARES, shares)
+    write(SHARES, shares)
 
 
 def _change_payments(changes: Rows) -> None:
@@ -404,7 +409,7 @@ def rewrite(
     touched = [line.id for line in old.lines]
     connection.execute(sa.delete(TAXES).where(TAXES.c.order_line_id.in_(touched)))
     connection.execute(sa.delete(LINES).where(LINES.c.id.in_(gone)))
-    _write(
+    write(
         LINES,
         [_line(ids[line.external_id], merchant_id, order_id, line, ids) for line in new.lines if not line.id],
     )
@@ -412,12 +417,12 @@ def rewrite(
         if line.id:
             values = _line(line.id, merchant_id, order_id, line, ids)
             connection.execute(sa.update(LINES).where(LINES.c.id == line.id).values(values))
-    _write(
+    write(
         TAXES, [row for line in new.lines for row in _taxes(merchant_id, ids[line.external_id], line.taxes)]
     )
     _rewrite_payments(merchant_id, order_id, old, new, provider)
     connection.execute(sa.delete(OUTSIDE).where(OUTSIDE.c.order_id == order_id))
-    _write(OUTSIDE, [_outside(merchant_id, order_id, refund, ids) for refund in new.refunds])
+    write(OUTSIDE, [_outside(merchant_id, order_id, refund, ids) for refund in new.refunds])
     connection.execute(
         sa.update(ORDERS)
         .where(ORDERS.c.id == order_id)

@@ -352,21 +352,32 @@ def spans(stored: list[list[int]]) -> tuple[Span, ...]:
     return tuple((first, end) for first, end in stored)
 
 
-_ORDER, _LINES, _TAXES = Order.__table__, OrderLine.__table__, OrderLineTax.__table__
-_SHARES, _PAYMENTS = OrderPayment.__table__, Payment.__table__
-_HEAD = tuple(
-    _ORDER.c[name]
-    for name in (
-        ["id", "merchant_id", "number", "currency", "placed_at", "country", "language", "email", "differs_minor", "prices_include_tax"]
-    )
+_ORDER: Any = Order.__table__
+_LINES: Any = OrderLine.__table__
+_TAXES: Any = OrderLineTax.__table__
+_SHARES: Any = OrderPayment.__table__
+_PAYMENTS: Any = Payment.__table__
+_HEAD = (
+    _ORDER.c.id,
+    _ORDER.c.merchant_id,
+    _ORDER.c.number,
+    _ORDER.c.currency,
+    _ORDER.c.placed_at,
+    _ORDER.c.country,
+    _ORDER.c.language,
+    _ORDER.c.email,
+    _ORDER.c.differs_minor,
+    _ORDER.c.prices_include_tax,
 )
-_LINE = tuple(
-    column
-    for column in _LINES.c
-    if column.name not in ("merchant_id", "order_id", "external_id", "paid_minor")
-)
-_TAX = tuple(
-    _TAXES.c[name] for name in ["order_line_id", "label", "rate_ppm", "jurisdiction", "amount_minor", "refunded_minor"]
+_NOT_FACTS = ("merchant_id", "order_id", "external_id", "paid_minor")
+_LINE = tuple(column for column in _LINES.c if column.name not in _NOT_FACTS)
+_TAX = (
+    _TAXES.c.order_line_id,
+    _TAXES.c.label,
+    _TAXES.c.rate_ppm,
+    _TAXES.c.jurisdiction,
+    _TAXES.c.amount_minor,
+    _TAXES.c.refunded_minor,
 )
 _SHARE = (
     _SHARES.c.payment_id,

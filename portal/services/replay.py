@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count as count_from
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -36,6 +38,8 @@ from portal.services.confirmation import claim
 
 WINDOW = timedelta(days=30)
 BY_HAND = "manual"
+PARTS = 8
+"""Orders of one cancellation that are looked up at once; most are about one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,21 +161,23 @@ def _nonce(run: _Run, row: IncomingCancellation, part: int) -> str:
 
 def _done(run: _Run, rows: Sequence[IncomingCancellation]) -> dict[int, Outcome]:
     """The rows of this cancellation that were accepted in an earlier replay, by their position."""
-    nonces = [_nonce(run, rows[0], part) for part in range(len(rows))]
-    found = db.session.execute(
-        sa.select(Return.id, Return.order_number).where(
-            Return.merchant_id == run.merchant_id, Return.nonce.in_(nonces)
-        )
-    ).all()
-    if not found:
+    numbers_of: dict[UUID, str] = {}
+    for start in count_from(0, PARTS):
+        nonces = [_nonce(run, rows[0], part) for part in range(start, start + PARTS)]
+        found = db.session.execute(
+            sa.select(Return.id, Return.order_number).where(
+                Return.merchant_id == run.merchant_id, Return.nonce.in_(nonces)
+            )
+        ).all()
+        numbers_of |= {row.id: row.order_number for row in found}
+        if len(found) < PARTS:
+            break
+    if not numbers_of:
         return {}
-    numbers_of = {row.id: row.order_number for row in found}
     parts: dict[int, list[tuple[str, int, Minor, str]]] = {}
     for happening in history.of(list(numbers_of)):
         for position, units, amount, window in happening.details.get("replayed", ()):
-            parts.setdefault(position, []).append(
-                (numbers_of[happening.subject_id], units, amount, window)
-            )
+            parts.setdefault(position, []).append((numbers_of[happening.subject_id], units, amount, window))
     return {
         position: Outcome(
             row=rows[position],
@@ -242,7 +248,11 @@ def _write(
 
 
 def _give_back(
-    run: _Run, first: IncomingCancellation, part: int, order: OrderFacts, takes: Sequence[tuple[int, Take, str]]
+    run: _Run,
+    first: IncomingCancellation,
+    part: int,
+    order: OrderFacts,
+    takes: Sequence[tuple[int, Take, str]],
 ) -> None:
     spans: dict[UUID, tuple[Span, ...]] = {}
     for _, take, _ in takes:
@@ -317,13 +327,12 @@ def _add_return(
 def _add_lines(
     run: _Run, return_id: UUID, order: OrderFacts, spans: dict[UUID, tuple[Span, ...]], at: datetime
 ) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for position, (line_id, held) in enumerate(spans.items(), 1):
         line, units = order.line(line_id), count(held)
-        row_id = uuid7()
         rows.append(
             {
-                "id": row_id,
+                "id": uuid7(),
                 "merchant_id": run.merchant_id,
                 "return_id": return_id,
                 "order_line_id": line_id,
@@ -389,7 +398,11 @@ def _add_refund(
         ],
     )
     books.post(
-        ledger.decided(owed, order), kind="refund_decided", merchant_id=run.merchant_id, refund_id=refund_id, now=at
+        ledger.decided(owed, order),
+        kind="refund_decided",
+        merchant_id=run.merchant_id,
+        refund_id=refund_id,
+        now=at,
     )
     _settle(run, refund_id, owed, at)
 
@@ -419,5 +432,9 @@ def _settle(run: _Run, refund_id: UUID, owed: Breakdown, at: datetime) -> None:
         )
         books.post(
             [ledger.paid_out(share, BY_HAND, currency=owed.currency)],
-            kind="payout_settled", merchant_id=run.merchant_id, refund_id=refund_id, payout_id=payout_id, now=at,
-        )  # fmt: skip
+            kind="payout_settled",
+            merchant_id=run.merchant_id,
+            refund_id=refund_id,
+            payout_id=payout_id,
+            now=at,
+        )

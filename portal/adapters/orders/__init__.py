@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from portal.adapters.orders.csv_file import CsvFile
-from portal.adapters.orders.mapping import BadMapping, load
+from portal.adapters.orders.mapping import BadMapping as BadMapping
+from portal.adapters.orders.mapping import load
 from portal.adapters.orders.shopify import Shopify
 from portal.adapters.orders.woocommerce import WooCommerce
 from portal.ports import OrderSource

@@ -46,7 +46,7 @@ class Files:
 
 def _raw(path: str) -> BinaryIO:
     if path != "-":
-        return open(path, "rb")  # noqa: SIM115  closed by opened()
+        return open(path, "rb")
     spool = tempfile.TemporaryFile()  # noqa: SIM115
     shutil.copyfileobj(sys.stdin.buffer, spool)
     spool.seek(0)

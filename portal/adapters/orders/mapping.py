@@ -16,6 +16,7 @@ from portal.core.intake import TENDERS
 
 ROW_IS = ("line", "cancellation", "stock", "finance")
 SHIPPED = ("all", "none")
+NEEDED = ("order", "units", "unit_price", "placed_at")
 
 
 class BadMapping(Exception):
@@ -95,7 +96,7 @@ class CsvMapping:
 
 
 def load(path: str | Path) -> CsvMapping:
-    """The mapping in ``path``: a file, or the name of one that comes with the portal. Raises ``BadMapping``."""
+    """The mapping in ``path``, or the one of that name that comes with the portal. Raises ``BadMapping``."""
     found = Path(path)
     if not found.exists() and found.name == str(path):
         found = Path(__file__).parent / "mappings" / found.name
@@ -129,12 +130,12 @@ def _section(shape: type[Any], values: Mapping[str, Any], name: str) -> Any:
     for key, value in values.items():
         if key not in known:
             raise BadMapping(f"[{name}] does not know {key!r}; it knows {', '.join(known)}")
-        if not isinstance(value, known[key].type if isinstance(known[key].type, type) else str):
+        if type(value) is not type(known[key].default) and not (key in NEEDED and isinstance(value, str)):
             raise BadMapping(f"[{name}] {key} has the wrong type")
     try:
         return shape(**values)
     except TypeError:
-        needed = [key for key in ("order", "units", "unit_price", "placed_at") if key not in values]
+        needed = [key for key in NEEDED if key not in values]
         raise BadMapping(f"[{name}] must name the columns for {', '.join(needed)}") from None
 
 

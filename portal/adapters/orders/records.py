@@ -54,7 +54,7 @@ def _read(record: Any, path: str, row: int, read: Callable[[Record], IncomingOrd
 
 def _first_line(error: Exception) -> str:
     said = error.args[0] if error.args else ""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    text: str = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
