@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -30,6 +30,7 @@ class Base(DeclarativeBase):
     """Declarative base with named constraints, so that migrations can speak of them."""
 
     metadata = sa.MetaData(naming_convention=naming)
+    __table__: ClassVar[sa.Table]
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
