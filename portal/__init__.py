@@ -1,6 +1,8 @@
 """The returns portal. ``create_app`` wires adapters to ports; with ``cli`` the only module that sees both sides."""
 
 import os
+from collections.abc import Callable
+from datetime import timedelta
 
 from flask import Flask
 
@@ -12,6 +14,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from flask_migrate import Migrate
 
     from portal import cli, logs, web
+    from portal.core.links import Site
     from portal.db import tables  # noqa: F401  every table is known before the first query
     from portal.db.base import db, engine_options, prepare
 
@@ -32,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         prepare(db.engine)
     Migrate(app, db, directory=os.path.join(app.root_path, "migrations"))
     app.extensions["gateways"] = gateways(app, settings)
+    app.extensions["site"] = Site(base_url=settings.base_url, secret=settings.secret_key)
     web.init(app)
     cli.init(app)
     return app
@@ -43,11 +47,18 @@ def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
     from portal.ports import Gateways
     from portal.words import Words
 
+    def translate(language: str) -> Callable[[str], str]:
+        return Words(language).gettext
+
     return Gateways(
         payments=payments.build(settings.data_dir),
-        carriers=carriers.build(),
+        carriers=carriers.build(
+            translate=translate,
+            tracking_url=f"{settings.base_url}/track/{{number}}",
+            simulated_step=timedelta(minutes=1) if settings.app_env == "demo" else None,
+        ),
         mailer=mail.build(settings, app),
-        documents=documents.build(),
+        documents=documents.build(translate=translate),
         addresses=addresses.build(),
         words=Words,
     )

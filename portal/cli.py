@@ -79,7 +79,9 @@ def work(drain: bool, threads: int) -> None:
 @click.command("create-user")
 @click.argument("email")
 @click.option("--name", required=True)
-@click.option("--role", "roles", multiple=True, required=True, help="MERCHANT=ROLE; give it once per merchant.")
+@click.option(
+    "--role", "roles", multiple=True, required=True, help="MERCHANT=ROLE; give it once per merchant."
+)
 @click.option("--language", default="en", show_default=True)
 @click.option("--password", help="Asked for when it is not given; PORTAL_PASSWORD is read first.")
 @with_appcontext
@@ -87,8 +89,10 @@ def create_user(email: str, name: str, roles: tuple[str, ...], language: str, pa
     """Make somebody who can sign in, or give a known one new roles and a new password."""
     from portal.services import people
 
-    password = password or os.environ.get("PORTAL_PASSWORD") or click.prompt(
-        "Password", hide_input=True, confirmation_prompt=True
+    password = (
+        password
+        or os.environ.get("PORTAL_PASSWORD")
+        or click.prompt("Password", hide_input=True, confirmation_prompt=True)
     )
     held = {}
     for role in roles:
@@ -134,7 +138,9 @@ def demo(base_url: str) -> None:
 
     app = current_app
     shops.seed(app.extensions["gateways"], site=app.extensions["site"], now=datetime.now(UTC))
-    for title, address in shops.addresses(site=app.extensions["site"], base_url=base_url, now=datetime.now(UTC)):
+    for title, address in shops.addresses(
+        site=app.extensions["site"], base_url=base_url, now=datetime.now(UTC)
+    ):
         click.echo(f"{title:<42} {address}")
 
 

@@ -365,7 +365,7 @@ def set_note(actor: Actor, return_id: UUID, *, note: str, locked: Sequence[str],
         _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
         left = steps_left(draft, terms)
         row.note = note.strip()
-        row.locked = [step for step in locked if step in Step and Step(step) not in left]
+        row.locked = [step.value for step in Step if step.value in locked and step not in left]
         row.version += 1
         _tell(actor, "return.updated", row, now, step="note")
 

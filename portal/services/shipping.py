@@ -30,6 +30,7 @@ from portal.core.shipping import (
     ShipmentRequest,
     TrackingQuery,
     TrackingUpdate,
+    may_be_tracking_number,
 )
 from portal.db import history, returns, shipments
 from portal.db.base import db, insert_ignore, transaction, uuid7
@@ -113,6 +114,8 @@ def choose_sending(
     slot = _picked(chosen.slots, slot_id, "slot_gone")
     if chosen.slots and slot is None:
         raise Conflict("slot_gone")
+    if tracking_number.strip() and not may_be_tracking_number(tracking_number):
+        raise Conflict("tracking_number_wrong")
     sending = Sending(
         carrier=chosen.rate.carrier,
         service=chosen.rate.service,
