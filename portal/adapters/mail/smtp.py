@@ -104,7 +104,7 @@ class _Connection(flask_mail.Connection):
 
 
 def _answer(code: int, refused: str) -> Exception:
-    """A 4xx answer is for later, a 5xx one for good. The server's text is left out: it may quote addresses."""
+    """A 4xx answer is for later, a 5xx one for good. Its text is left out: it may quote addresses."""
     if 400 <= code < 500:
         return Unavailable(f"mail server: {code}")
     return Declined(refused, str(code))
