@@ -8,11 +8,12 @@ from flask import Flask
 
 def init(app: Flask) -> None:
     """Everything that answers a request: extensions, words, errors, assets, the customer's pages, the admin area."""
-    from portal.web import admin, assets, customer, errors, extensions, words
+    from portal.web import admin, assets, customer, errors, extensions, health, words
 
     extensions.init(app)
     words.init(app)
     errors.init(app)
+    health.init(app)
     assets.init_assets(app)
     customer.init(app)
     admin.init(app)

@@ -16,6 +16,7 @@ LIBRARIES: dict[str, set[str]] = {
     "core": set(),
     "ports": set(),
     "db": {"sqlalchemy", "flask_sqlalchemy"},
+    "db/health": {"sqlalchemy", "alembic"},  # which version the tables have
     "services": {"sqlalchemy"},
     "services/work": {"sqlalchemy", "dbos"},
     "services/people": {"sqlalchemy", "argon2"},  # hashing is arithmetic, not an outside
