@@ -75,6 +75,9 @@ def test_rule_4_the_price_after_discount_and_its_stored_tax_go_back(with_tax: bo
     assert breakdown.amount == (1700 if with_tax else 1971)
     assert breakdown.lines[0].taxes == (("VAT", 271),)
     assert amounts(breakdown).get("item_tax", 0) == (0 if with_tax else 271)
+    assert [row.basis for row in breakdown.rows if row.code == "item_tax"] == [{"charged": 271}] * (
+        not with_tax
+    )
 
 
 def test_rule_4_tax_is_what_was_charged_and_never_recomputed_from_a_rate() -> None:
@@ -130,6 +133,12 @@ def test_rule_5_units_below_the_cent_still_add_up_with_their_tax() -> None:
     assert [tax.refunded for tax in order.lines[0].taxes] == [10, 7]
     pieces = [quoted(an_order(line), want(spans=((n, n + 1),))) for n in range(0, 1000, 7)]
     assert {piece.amount for piece in pieces} == {0, 1}
+
+
+def test_rule_5_a_unit_that_is_all_tax_divides_nothing_by_zero() -> None:
+    line = a_line(units=5, goods=2, tax={"Duty": 2, "VAT": 0})
+    taxes = [quoted(an_order(line), want(spans=((n, n + 1),))).tax for n in range(5)]
+    assert sum(taxes) == 2
 
 
 def test_rule_6_shipping_goes_back_when_the_whole_order_does_and_never_with_the_last_line() -> None:
@@ -303,6 +312,25 @@ def test_rule_11_a_payment_that_gave_back_more_than_it_took_lowers_what_the_orde
     assert quoted(an_order(a_line(1), a_line(2), payments=payments), want(1), want(2)).amount == 700
 
 
+def test_rule_11_two_wishes_for_one_line_share_its_cap_and_its_tax() -> None:
+    line = a_line(units=4, goods=4000, tax={"VAT": 640}, refunded=2500)
+    line = replace(line, taxes=(replace(line.taxes[0], refunded=400),))
+    breakdown = quoted(an_order(line), want(units=2), want(units=1, reason="too_small"))
+    assert (breakdown.amount, breakdown.tax) == (1500, 188)
+    assert [(row.rule, row.amount) for row in breakdown.rows if row.amount < 0] == [
+        ("tax_cap", -80),
+        ("line_cap", -420),
+        ("tax_cap", -108),
+        ("line_cap", -892),
+    ]
+
+
+def test_rule_11_a_capped_line_gives_back_its_tax_in_proportion() -> None:
+    breakdown = quoted(an_order(a_line(goods=1200, tax={"VAT": 200}, refunded=600)), want())
+    assert (breakdown.amount, breakdown.tax) == (600, 100)
+    assert [(row.amount, row.tax) for row in breakdown.rows] == [(1200, 200), (-600, -100)]
+
+
 def test_rule_12_an_amount_a_person_names_is_refused_with_the_maximum() -> None:
     assert check_named(500, 500) == 500
     with pytest.raises(TooMuch) as caught:
@@ -424,10 +452,11 @@ def test_rule_16_a_change_at_inspection_says_which_rule_changed_it_and_by_how_mu
 
 
 def test_rule_16_two_wishes_for_one_line_change_as_one() -> None:
-    order = an_order(a_line(units=4))
+    order = an_order(a_line(units=4, tax={"VAT": 640}))
     before = quoted(order, want(units=2), want(units=1, reason="too_small"))
     changed = explain_change(before, quoted(order, want(units=1), want(units=1, reason="too_small")))
     assert [(row.amount, row.basis and row.basis["before"]) for row in changed] == [(-1000, 3000)]
+    assert changed[0].tax == -160
 
 
 def test_without_an_order_the_refund_is_to_be_assessed_and_not_zero() -> None:

@@ -191,6 +191,13 @@ def test_a_line_that_was_not_shipped_offers_to_cancel() -> None:
 
 def test_a_line_of_another_order_is_unknown() -> None:
     assert codes(judged(an_order(a_line()), want(), want(7))) == ["unknown_line"]
+    limited = judged(an_order(a_line()), want(7, units=1), terms=Terms(approval_value=0))
+    assert codes(limited) == ["unknown_line"]
+
+
+def test_a_line_that_was_canceled_whole_has_nothing_to_send_back() -> None:
+    (finding,) = judged(an_order(a_line(units=2, canceled=((0, 2),))), want()).findings
+    assert (finding.code, finding.details) == ("too_many_units", {"maximum": 0, "canceled": 2})
 
 
 # ---------------------------------------------------------------------------------------- what was said
@@ -211,6 +218,7 @@ def test_the_merchant_decides_which_reasons_need_a_photo_and_how_many_there_may_
     order = an_order(a_line())
     assert codes(judged(order, want(reason="too_small"), terms=terms)) == ["picture_requested"]
     assert codes(judged(order, want(reason="too_small", photos=3), terms=terms)) == ["too_many_photos"]
+    assert judged(order, want(reason="too_small", photos=2), terms=terms).allowed
 
 
 def test_the_reason_other_needs_a_note() -> None:
@@ -295,6 +303,7 @@ def test_a_verdict_can_be_stored_as_json() -> None:
     verdict = judged(an_order(a_line()), want(), at=DELIVERED + timedelta(days=99))
     stored = json.loads(json.dumps(to_json(verdict)))
     assert stored["outcome"] == "refused"
+    assert stored["findings"][0]["line_id"] == str(verdict.findings[0].line_id)
     assert stored["findings"][0]["details"]["last_day"] == "2026-04-09"
 
 

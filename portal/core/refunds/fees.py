@@ -55,7 +55,7 @@ def of_line(line: LineFacts, wanted: Wanted, terms: Terms, *, goods: Minor, at: 
     fee = terms.restocking_fee
     if waived(fee, wanted):
         return
-    if fee.percent_bp and goods:
+    if fee.percent_bp:
         yield Fee(
             code="restocking_fee",
             rule="restocking_fee",
