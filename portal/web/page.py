@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from flask import Response, current_app, flash, make_response, redirect, render_template, request, session
-from portal.core.links import Site
 from werkzeug.wrappers import Response as AnyResponse
+
+from portal.core.links import Site
 
 FRAGMENT_HEADERS = ("HX-Request", "HX-Target", "HX-History-Restore-Request")
 

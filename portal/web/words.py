@@ -9,6 +9,7 @@ from jinja2 import StrictUndefined
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response
 
+from portal.core.refunds.breakdown import Breakdown
 from portal.words import LANGUAGES, Words, best_match, install, languages
 
 DEFAULT_ZONE = "Europe/Berlin"
@@ -43,6 +44,20 @@ def ngettext(one: str, many: str, n: int, **values: object) -> str:
 def lazy_gettext(message: str, **values: object) -> Any:
     """The same, said when it is shown: for labels and messages of forms, which are made at import."""
     return LocalProxy(lambda: words().gettext(message, **values))
+
+
+def explained(breakdown: Breakdown | None, *, estimate: bool = False) -> dict[str, Any]:
+    """A refund as ``parts/breakdown.html`` shows it: rows, total (None: to be assessed), currency, note."""
+    if breakdown is None:
+        return {"rows": [], "total": None, "currency": "", "label": gettext("Refund"), "note": ""}
+    *rows, last = words().breakdown(breakdown, estimate=estimate)
+    return {
+        "rows": [{"label": row.label, "amount": row.amount, "basis": row.basis, "rule": row.rule} for row in rows],
+        "total": breakdown.amount if breakdown.assessed else None,
+        "currency": breakdown.currency,
+        "label": last.label,
+        "note": last.basis,
+    }
 
 
 def init(app: Flask) -> None:

@@ -1,0 +1,16 @@
+"""What customers see: a link opened, a return filled in and confirmed, and followed to the credit.
+
+May import: core, services, words; flask and its family.
+"""
+
+from flask import Blueprint, Flask
+
+from portal.web.customer import address, check, items, landing, link, papers, reasons, sending, start, status
+
+bp = Blueprint("customer", __name__)
+for module in (link, landing, items, reasons, address, sending, check, status, papers, start):
+    bp.register_blueprint(module.bp)
+
+
+def init(app: Flask) -> None:
+    app.register_blueprint(bp)

@@ -1,0 +1,228 @@
+"""A confirmed return, from its number to the credit; read-only but for cancelling and a mail once more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from portal.core.access import Conflict
+from portal.core.lifecycles import RETURN, IllegalStep
+from portal.core.refunds.breakdown import Breakdown
+from portal.services import confirmation, notices
+from portal.services import progress as following
+from portal.services.progress import Progress
+from portal.web.customer.check import sending_words, slot_words
+from portal.web.customer.opened import Opened, next_url, open_return
+from portal.web.extensions import limiter
+from portal.web.page import gateways, now, page, redirect_to, tell
+from portal.web.words import explained, words
+from portal.web.words import gettext as _
+
+bp = Blueprint("status", __name__, url_prefix="/r/<uuid:return_id>")
+SOON = 3
+LATER = 30
+"""Seconds until the page asks again: while a label is being made, and after that took too long."""
+
+
+@bp.get("/status")
+def show(return_id: UUID) -> Response:
+    opened = open_return(return_id)
+    if opened.is_draft:
+        return redirect_to(next_url(opened) if opened.link.purpose == "finish" else opened.url("customer.landing.show"))
+    found = following.progress(opened.actor, return_id, now=now())
+    return page("customer/status.html", fragments=("progress",), **opened.context(**context(opened, found)))
+
+
+@bp.post("/cancellation")
+def cancel(return_id: UUID) -> Response:
+    """Withdraw the return while nothing was sent. Again is no error."""
+    opened = open_return(return_id)
+    try:
+        confirmation.cancel(opened.actor, return_id, now=now())
+        tell(_("Your return is canceled. You keep all your items."), "info")
+    except IllegalStep:
+        tell(_("It is too late to cancel: the parcel is on its way or has arrived."), "bad")
+    return redirect_to(opened.url("customer.status.show"))
+
+
+@bp.post("/mail")
+@limiter.limit("5/hour")
+def mail(return_id: UUID) -> Response:
+    """Label, receipt and number once more to the address on file."""
+    opened = open_return(return_id)
+    try:
+        notices.mail_again(opened.actor, return_id, now=now())
+        tell(_("We have sent the e-mail again."), "good")
+    except Conflict as error:
+        tell(words().conflict(error.code, error.details), "wait")
+    return redirect_to(opened.url("customer.status.show"))
+
+
+def context(opened: Opened, found: Progress) -> dict[str, Any]:
+    """What the page shows, by state; every sentence ready."""
+    state, parcel = found.state, found.parcel
+    waiting = state == "approved" and parcel is not None and parcel.state == "label_pending"
+    patient = found.approved_at is not None and now() - found.approved_at < timedelta(minutes=5)
+    code = parcel.handoff_code if parcel and parcel.handoff_code else ""
+    qr = gateways().documents.qr_svg(code or found.number, title=_("QR code %(code)s", code=code or found.number))
+    latest = found.refunds[-1] if found.refunds else None
+    amount = latest.breakdown if latest else found.breakdown or found.page.breakdown
+    sending = opened.view.draft.sending
+    return {
+        "found": found,
+        "number": found.number,
+        "state": state,
+        "waiting": waiting,
+        "again": SOON if patient else LATER,
+        "failed": state == "approved" and parcel is not None and parcel.state == "exception" and not parcel.tracking_number,
+        "handoff": code,
+        "qr": Markup(qr),  # noqa: S704 - drawn by our own documents adapter, without any markup of a visitor
+        "refund": explained(amount, estimate=latest is None),
+        "change": change(found, amount),
+        "timeline": timeline(found),
+        "events": events(found),
+        "steps_next": words().next_steps(
+            sending.method if sending else "own_carrier",
+            ship_by=found.ship_by,
+            slot=slot_words(sending.slot_label) if sending else "",
+            point=sending.point_name if sending else "",
+            trigger=opened.view.terms.refund_trigger,
+        ),
+        "sending": sending_words(sending, opened.view.draft.currency) if sending else None,
+        "papers": papers(found),
+        "kept": kept(opened),
+        "may_cancel": RETURN.can(state, "cancel"),
+        "paid_to": paid_to(found),
+        "amount_text": words().money(amount.amount, amount.currency) if amount.assessed else "",
+    }
+
+
+def change(found: Progress, amount: Breakdown) -> str:
+    """How far the refund differs from what was confirmed, in one sentence, or nothing."""
+    before = found.breakdown
+    if before is None or not found.refunds or before.amount == amount.amount:
+        return ""
+    said = words()
+    was, is_now = said.money(before.amount, before.currency), said.money(amount.amount, amount.currency)
+    return _("The estimate was %(was)s; after inspection it is %(now)s.", was=was, now=is_now)
+
+
+def paid_to(found: Progress) -> list[dict[str, str]]:
+    """Every refund with where it goes and when it arrives."""
+    said = words()
+    rows = []
+    for refund in found.refunds:
+        if refund.state == "canceled":
+            continue
+        where = [
+            {
+                "to": part.label or said.tender(part.tender),
+                "amount": said.money(part.amount, refund.currency),
+                "arrival": said.arrival(part.tender) if refund.state == "succeeded" else "",
+            }
+            for part in refund.to
+        ]
+        on = said.day(refund.succeeded_at) if refund.succeeded_at else ""
+        rows.append({"number": refund.number, "state": refund.state, "on": on, "where": where})  # type: ignore[dict-item]
+    return rows
+
+
+def kept(opened: Opened) -> str:
+    """What stays with the customer, by name, so that nobody wonders."""
+    order = opened.view.order
+    if order is None:
+        return ""
+    going: dict[UUID, int] = {line.order_line_id: line.units for line in opened.view.draft.lines if line.order_line_id}
+    names = []
+    for line in order.items:
+        left = line.units - going.get(line.id, 0)
+        if left > 0:
+            names.append(f"{left} × {line.name}" if left > 1 else line.name)
+    return words().join(names)
+
+
+def papers(found: Progress) -> list[dict[str, str]]:
+    """What can be downloaded, label first."""
+    names = {
+        ("label", "pdf", "4x6"): _("Label, 4 × 6 inch (PDF)"),
+        ("label", "pdf", "a4"): _("Label, A4 (PDF)"),
+        ("label", "png", ""): _("Label (PNG)"),
+        ("label", "zpl", ""): _("Label for label printers (ZPL)"),
+        ("qr", "png", ""): _("QR code (PNG)"),
+        ("qr", "svg", ""): _("QR code (SVG)"),
+        ("packing_slip", "pdf", ""): _("Packing slip (PDF)"),
+        ("receipt", "pdf", ""): _("Receipt (PDF)"),
+    }
+    rank = {"label": 0, "qr": 1, "packing_slip": 2, "receipt": 3}
+    rows = []
+    for paper in sorted(found.papers, key=lambda paper: rank.get(paper.kind, 9)):
+        name = names.get((paper.kind, paper.format, paper.size)) or names.get((paper.kind, paper.format, ""))
+        shown = name or f"{words().document(paper.kind)} ({paper.format.upper()})"
+        rows.append({"kind": paper.kind, "format": paper.format, "size": paper.size, "name": shown})
+    return rows
+
+
+def events(found: Progress) -> list[dict[str, Any]]:
+    """What the carrier told, newest first."""
+    if found.parcel is None:
+        return []
+    said = words()
+    return [
+        {
+            "what": said.tracking(event.description) if event.description else said.state("shipment", event.status).name,
+            "where": event.location,
+            "when": said.moment(event.at),
+        }
+        for event in found.parcel.events
+    ]
+
+
+def timeline(found: Progress) -> list[dict[str, Any]]:
+    """The way of this return: what is done with its day, what is now, what comes."""
+    said, state = words(), found.state
+
+    def row(name: str, state: str, at: Any = None, text: str = "") -> dict[str, Any]:
+        return {"name": name, "state": state, "when": said.moment(at) if at else None, "text": text or None}
+
+    rows = [row(_("Return confirmed"), "done", found.submitted_at)]
+    if state == "declined":
+        return [*rows, row(_("Not accepted"), "bad")]
+    if state == "canceled":
+        return [*rows, row(_("Canceled"), "bad", found.closed_at)]
+    if state == "expired":
+        return [*rows, row(_("Approved"), "done", found.approved_at), row(_("Not sent in time"), "bad")]
+    if state == "requested":
+        rows.append(row(_("We look at it"), "now", text=_("You hear from us by e-mail.")))
+        rows += [row(_("Send the parcel"), "next"), row(_("We check the items"), "next"), row(_("Refund"), "next")]
+        return rows
+    if found.approved_at and found.submitted_at and found.approved_at - found.submitted_at > timedelta(seconds=5):
+        rows.append(row(_("Approved"), "done", found.approved_at))
+    until = _("By %(day)s", day=said.day(found.ship_by, weekday=True)) if found.ship_by else ""
+    sent = state not in ("approved",)
+    parcel_at = next((e.at for e in reversed(found.parcel.events) if e.status == "in_transit"), None) if found.parcel else None
+    rows.append(row(_("Parcel sent") if sent else _("Send the parcel"), "done" if sent else "now", parcel_at, "" if sent else until))
+    arrived = state in ("partially_received", "received", "inspected", "closed")
+    if sent:
+        text = _("A part of your items has arrived.") if state == "partially_received" else ""
+        rows.append(row(_("Parcel arrived") if arrived else _("On its way to us"), "done" if arrived else "now", found.received_at, text))
+    else:
+        rows.append(row(_("It arrives with us"), "next"))
+    checked = state in ("inspected", "closed")
+    rows.append(row(_("Items checked") if checked else _("We check the items"), "done" if checked else "now" if arrived else "next"))
+    rows.append(_refund_row(found, row, checked))
+    return rows
+
+
+def _refund_row(found: Progress, row: Any, checked: bool) -> dict[str, Any]:
+    latest = next((refund for refund in reversed(found.refunds) if refund.state != "canceled"), None)
+    if latest is None:
+        return row(_("Refund"), "now" if checked else "next")  # type: ignore[no-any-return]
+    text = words().money(latest.amount, latest.currency)
+    if latest.state == "succeeded":
+        return row(_("Refund sent"), "done", latest.succeeded_at, text)  # type: ignore[no-any-return]
+    return row(words().state("refund", latest.state).name, "now", None, text)  # type: ignore[no-any-return]

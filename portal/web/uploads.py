@@ -1,0 +1,31 @@
+"""Files that visitors send: read within limits, believed in nothing. What they are is decided by decoding them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from werkzeug.datastructures import FileStorage
+
+MOST_FILES = 10
+MOST_BYTES = 10 * 1024 * 1024
+
+
+class TooLarge(Exception):
+    """One file is beyond the limit; nothing of it was kept."""
+
+
+class TooMany(Exception):
+    """More files in one go than are read."""
+
+
+def contents(files: Iterable[FileStorage]) -> Iterator[bytes]:
+    """The bytes of each file that was really chosen. Raises ``TooLarge``, ``TooMany``. Names are never looked at."""
+    chosen = [file for file in files if file.filename]
+    if len(chosen) > MOST_FILES:
+        raise TooMany
+    for file in chosen:
+        content = file.stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise TooLarge
+        if content:
+            yield content
