@@ -94,7 +94,7 @@ def _environment(venv: Path, lock: str) -> Path:
         "-m",
         "pip",
         "install",
-        "--quiet",
+        "-qq",
         "--no-input",
         "--disable-pip-version-check",
         "--no-deps",
