@@ -50,12 +50,13 @@ def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
     def translate(language: str) -> Callable[[str], str]:
         return Words(language).gettext
 
+    demo = settings.app_env == "demo"
     return Gateways(
-        payments=payments.build(settings.data_dir),
+        payments=payments.build(settings.data_dir, settles_after=timedelta(seconds=20) if demo else None),
         carriers=carriers.build(
             translate=translate,
             tracking_url=f"{settings.base_url}/track/{{number}}",
-            simulated_step=timedelta(minutes=1) if settings.app_env == "demo" else None,
+            simulated_step=timedelta(minutes=1) if demo else None,
         ),
         mailer=mail.build(settings, app),
         documents=documents.build(translate=translate),

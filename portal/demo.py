@@ -10,7 +10,7 @@ from portal.core.access import SYSTEM, Actor
 from portal.core.addresses import Address
 from portal.core.intake import IncomingLine, IncomingOrder, IncomingPayment, IncomingTax
 from portal.core.links import FINISH, Site
-from portal.core.money import exponent, minor
+from portal.core.money import exponent
 from portal.core.policy.terms import RestockingFee, Terms, Window
 from portal.ports import Gateways
 from portal.services import (
@@ -148,14 +148,14 @@ def seed(gateways: Gateways, *, site: Site, now: datetime) -> bool:
     second = merchants.create(
         slug="atelier", name="Atelier Demo", support_email="help@atelier.example", accent="plum",
         address=_warehouse("Atelier Demo Returns", "GB"), language="en", country="GB", currency="GBP",
-        zone="Europe/London", terms=Terms(window_days=14, auto_approve=False, return_postage="merchant"), now=now,
+        zone="Europe/London", terms=Terms(window_days=14, approval_reasons=("changed_mind",), return_postage="merchant"), now=now,
     )  # fmt: skip
     for email, name, role in PEOPLE:
         people.create_user(
             email=email, name=name, password=PASSWORD, roles={"nordhaus": role, "atelier": role}, now=now
         )
     for merchant_id, orders, currency in ((first, NORDHAUS, "EUR"), (second, ATELIER, "GBP")):
-        stream = [_incoming(order, currency, gateways, now) for order in orders]
+        stream = [_incoming(order, currency, now) for order in orders]
         intake.import_orders(SYSTEM, merchant_id, stream, source="demo", now=now)
     _returns(first, second, gateways, site, now)
     return True
@@ -168,7 +168,7 @@ def _warehouse(name: str, country: str) -> dict[str, object]:
     ).record()
 
 
-def _incoming(order: DemoOrder, currency: str, gateways: Gateways, now: datetime) -> IncomingOrder:
+def _incoming(order: DemoOrder, currency: str, now: datetime) -> IncomingOrder:
     placed = now - timedelta(days=order.days, hours=3)
     label, rate = TAXES[order.country]
     lines = [_line(i, item, order, label, rate, placed) for i, item in enumerate(order.items, 1)]
@@ -185,9 +185,6 @@ def _incoming(order: DemoOrder, currency: str, gateways: Gateways, now: datetime
         rest -= part
         reference = f"demo-{order.number}-{tender}{order.ending}"
         payments.append(IncomingPayment(reference=reference, tender=tender, captured=part, label=name))
-        sandbox = gateways.payments["sandbox"]
-        if hasattr(sandbox, "learn"):
-            sandbox.learn(reference, captured=minor(part, currency), currency=currency)
     place = PLACES[order.country]
     return IncomingOrder(
         external_id=order.number, number=order.number, currency=currency, placed_at=placed, lines=tuple(lines),

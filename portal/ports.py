@@ -212,6 +212,9 @@ class Payments(Protocol):
     @property
     def code(self) -> str: ...
 
+    def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
+        """Be told of a capture that the shop made. A real gateway knows its own, and does nothing."""
+
     def capture(self, reference: str) -> Capture | None:
         """What is known of a capture; None when there is no such. Raises ``Unavailable``."""
 

@@ -366,7 +366,11 @@ def _send(payout_id: UUID, *, gateways: Gateways, now: datetime) -> None:
                                         currency=payout.currency), now)  # fmt: skip
         return
     gateway, sent_before = gateways.payments[payout.provider], payout.state != "planned"
-    reference = db.session.scalar(sa.select(Payment.reference).where(Payment.id == payout.payment_id)) or ""
+    payment = db.session.get(Payment, payout.payment_id)
+    if payment is None:
+        raise NotFound
+    reference = payment.reference
+    gateway.learn(reference, captured=payment.captured_minor, currency=payment.currency)
     with transaction():
         db.session.execute(
             sa.update(Payout)

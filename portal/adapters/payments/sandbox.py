@@ -1,14 +1,15 @@
-"""A complete payment gateway that moves no money: a database of its own, with keys, caps, delays and failures.
+"""A complete payment gateway that moves no money: a database of its own, keys, caps, delays and failures.
 
 It stands apart from the portal's database as a real gateway would, so that both can be compared. How a
-refund ends is told by the capture's reference: ``..-pending`` stays pending until it is asked about again,
-``..-fails`` fails at once, ``..-fails-late`` is pending and then fails, ``..-unavailable`` takes effect and
-loses its first answer. Captures it has not met are learned by ``learn``.
+refund ends is told by the capture's reference: ``..-pending`` is pending for a while, ``..-fails`` fails at
+once, ``..-fails-late`` is pending and then fails, ``..-unavailable`` takes effect and loses its first answer.
 """
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from portal.core.money import Minor
@@ -24,8 +25,17 @@ CREATE TABLE IF NOT EXISTS refunds (
     capture TEXT NOT NULL REFERENCES captures (reference),
     amount INTEGER NOT NULL CHECK (amount > 0),
     state TEXT NOT NULL CHECK (state IN ('pending', 'requires_action', 'succeeded', 'failed')),
-    error TEXT NOT NULL DEFAULT ''
+    error TEXT NOT NULL DEFAULT '',
+    at REAL NOT NULL
 );
+"""
+
+
+_SETTLE = """
+UPDATE refunds SET
+    state = CASE WHEN capture LIKE '%-fails-late' THEN 'failed' ELSE 'succeeded' END,
+    error = CASE WHEN capture LIKE '%-fails-late' THEN 'the card is closed' ELSE '' END
+WHERE state = 'pending' AND at <= :before
 """
 
 
@@ -34,12 +44,14 @@ class SandboxPayments:
 
     code = "sandbox"
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, *, settles_after: timedelta | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``settles_after`` is how long a refund stays pending; None: until ``settle`` is called."""
+        self._path, self._settles_after, self._clock = path, settles_after, clock
         self._ready = False
 
     def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
-        """Know a capture, as if a shop had made it here. Knowing it already is no error."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO captures VALUES (?, ?, ?) ON CONFLICT (reference) DO NOTHING",
@@ -73,18 +85,16 @@ class SandboxPayments:
         return result
 
     def look_up(self, *, key: str) -> RefundResult | None:
+        if self._settles_after is not None:
+            self.settle(before=self._clock() - self._settles_after.total_seconds())
         with self._transaction() as db:
             row = _by_key(db, key)
             return _result(db, row) if row is not None else None
 
-    def settle(self) -> int:
-        """Let what is pending come to its end, as time does at a real gateway; answers how many did."""
+    def settle(self, *, before: float | None = None) -> int:
+        """Let what is pending (since ``before``, if given) come to its end; answers how many refunds did."""
         with self._transaction() as db:
-            done = db.execute(
-                "UPDATE refunds SET state = CASE WHEN capture LIKE '%-fails-late' THEN 'failed' ELSE 'succeeded' END,"
-                " error = CASE WHEN capture LIKE '%-fails-late' THEN 'the card is closed' ELSE '' END"
-                " WHERE state = 'pending'"
-            )
+            done = db.execute(_SETTLE, {"before": self._clock() + 1 if before is None else before})
             return done.rowcount
 
     def refunds(self) -> list[tuple[str, str, Minor, str]]:
@@ -112,8 +122,8 @@ class SandboxPayments:
             state = "pending"
         count = db.execute("SELECT count(*) FROM refunds").fetchone()[0]
         db.execute(
-            "INSERT INTO refunds (key, id, capture, amount, state, error) VALUES (?, ?, ?, ?, ?, ?)",
-            (key, f"sandbox-{count + 1:08d}", reference, amount, state, error),
+            "INSERT INTO refunds (key, id, capture, amount, state, error, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (key, f"sandbox-{count + 1:08d}", reference, amount, state, error, self._clock()),
         )
 
     @contextmanager
