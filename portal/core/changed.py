@@ -41,7 +41,14 @@ def _line(old: PaidLine | None, new: PaidLine, notes: list[str]) -> PaidLine:
     if old is None:
         return new
     taken = (*old.canceled, *old.claimed)
-    after = replace(new, id=old.id, canceled=old.canceled, claimed=old.claimed, refunded=old.refunded)
+    after = replace(
+        new,
+        id=old.id,
+        canceled=old.canceled,
+        claimed=old.claimed,
+        returned=old.returned,
+        refunded=old.refunded,
+    )
     lowest_units = max((end for _, end in taken), default=0)
     if new.units < lowest_units:
         notes.append(

@@ -99,6 +99,7 @@ def _take(
         line,
         canceled=merge((*line.canceled, *spans)) if part.canceled else line.canceled,
         claimed=line.claimed if part.canceled else merge((*line.claimed, *spans)),
+        returned=line.returned if part.canceled else merge((*line.returned, *spans)),
         refunded=line.refunded + counts,
         taxes=tuple(replace(tax, refunded=tax.refunded + taxes.get(tax.label, 0)) for tax in line.taxes),
     )

@@ -59,7 +59,9 @@ class IncomingLine:
     taxes: tuple[IncomingTax, ...] = ()
     shipped: int = 0
     delivered: int = 0
+    shipped_at: datetime | None = None
     delivered_at: datetime | None = None
+    """When the last of its units was sent and arrived, where the channel tells."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,9 +60,12 @@ class PaidLine:
     parent: str = ""
     shipped: int = 0
     delivered: int = 0
+    shipped_at: datetime | None = None
     delivered_at: datetime | None = None
     canceled: tuple[Span, ...] = ()
     claimed: tuple[Span, ...] = ()
+    returned: tuple[Span, ...] = ()
+    """Those of ``claimed`` whose units are back, or were refunded elsewhere."""
     refunded: Minor = 0
     id: UUID | None = None
 
@@ -226,7 +229,7 @@ def _line(line: IncomingLine, number: int, tax_inside: bool, reading: _Reading) 
         )
         return None
     taxes = _taxes(line.taxes, line.external_id, reading) if line.taxes else ()
-    tax = sum(one.amount for one in taxes)
+    tax = sum(one.amount for one in taxes) if taxes else 0
     value = goods - discount
     if tax_inside and tax > value:
         reading.reasons.append(f"line {line.external_id}: more tax than price")
@@ -256,6 +259,7 @@ def _line(line: IncomingLine, number: int, tax_inside: bool, reading: _Reading) 
         parent=line.parent,
         shipped=shipped,
         delivered=min(max(line.delivered, 0), shipped),
+        shipped_at=line.shipped_at,
         delivered_at=line.delivered_at,
     )
 

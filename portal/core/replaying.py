@@ -82,6 +82,6 @@ def after(bought: Sequence[Bought], takes: Sequence[Take]) -> list[Bought]:
 
 
 def within(takes: Sequence[Take], at: datetime, window: timedelta) -> str:
-    """Whether the units were bought in the ``window`` before ``at``: ``inside``, ``outside`` or ``partly``."""
+    """Whether the units were bought in the ``window`` before ``at``: inside, outside, or partly."""
     ages = {at - take.bought.placed_at <= window for take in takes}
     return "partly" if len(ages) > 1 else "inside" if True in ages else "outside"

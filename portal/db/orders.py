@@ -329,9 +329,11 @@ def _line(row: Any, taxes: tuple[TaxFacts, ...], prices_include_tax: bool) -> Li
         parent_id=row.parent_id,
         shipped=row.shipped_units,
         delivered=row.delivered_units,
+        shipped_at=row.shipped_at,
         delivered_at=row.delivered_at,
         canceled=spans(row.canceled_spans),
         claimed=spans(row.claimed_spans),
+        returned=spans(row.returned_spans),
         refunded=row.refunded_minor,
     )
 

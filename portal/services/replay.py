@@ -264,6 +264,7 @@ def _give_back(
     owed = quote(order, request, run.terms, now=first.at)
     if not claim(_claims(order, spans)):
         raise RuntimeError(f"the units of order {order.number} changed while they were locked")
+    _return_units(order, spans)
     quota.take(owed, order.id)
     return_id = _add_return(run, first, part, order, owed)
     _add_lines(run, return_id, order, spans, first.at)
@@ -273,6 +274,20 @@ def _give_back(
         run.actor, "return.closed", merchant_id=run.merchant_id, subject_id=return_id, now=first.at,
         replayed=replayed, cancellation=first.number,
     )  # fmt: skip
+
+
+def _return_units(order: OrderFacts, spans: dict[UUID, tuple[Span, ...]]) -> None:
+    """The claimed units are back."""
+    table: Any = orders.OrderLine.__table__
+    db.session.connection().execute(
+        sa.update(table)
+        .where(table.c.id == sa.bindparam("line"))
+        .values(returned_spans=sa.bindparam("back")),
+        [
+            {"line": line_id, "back": [list(span) for span in merge((*order.line(line_id).returned, *held))]}
+            for line_id, held in spans.items()
+        ],
+    )
 
 
 def _claims(order: OrderFacts, spans: dict[UUID, tuple[Span, ...]]) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, BinaryIO
 
 from portal.adapters.orders.files import Files, as_text
-from portal.adapters.orders.mapping import Columns, CsvMapping, moments, numbers
+from portal.adapters.orders.mapping import Columns, CsvMapping, decisions, moments, numbers
 from portal.adapters.orders.records import address
 from portal.core.intake import (
     TENDERS,
@@ -135,6 +135,7 @@ class _Reading:
         self.at = {field: heading.index(name) for field, name in _named(mapping.columns).items()}
         self.order = self.at["order"]
         self.number, self.moment = numbers(mapping.format), moments(mapping.format)
+        self.decide = decisions(mapping.rules)
 
     def value(self, row: list[str], field: str) -> str:
         at = self.at.get(field)
@@ -175,12 +176,7 @@ class _Reading:
             raise ValueError("it has no order number")
         sku = self.value(row, "sku")
         units, price = self.number(row[at["units"]]), self.number(row[at["unit_price"]])
-        for rule in self.mapping.rules:
-            if rule.matches(order, sku, units, price):
-                means, kind = rule.means, rule.kind
-                break
-        else:
-            means, kind = "line", "merchandise"
+        means, kind = self.decide(order, sku, units, price)
         if means != "line":
             return self._other(row, line_number, position, means, kind, units, price)
         if units < 0:

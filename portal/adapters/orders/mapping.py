@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -60,11 +60,23 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What a row is. ``matches`` gets its order number, SKU, units and price."""
+    """What a row is, when all the conditions hold that are given."""
 
-    matches: Callable[[str, str, Decimal, Decimal], bool]
     means: str
     kind: str
+    prefixes: tuple[str, ...] = ()
+    skus: frozenset[str] = frozenset()
+    units: int | None = None
+    """The sign: -1, 0, 1."""
+    price: int | None = None
+
+    def matches(self, order: str, sku: str, units: int, price: int) -> bool:
+        return (
+            (not self.prefixes or order.startswith(self.prefixes))
+            and (not self.skus or sku in self.skus)
+            and (self.units is None or self.units == units)
+            and (self.price is None or self.price == price)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,20 +179,24 @@ def _rule(rule: Mapping[str, Any], number: int) -> Rule:
         price = signs[rule["price"]] if "price" in rule else None
     except KeyError:
         raise BadMapping(f"[[rows]] {number}: units and price are negative, zero or positive") from None
-
-    def matches(order: str, sku: str, count: Decimal, each: Decimal) -> bool:
-        return (
-            (not prefixes or order.startswith(prefixes))
-            and (not skus or sku in skus)
-            and (units is None or _sign(count) == units)
-            and (price is None or _sign(each) == price)
-        )
-
-    return Rule(matches=matches, means=means, kind=kind)
+    return Rule(means=means, kind=kind, prefixes=prefixes, skus=skus, units=units, price=price)
 
 
-def _sign(value: Decimal) -> int:
-    return (value > 0) - (value < 0)
+def decisions(rules: Sequence[Rule]) -> Callable[[str, str, Decimal, Decimal], tuple[str, str]]:
+    """What a row is and of which kind, by order number, SKU, units and price: the first rule that fits."""
+    prefix = max((len(text) for rule in rules for text in rule.prefixes), default=0)
+
+    @lru_cache(maxsize=1 << 16)
+    def decide(order: str, sku: str, units: int, price: int) -> tuple[str, str]:
+        for rule in rules:
+            if rule.matches(order, sku, units, price):
+                return rule.means, rule.kind
+        return "line", "merchandise"
+
+    def decision(order: str, sku: str, units: Decimal, price: Decimal) -> tuple[str, str]:
+        return decide(order[:prefix], sku, (units > 0) - (units < 0), (price > 0) - (price < 0))
+
+    return decision
 
 
 def moments(read: Format) -> Callable[[str], datetime]:

@@ -1,6 +1,7 @@
 """Orders as Shopify's REST Admin API tells them: ``{"orders": []}``, ``{"order": {}}`` or bare."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -97,14 +98,14 @@ def _address(where: Record) -> dict[str, object]:
 
 
 def _items(record: Record) -> list[IncomingLine]:
-    shipped, delivered, delivered_at = _fulfilled(record)
+    fulfilled = _fulfilled(record)
     lines = []
     for item in several(record, "line_items"):
         require(item, ("id", "quantity", "price"))
         line_id = text(item, "id")
-        sent = shipped.get(line_id, 0)
+        sent = fulfilled.get(line_id, _Sent())
         if "fulfillments" not in record and item.get("fulfillment_status") == "fulfilled":
-            sent = int(amount(item, "quantity"))
+            sent.shipped = int(amount(item, "quantity"))
         lines.append(
             IncomingLine(
                 external_id=line_id,
@@ -118,9 +119,10 @@ def _items(record: Record) -> list[IncomingLine]:
                 weight_g=max(0, int(amount(item, "grams"))),
                 discount=_line_discount(item),
                 taxes=_taxes(item),
-                shipped=sent,
-                delivered=delivered.get(line_id, 0),
-                delivered_at=delivered_at.get(line_id),
+                shipped=sent.shipped,
+                delivered=sent.delivered,
+                shipped_at=sent.shipped_at,
+                delivered_at=sent.delivered_at,
             )
         )
     return lines
@@ -144,23 +146,33 @@ def _taxes(item: Record) -> tuple[IncomingTax, ...]:
     )
 
 
-def _fulfilled(record: Record) -> tuple[dict[str, int], dict[str, int], dict[str, datetime]]:
-    """Units shipped and delivered per line; a failed or canceled fulfilment shipped nothing."""
-    shipped: dict[str, int] = {}
-    delivered: dict[str, int] = {}
-    delivered_at: dict[str, datetime] = {}
+@dataclass(kw_only=True)
+class _Sent:
+    """What has been sent of one line, and what arrived."""
+
+    shipped: int = 0
+    delivered: int = 0
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+def _fulfilled(record: Record) -> dict[str, _Sent]:
+    """Per line; a failed or canceled fulfilment sent nothing."""
+    found: dict[str, _Sent] = {}
     for fulfillment in several(record, "fulfillments"):
         if fulfillment.get("status") != "success":
             continue
+        at = moment(fulfillment.get("created_at"), "fulfillment, created_at")
         arrived = fulfillment.get("shipment_status") == "delivered"
         for item in several(fulfillment, "line_items"):
-            line_id, units = text(item, "id"), int(amount(item, "quantity"))
-            shipped[line_id] = shipped.get(line_id, 0) + units
+            sent, units = found.setdefault(text(item, "id"), _Sent()), int(amount(item, "quantity"))
+            sent.shipped += units
+            sent.shipped_at = max(at, sent.shipped_at or at)
             if arrived:
-                delivered[line_id] = delivered.get(line_id, 0) + units
-                at = moment(fulfillment.get("updated_at") or fulfillment.get("created_at"), "fulfillment")
-                delivered_at[line_id] = max(at, delivered_at.get(line_id, at))
-    return shipped, delivered, delivered_at
+                there = moment(fulfillment.get("updated_at") or at, "fulfillment, updated_at")
+                sent.delivered += units
+                sent.delivered_at = max(there, sent.delivered_at or there)
+    return found
 
 
 def _charges(record: Record) -> Iterator[IncomingLine]:

@@ -185,6 +185,7 @@ def _items(record: Record) -> Iterator[IncomingLine]:
     sent = record["status"] == "completed" or bool(
         record.get("date_completed_gmt") or record.get("date_completed")
     )
+    sent_at = record.get("date_completed_gmt") or record.get("date_completed")
     for item in several(record, "line_items"):
         require(item, ("id", "quantity", "total"))
         line_id = text(item, "id")
@@ -204,7 +205,8 @@ def _items(record: Record) -> Iterator[IncomingLine]:
             parent=text(item, "bundled_by"),
         )
         whole = int(units) if units == int(units) else 0
-        yield replace(line, shipped=whole) if sent else line
+        at = moment(sent_at, "date_completed_gmt") if sent_at else None
+        yield replace(line, shipped=whole, shipped_at=at) if sent else line
 
 
 def _labels(record: Record) -> dict[str, Record]:
