@@ -50,13 +50,13 @@ def explained(breakdown: Breakdown | None, *, estimate: bool = False) -> dict[st
     """A refund as ``parts/breakdown.html`` shows it: rows, total (None: to be assessed), currency, note."""
     if breakdown is None:
         return {"rows": [], "total": None, "currency": "", "label": gettext("Refund"), "note": ""}
-    *rows, last = words().breakdown(breakdown, estimate=estimate)
+    told = words().breakdown(breakdown, estimate=estimate)
     return {
-        "rows": [{"label": row.label, "amount": row.amount, "basis": row.basis, "rule": row.rule} for row in rows],
-        "total": breakdown.amount if breakdown.assessed else None,
-        "currency": breakdown.currency,
-        "label": last.label,
-        "note": last.basis,
+        "rows": told.rows,
+        "total": told.total.amount,
+        "currency": told.currency,
+        "label": told.total.label,
+        "note": told.total.basis,
     }
 
 
