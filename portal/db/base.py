@@ -78,7 +78,7 @@ def amount(default: int | None = 0) -> Mapped[int]:
     return mapped_column(sa.BigInteger, default=default)
 
 
-def units() -> Mapped[int]:
+def whole() -> Mapped[int]:
     return mapped_column(sa.Integer, default=0)
 
 

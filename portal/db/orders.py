@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.facts import LINE_KINDS, LineFacts, OrderFacts, PaymentFacts, TaxFacts
 from portal.core.spans import Span
-from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, units, within_merchant
+from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, whole, within_merchant
 
 
 class Order(Base):
@@ -98,7 +98,7 @@ class OrderLine(Base):
     variant: Mapped[str] = mapped_column(sa.String(200), default="")
     category: Mapped[str] = mapped_column(sa.String(100), default="")
     picture: Mapped[str] = mapped_column(sa.String(300), default="")
-    weight_g: Mapped[int] = units()
+    weight_g: Mapped[int] = whole()
     final_sale: Mapped[bool] = mapped_column(default=False)
     parent_id: Mapped[UUID | None]
     units: Mapped[int]
@@ -109,13 +109,13 @@ class OrderLine(Base):
     tax_minor: Mapped[int] = amount()
     paid_minor: Mapped[int] = amount()
     """goods - discount, plus tax where prices exclude it: the cap of everything given back."""
-    shipped_units: Mapped[int] = units()
-    delivered_units: Mapped[int] = units()
+    shipped_units: Mapped[int] = whole()
+    delivered_units: Mapped[int] = whole()
     shipped_at: Mapped[datetime | None] = mapped_column(UtcTime)
     delivered_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    canceled_units: Mapped[int] = units()
+    canceled_units: Mapped[int] = whole()
     canceled_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
-    claimed_units: Mapped[int] = units()
+    claimed_units: Mapped[int] = whole()
     claimed_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
     returned_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
     """Those of the claimed positions whose units are back, or were refunded elsewhere."""
@@ -225,7 +225,7 @@ class Adjustment(Base):
     kind: Mapped[str] = mapped_column(sa.String(10))
     at: Mapped[datetime] = mapped_column(UtcTime)
     sku: Mapped[str] = mapped_column(sa.String(100), default="")
-    units: Mapped[int] = units()
+    units: Mapped[int] = whole()
     amount_minor: Mapped[int] = amount()
     currency: Mapped[str] = mapped_column(sa.String(3))
     text: Mapped[str] = mapped_column(sa.String(300), default="")

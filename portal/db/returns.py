@@ -20,7 +20,7 @@ from portal.db.base import (
     key,
     merchant_key,
     state_of,
-    units,
+    whole,
     within_merchant,
 )
 
@@ -126,7 +126,7 @@ class ReturnLine(Base):
     name: Mapped[str] = mapped_column(sa.String(300))
     variant: Mapped[str] = mapped_column(sa.String(200), default="")
     picture: Mapped[str] = mapped_column(sa.String(300), default="")
-    weight_g: Mapped[int] = units()
+    weight_g: Mapped[int] = whole()
     units: Mapped[int]
     reason: Mapped[str | None] = mapped_column(sa.String(40))
     condition: Mapped[str | None] = mapped_column(sa.String(20))
@@ -136,11 +136,11 @@ class ReturnLine(Base):
     """The unit positions this return holds since it was confirmed."""
     code: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
     """The authorization code: valid for exactly these units."""
-    authorized_units: Mapped[int] = units()
-    received_units: Mapped[int] = units()
-    accepted_units: Mapped[int] = units()
-    rejected_units: Mapped[int] = units()
-    refunded_units: Mapped[int] = units()
+    authorized_units: Mapped[int] = whole()
+    received_units: Mapped[int] = whole()
+    accepted_units: Mapped[int] = whole()
+    rejected_units: Mapped[int] = whole()
+    refunded_units: Mapped[int] = whole()
 
 
 class Photo(Base):

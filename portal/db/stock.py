@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.inventory import BUCKETS
-from portal.db.base import Base, UtcTime, key, merchant_key, units
+from portal.db.base import Base, UtcTime, key, merchant_key, whole
 
 
 class StockLevel(Base):
@@ -26,7 +26,7 @@ class StockLevel(Base):
     sku: Mapped[str] = mapped_column(sa.String(100))
     location: Mapped[str] = mapped_column(sa.String(60), default="main")
     bucket: Mapped[str] = mapped_column(sa.String(12))
-    units: Mapped[int] = units()
+    units: Mapped[int] = whole()
 
 
 class StockMovement(Base):
