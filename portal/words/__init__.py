@@ -3,6 +3,7 @@
 May import: core. Used by web, and by adapters for messages and papers, so that both say the same.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from babel import Locale
 from babel.core import negotiate_locale
 from babel.dates import format_skeleton, format_time
 from babel.lists import format_list
-from babel.numbers import format_decimal, get_currency_symbol
+from babel.numbers import format_decimal
 
 from portal.core.documents import ReceiptRow
 from portal.core.money import Minor, exponent, major
@@ -112,15 +113,12 @@ class Words:
 
     def money(self, amount: Minor, currency: str, *, signed: bool = False) -> str:
         """``amount`` minor units as this language writes them, unbreakable; ``signed`` shows a plus."""
-        symbol = get_currency_symbol(currency, locale=self._locale)
-        spaced = "standard:alphaNextToNumber" if symbol[-1:].isalpha() else "standard"
-        formats = self._locale.currency_formats
-        pattern = copy(formats.get(spaced, formats["standard"]))
+        pattern = copy(self._locale.currency_formats["standard"])
         pattern.frac_prec = (exponent(currency), exponent(currency))
         value = major(abs(amount), currency)
         text: str = pattern.apply(value, self._locale, currency=currency, currency_digits=False)
         sign = MINUS if amount < 0 else "+" if signed and amount > 0 else ""
-        return sign + text.replace(" ", NO_BREAK).replace("\N{NARROW NO-BREAK SPACE}", NO_BREAK)
+        return sign + re.sub(r"\s|(?<=[A-Za-z])(?=\d)", NO_BREAK, text)
 
     def number(self, value: int) -> str:
         return format_decimal(value, locale=self._locale)
@@ -258,14 +256,22 @@ class Words:
 
     def finding(self, finding: Finding, currency: str = "") -> str:
         """An objection as a sentence. Its amounts are of ``details['currency']``, or of ``currency``."""
-        unit = str(finding.details.get("currency") or currency) if finding.code in sentences.AMOUNTS else ""
-        details = self._worded(finding.details, unit)
-        return self._sentence(sentences.FINDINGS.get(finding.code, ()), details) or finding.code
+        forms = sentences.FINDINGS.get(finding.code, ())
+        return self._told(finding.code, forms, finding.details, currency)
 
     def conflict(self, code: str, details: Mapping[str, Any] | None = None, currency: str = "") -> str:
         """Why something cannot be done as things stand now."""
-        unit = str((details or {}).get("currency") or currency) if code in sentences.AMOUNTS else ""
-        return self._sentence(sentences.CONFLICTS.get(code, ()), self._worded(details or {}, unit)) or code
+        return self._told(code, sentences.CONFLICTS.get(code, ()), details or {}, currency)
+
+    def _told(self, code: str, forms: Iterable[str], details: Mapping[str, Any], currency: str) -> str:
+        unit = str(details.get("currency") or currency)
+        if code not in sentences.AMOUNTS:
+            said = self._worded(details, "")
+        elif unit:
+            said = self._worded(details, unit)
+        else:
+            said = {}  # an amount without its currency is not said
+        return self._sentence(forms, said) or code
 
     def declined(self, code: str) -> str:
         """What a carrier, gateway or mail server refused, and what can be done."""

@@ -48,7 +48,7 @@ FINDINGS: dict[str, tuple[str, ...]] = {
 
 CONFLICTS: dict[str, tuple[str, ...]] = {
     "units_gone": (
-        N_("Someone else was faster: %(lines)s can no longer be returned in this quantity."),
+        N_("Someone else was faster: %(names)s can no longer be returned in this quantity."),
         N_("Someone else was faster: an item can no longer be returned in this quantity."),
     ),
     "stale": (N_("Someone else has changed this meanwhile. Please look at it again."),),
@@ -74,7 +74,30 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "steps_left": (N_("Still to be answered: %(steps)s."), N_("Some questions are not answered yet.")),
     "too_much": (N_("At most %(maximum)s can be refunded."), N_("That is more than can be refunded.")),
     "nothing_to_refund": (N_("There is nothing to refund."),),
-    "not_assessed": (N_("The amount has to be assessed first."),),
+    "to_be_assessed": (N_("The amount has to be assessed first."),),
+    "amount_changed": (
+        N_("The amount has changed meanwhile: it is now %(amount)s. Look at it again, please."),
+        N_("The amount has changed meanwhile. Look at it again, please."),
+    ),
+    "partly_paid": (N_("A part of this refund was sent already, so it can no longer be canceled."),),
+    "reason_missing": (N_("Write down why."),),
+    "not_granted": (N_("Your role may not give this on top."),),
+    "not_by_hand": (N_("This transfer is not one that is settled by hand."),),
+    "proof_missing": (N_("Write down how it was paid, such as the reference of the transfer."),),
+    "nothing_counted": (N_("Enter at least one unit."),),
+    "all_received": (N_("All goods of this return have been received already."),),
+    "more_than_authorized": (
+        N_("At most %(maximum)s of “%(name)s” are still expected."),
+        N_("That is more than is still expected."),
+    ),
+    "more_than_received": (
+        N_("At most %(maximum)s of “%(name)s” are here to be inspected."),
+        N_("That is more than is here to be inspected."),
+    ),
+    "unknown_grade": (N_("Choose a grade from the list."),),
+    "unknown_disposition": (N_("Choose from the list what becomes of it."),),
+    "unknown_reason": (N_("Choose a reason from the list."),),
+    "tracking_number_wrong": (N_("This tracking number cannot be right. Check it, please."),),
 }
 
 DECLINED: dict[str, str] = {
@@ -91,6 +114,7 @@ DECLINED: dict[str, str] = {
     "not_offered": N_("The carrier does not offer this."),
     "too_late": N_("It is too late for this."),
     "too_much": N_("The payment provider says that this is more than was paid."),
+    "wrong_currency": N_("The payment was made in another currency."),
     "unknown_capture": N_("The payment provider does not know this payment."),
     "key_reused": N_("The payment provider has another refund under this number."),
     "recipient_refused": N_("The mail server does not take messages for this address."),
@@ -154,5 +178,5 @@ TRACKING: dict[str, str] = {
 }
 """What built-in carriers say of a parcel, by their code."""
 
-AMOUNTS = ("approval_by_value", "too_much")
+AMOUNTS = ("approval_by_value", "too_much", "amount_changed")
 """The codes whose ``maximum`` is an amount of money; everywhere else it counts units or photos."""
