@@ -93,7 +93,7 @@ def _write_many(table: Any, rows: Rows, fixed: Mapping[str, str] = MappingProxyT
         return
     connection = db.session.connection()
     values = {name: sa.bindparam(name, type_=table.c[name].type) for name in rows[0]}
-    literals = {name: sa.literal_column(text) for name, text in fixed.items()}
+    literals: dict[str, Any] = {name: sa.literal_column(text) for name, text in fixed.items()}
     statement = sa.insert(table).values(values | literals).compile(dialect=connection.dialect)
     ready = {name: table.c[name].type.dialect_impl(connection.dialect) for name in rows[0]}
     finish = {name: kind.bind_processor(connection.dialect) for name, kind in ready.items()}

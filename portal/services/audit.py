@@ -110,9 +110,9 @@ def _lines(problems: list[str]) -> int:
     claimed = _claims()
     elsewhere: dict[str, int] = {}
     for outside in db.session.scalars(sa.select(OutsideRefund)):
-        for line in outside.lines:
-            place = str(line["order_line_id"])
-            elsewhere[place] = elsewhere.get(place, 0) + int(line.get("amount", 0))
+        for share in outside.lines:
+            place = str(share["order_line_id"])
+            elsewhere[place] = elsewhere.get(place, 0) + int(share.get("amount", 0))
     looked_at = 0
     touched = sa.or_(OrderLine.refunded_minor > 0, OrderLine.claimed_units > 0, OrderLine.canceled_units > 0)
     for line in db.session.scalars(sa.select(OrderLine).where(touched)):

@@ -64,7 +64,7 @@ def _confirm(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str
     spans = take(page.order, page.draft, now=now) if page.order else {}
     approved = _is_approved(actor, page, row)
     step = "authorize" if approved else "submit"
-    values = {
+    values: dict[str, Any] = {
         "state": RETURN.after(row.state, step),
         "number": numbers.rma_number(secrets.token_bytes(numbers.BYTES_NEEDED)),
         "submitted_at": now,

@@ -101,7 +101,7 @@ def listing(
     *, statuses: tuple[str, ...] = ("ERROR", "DELAYED", "ENQUEUED", "PENDING"), limit: int = 100
 ) -> list[Item]:
     """Work in those states, newest first."""
-    found = _client(_url()).list_workflows(status=list(statuses), limit=limit, sort_desc=True)  # type: ignore[arg-type]
+    found = _client(_url()).list_workflows(status=list(statuses), limit=limit, sort_desc=True)
     items = []
     for workflow in found:
         kind, subject, attempt = (workflow.input["args"] if workflow.input else ("", "", 1))[:3]
