@@ -1,0 +1,87 @@
+"""Durable work as people see it: only that of their own merchants, with the return it is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.core.access import Actor, NotFound
+from portal.db.base import db
+from portal.db.mails import Mail
+from portal.db.refunds import Refund
+from portal.db.returns import Return
+from portal.db.shipments import Shipment
+from portal.services import work
+
+SUBJECTS = {"mail": Mail, "label": Shipment, "void": Shipment, "refund": Refund}
+"""What each kind of work is about; every one of them belongs to a return of one merchant."""
+
+WAITING = ("ENQUEUED", "DELAYED", "PENDING")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One piece of work, and the return it belongs to."""
+
+    id: str
+    kind: str
+    attempt: int
+    status: str
+    error: str
+    updated_at: datetime
+    return_id: UUID | None
+    return_number: str
+
+
+def listing(actor: Actor, *, limit: int = 200) -> tuple[Entry, ...]:
+    """What failed or waits at the merchants whose work this person looks after, newest first."""
+    return tuple(entry for entry, _ in _mine(actor, work.listing(statuses=("ERROR", *WAITING), limit=limit)))
+
+
+def resume(actor: Actor, item_id: str) -> None:
+    """Run a piece of work again that failed for good. Raises ``NotFound``, also for another merchant's."""
+    for entry, item in _mine(actor, work.listing(statuses=("ERROR", "DELAYED"), limit=1000)):
+        if entry.id == item_id:
+            work.resume(item.id)
+            return
+    raise NotFound
+
+
+def _mine(actor: Actor, items: Sequence[work.Item]) -> list[tuple[Entry, work.Item]]:
+    about = _about(items)
+    found = []
+    for item in items:
+        merchant_id, return_id, number = about.get((item.kind, item.subject), (None, None, None))
+        if merchant_id is None or not actor.may("work.manage", merchant_id):
+            continue
+        entry = Entry(
+            id=item.id,
+            kind=item.kind,
+            attempt=item.attempt,
+            status=item.status,
+            error=item.error,
+            updated_at=item.updated_at,
+            return_id=return_id,
+            return_number=number or "",
+        )
+        found.append((entry, item))
+    return found
+
+
+def _about(items: Sequence[work.Item]) -> dict[tuple[str, str], tuple[UUID, UUID | None, str | None]]:
+    """(kind, subject) -> merchant, return and its number; one query per kind."""
+    found: dict[tuple[str, str], tuple[UUID, UUID | None, str | None]] = {}
+    for kind, table in SUBJECTS.items():
+        ids = [UUID(item.subject) for item in items if item.kind == kind]
+        if not ids:
+            continue
+        rows = db.session.execute(
+            sa.select(table.id, table.merchant_id, table.return_id, Return.number)
+            .outerjoin(Return, Return.id == table.return_id)
+            .where(table.id.in_(ids))
+        )
+        for subject, merchant_id, return_id, number in rows:
+            found[kind, str(subject)] = (merchant_id, return_id, number)
+    return found

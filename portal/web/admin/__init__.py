@@ -1,0 +1,31 @@
+"""The admin area: everything that people of a merchant do. Denied by default: every view names what it needs."""
+
+from flask import Blueprint, Flask
+
+from portal.web.admin import (
+    desk,
+    entry,
+    frame,
+    links,
+    messages,
+    orders,
+    outbox,
+    parcel,
+    prepare,
+    refunds,
+    returns,
+    sign_in,
+    steps,
+    work,
+)
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+for part in (sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work):
+    bp.register_blueprint(part.bp)
+bp.context_processor(frame.around)
+
+
+def init(app: Flask) -> None:
+    """Mount the admin area, and in the demo its outgoing mail."""
+    app.register_blueprint(bp)
+    outbox.init(app)

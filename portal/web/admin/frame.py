@@ -1,0 +1,69 @@
+"""What stands around every page of the desk: navigation, search, who is signed in."""
+
+from typing import Any
+
+from flask import current_app, request, url_for
+
+from portal.core.access import Actor
+from portal.web import actor
+from portal.web.admin.shapes import NavEntry, SignedIn
+from portal.web.words import gettext as _
+from portal.web.words import words
+
+ENTRIES = (
+    ("admin.desk.show", "inbox", "returns.read"),
+    ("admin.returns.index", "box", "returns.read"),
+    ("admin.entry.new", "plus", "returns.create"),
+    ("admin.orders.index", "store", "orders.read"),
+    ("admin.refunds.index", "coins", "refunds.read"),
+    ("admin.work.index", "settings", "work.manage"),
+)
+"""(endpoint, icon, permission), in the order of the navigation."""
+
+
+def around() -> dict[str, Any]:
+    """The context of ``admin/base.html``; without anybody signed in there is no way anywhere."""
+    try:
+        person = actor.person()
+    except actor.SignInNeeded:
+        return {"nav": (), "search_url": ""}
+    return {
+        "nav": _nav(person),
+        "signed_in": SignedIn(name=person.name, role=_roles(person)),
+        "sign_out_url": url_for("admin.sign_in.end"),
+        "search_url": url_for("admin.returns.index") if person.may_somewhere("returns.read") else "",
+        "search_text": request.args.get("q", "") if request.endpoint == "admin.returns.index" else "",
+    }
+
+
+def _nav(person: Actor) -> tuple[NavEntry, ...]:
+    names = {
+        "admin.desk.show": _("Inbox"),
+        "admin.returns.index": _("Returns"),
+        "admin.entry.new": _("New return"),
+        "admin.orders.index": _("Orders"),
+        "admin.refunds.index": _("Refunds"),
+        "admin.work.index": _("Background work"),
+    }
+    entries = [
+        NavEntry(name=names[endpoint], icon=icon, url=url_for(endpoint), current=_is_current(endpoint))
+        for endpoint, icon, permission in ENTRIES
+        if person.may_somewhere(permission)
+    ]
+    if current_app.config["SETTINGS"].app_env == "demo":
+        entries.append(
+            NavEntry(name=_("Outgoing mail"), icon="mail", url=url_for("outbox.index"), current=False)
+        )
+    return tuple(entries)
+
+
+def _is_current(endpoint: str) -> bool:
+    """Whether the page belongs under this entry: the draft belongs to the new return."""
+    here = (request.endpoint or "").rsplit(".", 1)[0]
+    here = {"admin.prepare": "admin.entry", "admin.links": "admin.entry"}.get(here, here)
+    return here == endpoint.rsplit(".", 1)[0]
+
+
+def _roles(person: Actor) -> str:
+    """The role, or roles, of a person in words."""
+    return words().join(dict.fromkeys(words().role(role) for role in person.roles.values()))

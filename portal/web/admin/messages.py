@@ -1,0 +1,42 @@
+"""Messages to customers as they were sent; a link's place is shown, never its token."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal.services import notices
+from portal.web.actor import needs, person
+from portal.web.admin.mails import framing, shown
+from portal.web.page import now, page, redirect_to, tell
+from portal.web.words import gettext as _
+
+bp = Blueprint("messages", __name__)
+
+
+@bp.get("/messages/<uuid:mail_id>")
+@needs("returns.read")
+def show(mail_id: UUID) -> AnyResponse:
+    """One message: text and looks."""
+    mail = notices.read(person(), mail_id)
+
+    return framing(
+        page("admin/messages/show.html", mail=mail, may_send=person().may_somewhere("returns.create"))
+    )
+
+
+@bp.get("/messages/<uuid:mail_id>/looks")
+@needs("returns.read")
+def looks(mail_id: UUID) -> Response:
+    """The HTML of a message, shut in."""
+    return shown(notices.read(person(), mail_id).html)
+
+
+@bp.post("/messages/<uuid:mail_id>/repetition")
+@needs("returns.create")
+def resend(mail_id: UUID) -> AnyResponse:
+    """Send it once more, as a new message."""
+    notices.resend(person(), mail_id, now=now())
+    tell(_("It goes out once more."))
+    mail = notices.read(person(), mail_id)
+    return redirect_to(url_for("admin.returns.show", return_id=mail.return_id, _anchor="messages"))

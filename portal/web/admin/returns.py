@@ -1,0 +1,168 @@
+"""Returns: the list with its search, and the page of one with everything on it."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal.core.access import Conflict, NotFound
+from portal.core.lifecycles import RETURN
+from portal.core.refunds.breakdown import Breakdown, explain_change
+from portal.services import merchants, overview, photos, refunds, shipping
+from portal.services.overview import Dossier
+from portal.web.actor import needs, person
+from portal.web.admin import dossiers
+from portal.web.admin.amounts import explained
+from portal.web.admin.shapes import Column, Tab
+from portal.web.page import now, page, redirect_to
+from portal.web.words import gettext as _
+from portal.web.words import speak, words
+
+bp = Blueprint("returns", __name__)
+
+
+@bp.get("/returns")
+@needs("returns.read")
+def index() -> AnyResponse:
+    """Search, filters and pages stand in the address; a number typed exactly goes straight to its return."""
+    query, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    merchant_id = as_id(request.args.get("merchant", ""))
+    found = overview.listing(
+        person(),
+        state=state if state in RETURN.states else None,
+        query=query,
+        merchant_id=merchant_id,
+        after=as_id(request.args.get("after", "")),
+    )
+    if found.exact is not None and "HX-Request" not in request.headers:
+        return redirect_to(url_for("admin.returns.show", return_id=found.exact))
+    kept = {name: value for name, value in (("q", query), ("merchant", merchant_id)) if value}
+    return page(
+        "admin/returns/index.html",
+        fragments=("rows",),
+        found=found,
+        columns=_columns(),
+        tabs=_tabs(found.counts, state, kept),
+        merchants=merchants.of_actor(person()),
+        merchant_id=merchant_id,
+        query=query,
+        state=state,
+        next_url=url_for("admin.returns.index", **kept, state=state or None, after=found.next)
+        if found.next
+        else None,
+        first_url=url_for("admin.returns.index", **kept, state=state or None)
+        if request.args.get("after")
+        else None,
+    )
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column(name=_("Return")),
+        Column(name=_("State")),
+        Column(name=_("Customer")),
+        Column(name=_("Items")),
+        Column(name=_("Order")),
+        Column(name=_("Refund"), number=True),
+        Column(name=_("Shop")),
+        Column(name=_("Started")),
+    )
+
+
+def _tabs(counts: dict[str, int], state: str, kept: dict[str, object]) -> tuple[Tab, ...]:
+    """All, and every state that has returns, or is looked at."""
+    every = Tab(name=_("All"), url=url_for("admin.returns.index", **kept), current=not state)  # type: ignore[arg-type]
+    return (
+        every,
+        *(
+            Tab(
+                name=words().state("return", one).name,
+                url=url_for("admin.returns.index", state=one, **kept),  # type: ignore[arg-type]
+                current=state == one,
+                count=counts.get(one, 0),
+            )
+            for one in RETURN.states
+            if counts.get(one) or state == one
+        ),
+    )
+
+
+@bp.get("/returns/<uuid:return_id>")
+@needs("returns.read")
+def show(return_id: UUID) -> AnyResponse:
+    """Everything that is known of a return, and the next step."""
+    found = overview.dossier(person(), return_id, now=now())
+    speak(zone=found.page.merchant.zone)
+    draft, actor = found.page.draft, person()
+    due = _due(found)
+    estimate = found.confirmed or found.page.breakdown
+    return page(
+        "admin/returns/show.html",
+        found=found,
+        draft=draft,
+        shop=found.page.merchant,
+        order=found.page.order,
+        actions=dossiers.actions(found, actor, due=due),
+        lines=dossiers.lines(found),
+        estimate=explained(estimate, estimate=True),
+        due=explained(due) if due else None,
+        changes=words().changes(explain_change(found.confirmed, due), due.currency)
+        if due and found.confirmed
+        else (),
+        refunds=dossiers.refunds(found, actor),
+        parcels=found.parcels,
+        documents=found.documents,
+        links=[(link, link.standing(now())) for link in found.links if link.purpose == "finish"],
+        mails=found.mails,
+        history=dossiers.history(found),
+        verdict=dossiers.verdict(found),
+        sees_money=actor.may("refunds.read", draft.merchant_id),
+        sees_links=actor.may("links.manage", draft.merchant_id),
+        may_create=actor.may("returns.create", draft.merchant_id),
+    )
+
+
+def _due(found: Dossier) -> Breakdown | None:
+    """What could be refunded now, for whoever may see it; None when there is nothing to refund."""
+    draft = found.page.draft
+    arrived = any(line.received for line in draft.lines)
+    if not arrived or not person().may("refunds.read", draft.merchant_id):
+        return None
+    try:
+        return refunds.quote(person(), draft.id, now=now())
+    except Conflict:
+        return None
+
+
+@bp.get("/returns/<uuid:return_id>/photos/<uuid:photo_id>")
+@needs("returns.read")
+def photo(return_id: UUID, photo_id: UUID) -> Response:
+    """A photo that the customer sent."""
+    folder = current_app.config["SETTINGS"].upload_dir
+    picture = photos.read(person(), return_id, photo_id, folder=folder)
+    return Response(picture, mimetype="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+
+
+@bp.get("/returns/<uuid:return_id>/papers/<kind>.<format>")
+@needs("returns.read")
+def paper(return_id: UUID, kind: str, format: str) -> Response:
+    """A label, slip, code or receipt as it was made."""
+    if kind not in ("label", "qr", "packing_slip", "receipt"):
+        raise NotFound
+    made = shipping.document(person(), return_id, kind=kind, format=format, size=request.args.get("size", ""))
+    shown = "inline" if format in ("pdf", "png", "svg") else "attachment"
+    return Response(
+        made.content,
+        content_type=made.media_type,
+        headers={"Content-Disposition": f'{shown}; filename="{made.filename}"'},
+    )
+
+
+def as_id(text: str) -> UUID | None:
+    """The id in an address, or None where there is none; what is no id is not found."""
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None

@@ -1,0 +1,209 @@
+"""The steps of a submitted return: decide, receive, inspect, close, cancel. Each carries the version that was seen."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Blueprint, url_for
+from werkzeug.wrappers import Response
+
+from portal.core.access import Conflict
+from portal.core.reasons import disposition_for
+from portal.core.returns import DraftLine
+from portal.services import confirmation, desk, overview, shipping
+from portal.services.desk import InspectionEntry
+from portal.services.overview import Dossier
+from portal.web.actor import needs, person
+from portal.web.forms.admin import ActionForm, CloseForm, DeclineForm, InspectionForm, ReceiptForm
+from portal.web.page import now, page, redirect_to, tell
+from portal.web.words import gettext as _
+from portal.web.words import speak, words
+
+bp = Blueprint("steps", __name__)
+
+
+@bp.post("/returns/<uuid:return_id>/authorization")
+@needs("returns.approve")
+def approve(return_id: UUID) -> Response:
+    """Authorize what was requested; label and mail follow."""
+    desk.approve(person(), return_id, now=now(), version=ActionForm().seen_version)
+    tell(_("Approved. The customer gets number, label and receipt by e-mail."))
+    return back(return_id)
+
+
+@bp.route("/returns/<uuid:return_id>/decline", methods=["GET", "POST"])
+@needs("returns.approve")
+def decline(return_id: UUID) -> Response:
+    """Refuse, with a reason for the reports and words for the customer."""
+    found = _found(return_id)
+    form = DeclineForm(version=str(found.page.draft.version))
+    form.offer()
+    if form.is_submitted():
+        if form.validate():
+            desk.decline(
+                person(),
+                return_id,
+                reason=form.reason.data,
+                message=form.message.data or "",
+                now=now(),
+                version=form.seen_version,
+            )
+            tell(_("Declined. The customer is told why. You can undo it on this page."), "info")
+            return back(return_id)
+        return _page("decline", found, form, status=422)
+    return _page("decline", found, form)
+
+
+@bp.post("/returns/<uuid:return_id>/decline/undo")
+@needs("returns.approve")
+def undo(return_id: UUID) -> Response:
+    """Take a refusal back; its units are taken again."""
+    desk.undo_decline(person(), return_id, now=now(), version=ActionForm().seen_version)
+    tell(_("The return is under review again."), "info")
+    return back(return_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Open:
+    """Units of a line that wait for this step."""
+
+    line: DraftLine
+    units: int
+
+
+@bp.route("/returns/<uuid:return_id>/receipt", methods=["GET", "POST"])
+@needs("returns.receive")
+def receive(return_id: UUID) -> Response:
+    """Count what came out of the parcel: fewer, other, damaged units too."""
+    found = _found(return_id)
+    waiting = [Open(line=line, units=line.authorized - line.received) for line in found.page.draft.lines]
+    waiting = [one for one in waiting if one.units > 0]
+    form = ReceiptForm(
+        version=str(found.page.draft.version), lines=[{"line_id": str(one.line.id)} for one in waiting]
+    )
+    if not form.is_submitted():
+        return _page("receive", found, form, waiting=waiting)
+    if form.validate():
+        counts = {one.line.id: one.units for one in waiting} if form.everything.data else form.counts()
+        try:
+            desk.receive(
+                person(), return_id, counts, note=_noted(form, found), now=now(), version=form.seen_version
+            )
+        except Conflict as conflict:
+            form.form_errors.append(words().conflict(conflict.code, conflict.details))
+        else:
+            tell(_("Received. The units are kept apart until they are inspected."))
+            return back(return_id)
+    return _page("receive", found, form, waiting=waiting, status=422)
+
+
+def _noted(form: ReceiptForm, found: Dossier) -> str:
+    """The note, with the damaged units in words."""
+    names = {line.id: line.name for line in found.page.draft.lines}
+    damaged = [
+        _("Damaged: %(units)s × %(name)s", units=units, name=names[line_id])
+        for line_id, units in form.damaged().items()
+        if line_id in names
+    ]
+    return "\n".join([*damaged, *([form.note.data] if form.note.data else [])])
+
+
+@bp.route("/returns/<uuid:return_id>/inspection", methods=["GET", "POST"])
+@needs("returns.inspect")
+def inspect(return_id: UUID) -> Response:
+    """Grade what arrived, accept or reject it, decide what becomes of it."""
+    found = _found(return_id)
+    waiting = [
+        Open(line=line, units=line.received - line.accepted - line.rejected)
+        for line in found.page.draft.lines
+    ]
+    waiting = [one for one in waiting if one.units > 0]
+    rows = [{"line_id": str(one.line.id), "units": one.units} for one in waiting]
+    form = InspectionForm(version=str(found.page.draft.version), lines=rows)
+    for row in form.lines:
+        row.form.offer()
+    if not form.is_submitted():
+        return _page("inspect", found, form, waiting=waiting)
+    if form.validate():
+        try:
+            desk.inspect(person(), return_id, _entries(form), now=now(), version=form.seen_version)
+        except Conflict as conflict:
+            form.form_errors.append(words().conflict(conflict.code, conflict.details))
+        else:
+            tell(_("Inspected."))
+            return back(return_id)
+    return _page("inspect", found, form, waiting=waiting, status=422)
+
+
+def _entries(form: InspectionForm) -> list[InspectionEntry]:
+    """The rows that have a grade; what becomes of a unit is what its grade proposes unless somebody chose."""
+    return [
+        InspectionEntry(
+            line_id=UUID(row.line_id.data),
+            units=row.units.data or 0,
+            grade=row.grade.data,
+            disposition=row.disposition.data or disposition_for(row.grade.data),
+            accepted=row.accepted.data == "yes",
+            note=row.note.data or "",
+        )
+        for row in form.lines
+        if row.grade.data
+    ]
+
+
+@bp.route("/returns/<uuid:return_id>/closure", methods=["GET", "POST"])
+@needs("returns.approve")
+def close(return_id: UUID) -> Response:
+    """Nothing more will come of it; units that never arrived can be returned again."""
+    found = _found(return_id)
+    form = CloseForm(version=str(found.page.draft.version))
+    form.offer()
+    if form.is_submitted():
+        if form.validate():
+            desk.close(person(), return_id, reason=form.reason.data, now=now(), version=form.seen_version)
+            tell(_("The return is closed."))
+            return back(return_id)
+        return _page("close", found, form, status=422)
+    return _page("close", found, form)
+
+
+@bp.post("/returns/<uuid:return_id>/shipment")
+@needs("returns.receive")
+def ship(return_id: UUID) -> Response:
+    """The customer says that the parcel is on its way."""
+    shipping.hand_over(person(), return_id, now=now())
+    tell(_("Marked as on its way."))
+    return back(return_id)
+
+
+@bp.post("/returns/<uuid:return_id>/cancellation")
+@needs("returns.create")
+def cancel(return_id: UUID) -> Response:
+    """Withdraw a return that is not on its way; its units can be returned again."""
+    confirmation.cancel(person(), return_id, now=now())
+    tell(_("The return is canceled."), "info")
+    return back(return_id)
+
+
+def _found(return_id: UUID) -> Dossier:
+    found = overview.dossier(person(), return_id, now=now())
+    speak(zone=found.page.merchant.zone)
+    return found
+
+
+def _page(
+    name: str, found: Dossier, form: ActionForm, *, waiting: list[Open] | None = None, status: int = 200
+) -> Response:
+    return page(
+        f"admin/steps/{name}.html",
+        found=found,
+        draft=found.page.draft,
+        shop=found.page.merchant,
+        form=form,
+        waiting=waiting or [],
+        status=status,
+    )
+
+
+def back(return_id: UUID) -> Response:
+    """To the page of the return, where it stands what became of it."""
+    return redirect_to(url_for("admin.returns.show", return_id=return_id))

@@ -1,0 +1,371 @@
+"""The forms of the admin area: one per POST. They check shape; what policy says comes back from the services."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileRequired, MultipleFileField
+from wtforms import (
+    BooleanField,
+    EmailField,
+    FieldList,
+    Form,
+    FormField,
+    HiddenField,
+    IntegerField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    SubmitField,
+    TextAreaField,
+)
+from wtforms.validators import (
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    ValidationError,
+)
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from portal.core.money import Minor, exponent, minor
+from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES, RETURN_KINDS
+from portal.web.words import gettext, words
+from portal.web.words import lazy_gettext as _l
+
+CHANNELS_OF_AGENTS = ("phone", "email", "chat", "in_person")
+"""How the customer asked; links and self-service start by themselves."""
+
+LANGUAGES = ("en", "de", "fr")
+"""Those that pages, messages and documents speak."""
+
+
+def _trimmed(value: str | None) -> str:
+    return (value or "").strip()
+
+
+def _is_mail_address(_form: Form, field: StringField) -> None:
+    name, at, domain = field.data.rpartition("@")
+    if not (name and at and "." in domain.strip(".") and " " not in field.data):
+        raise ValidationError(gettext("Enter an e-mail address, such as name@example.com"))
+
+
+class SignInForm(FlaskForm):
+    """Who somebody is. Nothing about which of the two was wrong is ever told."""
+
+    email = EmailField(
+        _l("E-mail"),
+        filters=[_trimmed],
+        validators=[InputRequired(_l("Enter your e-mail address")), Length(max=254)],
+    )
+    password = PasswordField(
+        _l("Password"), validators=[InputRequired(_l("Enter your password")), Length(max=1000)]
+    )
+    next = HiddenField()
+
+
+class SignOutForm(FlaskForm):
+    """Only the token: leaving is a POST."""
+
+
+class ActionForm(FlaskForm):
+    """A step that needs no words; ``version`` is what the page showed."""
+
+    version = HiddenField()
+
+    @property
+    def seen_version(self) -> int | None:
+        return int(self.version.data) if (self.version.data or "").isdigit() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewReturn:
+    """What an agent starts with."""
+
+    kind: str
+    channel: str
+    name: str
+    email: str
+    phone: str
+    language: str
+
+
+class NewReturnForm(FlaskForm):
+    """Type and customer are mandatory, and nothing is chosen beforehand."""
+
+    nonce = HiddenField()
+    order_id = HiddenField()
+    kind = RadioField(_l("Type of return"), validators=[InputRequired(_l("Choose the type of return"))])
+    channel = RadioField(
+        _l("How did the customer ask?"), validators=[InputRequired(_l("Choose how the customer asked"))]
+    )
+    name = StringField(
+        _l("Customer's name"),
+        filters=[_trimmed],
+        validators=[InputRequired(_l("Enter the customer's name")), Length(max=200)],
+    )
+    email = EmailField(
+        _l("Customer's e-mail"),
+        filters=[_trimmed],
+        validators=[
+            InputRequired(_l("Enter the customer's e-mail address")),
+            Length(max=254),
+            _is_mail_address,
+        ],
+    )
+    phone = StringField(_l("Customer's phone"), filters=[_trimmed], validators=[Optional(), Length(max=40)])
+    language = SelectField(_l("Language of messages to the customer"))
+
+    def offer(self) -> None:
+        """Fill in the choices, in the words of whoever looks."""
+        self.kind.choices = [(code, words().kind(code)) for code in RETURN_KINDS]
+        self.channel.choices = [(code, words().channel(code)) for code in CHANNELS_OF_AGENTS]
+        self.language.choices = [(code, words().language_name(code)) for code in LANGUAGES]
+
+    def wanted(self) -> NewReturn:
+        return NewReturn(
+            kind=self.kind.data,
+            channel=self.channel.data,
+            name=self.name.data,
+            email=self.email.data,
+            phone=self.phone.data,
+            language=self.language.data,
+        )
+
+
+class PhotosForm(FlaskForm):
+    """Photos that the customer sent by other means."""
+
+    photos = MultipleFileField(_l("Photos"), validators=[FileRequired(_l("Choose a photo first"))])
+
+
+class OrderNumberForm(FlaskForm):
+    """The order of a return: found and picked, typed, or left out."""
+
+    order_id = HiddenField()
+    order_number = StringField(
+        _l("Order number"), filters=[_trimmed], validators=[Optional(), Length(max=60)]
+    )
+
+    def picked(self) -> UUID | None:
+        """The order that was found and picked; None for one typed, or left out."""
+        try:
+            return UUID(self.order_id.data or "")
+        except ValueError:
+            return None
+
+
+class SendLinkForm(FlaskForm):
+    """What the customer reads first, what stays open to change, how long it lives, and whether it is mailed."""
+
+    note = TextAreaField(
+        _l("Note for the customer"), filters=[_trimmed], validators=[Optional(), Length(max=2000)]
+    )
+    open = SelectMultipleField(
+        _l("The customer may change"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
+    )
+    days = IntegerField(
+        _l("Days until the link expires"),
+        validators=[
+            InputRequired(_l("Enter a number of days")),
+            NumberRange(1, 365, _l("Enter a number of days from 1 to 365")),
+        ],
+    )
+    mail = BooleanField(_l("E-mail it to the customer"))
+
+    def offer(self, steps: Iterable[str]) -> None:
+        """Only what is answered can be fixed, or left open to change."""
+        self.open.choices = [(str(step), words().step(step)) for step in steps]
+
+
+class ExtendForm(FlaskForm):
+    """Days from now that a link shall live."""
+
+    days = IntegerField(
+        _l("Days from today"),
+        validators=[
+            InputRequired(_l("Enter a number of days")),
+            NumberRange(1, 365, _l("Enter a number of days from 1 to 365")),
+        ],
+    )
+
+
+class DeclineForm(ActionForm):
+    """Why a return is refused: a code for the reports and words for the customer."""
+
+    reason = SelectField(_l("Reason"), validators=[InputRequired(_l("Choose a reason"))])
+    message = TextAreaField(
+        _l("Message to the customer"),
+        filters=[_trimmed],
+        validators=[InputRequired(_l("Write what the customer shall read")), Length(max=2000)],
+    )
+
+    def offer(self) -> None:
+        self.reason.choices = [
+            ("", gettext("Choose a reason")),
+            *((code, words().decline_reason(code)) for code in DECLINE_REASONS),
+        ]
+
+
+class CloseForm(ActionForm):
+    """Why nothing more will come of a return."""
+
+    reason = RadioField(_l("Reason"), validators=[InputRequired(_l("Choose a reason"))])
+
+    def offer(self) -> None:
+        self.reason.choices = [
+            ("completed", gettext("Everything is settled")),
+            ("all_lines_rejected", gettext("Nothing was accepted")),
+            ("lost_in_transit", gettext("The parcel was lost")),
+            ("administrative", gettext("Another reason of our own")),
+        ]
+
+
+class ReasonForm(ActionForm):
+    """A step that has to be explained, to whoever reads the history."""
+
+    reason = TextAreaField(
+        _l("Reason"), filters=[_trimmed], validators=[InputRequired(_l("Write down why")), Length(max=500)]
+    )
+
+
+class ReceivedLineForm(Form):
+    """What arrived of one line."""
+
+    line_id = HiddenField(validators=[InputRequired()])
+    units = IntegerField(
+        _l("Arrived"),
+        validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter how many units arrived, from 0"))],
+    )
+    damaged = IntegerField(
+        _l("Of these damaged"),
+        validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter how many are damaged, from 0"))],
+    )
+
+    def validate_damaged(self, field: IntegerField) -> None:
+        if (field.data or 0) > (self.units.data or 0):
+            raise ValidationError(gettext("More are damaged than arrived"))
+
+
+class ReceiptForm(ActionForm):
+    """What came out of the parcel: fewer, other, or damaged units too."""
+
+    lines = FieldList(FormField(ReceivedLineForm))
+    everything = SubmitField(_l("All of it arrived"))
+    note = TextAreaField(
+        _l("What else was in the parcel, or is missing"),
+        filters=[_trimmed],
+        validators=[Optional(), Length(max=2000)],
+    )
+
+    def counts(self) -> dict[UUID, int]:
+        """line id -> units that arrived now; lines left empty are not there."""
+        return {UUID(row.line_id.data): row.units.data for row in self.lines if row.units.data}
+
+    def damaged(self) -> dict[UUID, int]:
+        return {UUID(row.line_id.data): row.damaged.data for row in self.lines if row.damaged.data}
+
+
+class InspectedLineForm(Form):
+    """What the inspection found of some units of one line."""
+
+    line_id = HiddenField(validators=[InputRequired()])
+    units = IntegerField(
+        _l("Units"), validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter a number of units from 0"))]
+    )
+    grade = SelectField(_l("Grade"), validators=[Optional()])
+    disposition = SelectField(_l("What becomes of it"), validators=[Optional()])
+    accepted = RadioField(_l("Refund these units?"), validators=[Optional()])
+    note = StringField(_l("Note"), filters=[_trimmed], validators=[Optional(), Length(max=500)])
+
+    def offer(self) -> None:
+        self.grade.choices = [
+            ("", gettext("Not inspected yet")),
+            *((code, words().grade(code)) for code in GRADES),
+        ]
+        self.disposition.choices = [
+            ("", gettext("As the grade proposes")),
+            *((code, words().disposition(code)) for code in DISPOSITIONS),
+        ]
+        self.accepted.choices = [("yes", gettext("Accept")), ("no", gettext("Reject"))]
+
+    def validate_accepted(self, field: RadioField) -> None:
+        if self.grade.data and not field.data:
+            raise ValidationError(gettext("Choose whether these units are accepted"))
+
+    def validate_units(self, field: IntegerField) -> None:
+        if self.grade.data and not field.data:
+            raise ValidationError(gettext("Enter how many units have this grade"))
+
+
+class InspectionForm(ActionForm):
+    """Rows without a grade are left for later."""
+
+    lines = FieldList(FormField(InspectedLineForm))
+
+
+class AmountField(StringField):
+    """An amount as people type it, ``12.50`` or ``12,50``; ``minor`` reads it in a currency."""
+
+    def minor(self, currency: str) -> Minor | None:
+        """Minor units, None when nothing was typed. Raises ``ValueError`` for what is no amount."""
+        text = (self.data or "").strip().replace("\u00a0", "").replace(" ", "")
+        if not text:
+            return None
+        if "," in text and "." in text:
+            thousands = "," if text.rfind(",") < text.rfind(".") else "."
+            text = text.replace(thousands, "")
+        return minor(text.replace(",", "."), currency)
+
+    def example(self, currency: str) -> str:
+        point = "." if words().language == "en" else ","
+        return (
+            f"12{point}50"
+            if exponent(currency) == 2
+            else "1250"
+            if exponent(currency) == 0
+            else f"12{point}500"
+        )
+
+
+class RefundForm(ActionForm):
+    """Money that goes back as it was worked out, with goodwill on top where somebody says why."""
+
+    expected = HiddenField()
+    """The amount that the page showed, in minor units."""
+    goodwill = AmountField(_l("Goodwill on top"), validators=[Optional(), Length(max=30)])
+    reason = TextAreaField(_l("Reason"), filters=[_trimmed], validators=[Optional(), Length(max=500)])
+
+    @property
+    def shown(self) -> Minor | None:
+        return int(self.expected.data) if (self.expected.data or "").isdigit() else None
+
+    def extra(self, currency: str) -> Minor | None:
+        """The goodwill in minor units, 0 for none; None when something is wrong, which then stands at its field."""
+        try:
+            amount = self.goodwill.minor(currency) or 0
+        except ValueError:
+            self.goodwill.errors = [
+                gettext("Enter an amount, such as %(example)s", example=self.goodwill.example(currency))
+            ]
+            return None
+        if amount < 0:
+            self.goodwill.errors = [gettext("Enter an amount that is not negative")]
+            return None
+        if amount and not self.reason.data:
+            self.reason.errors = [gettext("Write down why you grant goodwill")]
+            return None
+        return amount
+
+
+class ProofForm(FlaskForm):
+    """How a transfer was made outside of the portal."""
+
+    proof = StringField(
+        _l("Receipt or reference"),
+        filters=[_trimmed],
+        validators=[InputRequired(_l("Enter what proves the payment")), Length(max=100)],
+    )
