@@ -1,0 +1,1 @@
+"""How fast and how big the portal is: ratios of one run, never absolute promises. ``python -m bench``."""
