@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,8 @@ from portal.web.forms.returns import Problem
 from portal.web.page import gateways, now, page, redirect_to, site
 from portal.web.words import gettext as _
 from portal.web.words import words
+
+SLOT = re.compile(r"\d{4}-\d\d-\d\d [\d:-]+")
 
 bp = Blueprint("check", __name__, url_prefix="/r/<uuid:return_id>")
 
@@ -109,4 +112,6 @@ def sending_words(sending: Sending, currency: str) -> dict[str, str]:
 def slot_words(label: str) -> str:
     """A pick-up slot as it was stored (``2026-12-04 10:00-13:00``), with the day in words."""
     day, _space, hours = label.partition(" ")
-    return f"{words().day(date.fromisoformat(day), weekday=True)}, {hours.replace('-', '–')}" if hours else label
+    if not SLOT.fullmatch(label):
+        return label
+    return f"{words().day(date.fromisoformat(day), weekday=True)}, {hours.replace('-', '–')}"

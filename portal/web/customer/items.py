@@ -100,6 +100,7 @@ def _page(opened: Opened, read: Read | None = None, *, problems: tuple[Problem, 
             problems=problems,
             faulty={problem.field for problem in problems},
             counted=counted(opened),
+            told_here=request.endpoint == "customer.items.save",
         ),
     )
 

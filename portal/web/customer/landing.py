@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from portal.core.returns import BY_CUSTOMER, Step, is_done, next_step
+from portal.core.returns import BY_CUSTOMER, Step, is_done
 from portal.services import links
 from portal.web.customer.opened import PAGES, Opened, go_on, open_return
 from portal.web.page import now, page, redirect_to
@@ -20,7 +20,7 @@ def show(return_id: UUID) -> Response:
     opened = open_return(return_id)
     if not opened.is_draft:
         return redirect_to(opened.url("customer.status.show"))
-    return page("customer/landing.html", **opened.context(tasks=tasks(opened), step=next_step(opened.view.draft, opened.view.terms)))
+    return page("customer/landing.html", **opened.context(tasks=tasks(opened)))
 
 
 @bp.post("")

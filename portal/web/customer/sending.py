@@ -68,6 +68,25 @@ def choose(return_id: UUID) -> Response:
     return go_on(return_id)
 
 
+@bp.post("/saved")
+def save(return_id: UUID) -> Response:
+    """A way was ticked: saved at once where it needs nothing more, and answered with the estimate."""
+    opened = open_return(return_id)
+    if there := elsewhere(opened, Step.SENDING):
+        return there
+    offered = shipping.ways(opened.actor, return_id, gateways=gateways(), now=now())
+    way = next((way for way in offered if way.rate.id == request.form.get("rate", "")), None)
+    if way is not None and not _missing(way, "0", point="", slot="", tracking=""):
+        try:
+            shipping.choose_sending(
+                opened.actor, return_id, rate_id=way.rate.id, gateways=gateways(), now=now()
+            )
+        except Conflict as error:
+            return settled_meanwhile(error, opened)
+        opened = open_return(return_id)
+    return _page(opened, offered=offered)
+
+
 def _missing(way: Way, number: str, *, point: str, slot: str, tracking: str) -> list[Problem]:
     """What the chosen way still needs to know."""
     if way.rate.method == Method.DROPOFF_POINT and way.points and point not in {p.id for p in way.points}:
@@ -95,12 +114,15 @@ def _page(
     printed = gateways().addresses.printed(
         draft.address, language=words().language, sent_from=opened.view.merchant.country
     )
+    shown = [_shown(way, str(i), opened, typed) for i, way in enumerate(offered)]
     return page(
         "customer/sending.html",
+        fragments=("estimate",),
+        also=("thumb",),
         status=status,
         **opened.context(
             Step.SENDING,
-            ways=[_shown(way, str(i), opened, typed) for i, way in enumerate(offered)],
+            ways=sorted(shown, key=lambda way: way["is_own"]),
             chosen=chosen,
             problems=problems or [],
             told={problem.field: problem.text for problem in problems or []},
@@ -117,7 +139,7 @@ def _shown(way: Way, number: str, opened: Opened, typed: Any) -> dict[str, Any]:
     return {
         "number": number,
         "id": rate.id,
-        "name": method.name,
+        "name": _("%(way)s, express", way=method.name) if rate.service == "express" else method.name,
         "help": method.help,
         "icon": method.icon,
         "carrier": way.carrier_name if rate.method != Method.OWN_CARRIER else "",

@@ -13,7 +13,8 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.lifecycles import RETURN, IllegalStep
 from portal.core.refunds.breakdown import Breakdown
-from portal.services import confirmation, notices
+from portal.core.spans import count
+from portal.services import confirmation, notices, shipping
 from portal.services import progress as following
 from portal.services.progress import Progress
 from portal.web.customer.check import sending_words, slot_words
@@ -63,6 +64,15 @@ def mail(return_id: UUID) -> Response:
     return redirect_to(opened.url("customer.status.show"))
 
 
+@bp.post("/handover")
+def hand_over(return_id: UUID) -> Response:
+    """The customer says that the parcel is on its way. Saying it again is no error."""
+    opened = open_return(return_id)
+    shipping.hand_over(opened.actor, return_id, now=now())
+    tell(_("Thank you. We tell you when it is here."), "good")
+    return redirect_to(opened.url("customer.status.show"))
+
+
 def context(opened: Opened, found: Progress) -> dict[str, Any]:
     """What the page shows, by state; every sentence ready."""
     state, parcel = found.state, found.parcel
@@ -86,7 +96,11 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "change": change(found, amount),
         "timeline": timeline(found),
         "events": events(found),
-        "steps_next": words().next_steps(sending, found.ship_by, amount),
+        "steps_next": [
+            {"name": what, "state": "next", "when": None, "text": slot_words(when) if when else None}
+            for what, when in words().next_steps(sending, found.ship_by, amount)
+        ],
+        "sent_by_customer": state == "approved" and not waiting,
         "sending": sending_words(sending, opened.view.draft.currency) if sending else None,
         "papers": papers(found),
         "kept": kept(opened),
@@ -131,10 +145,9 @@ def kept(opened: Opened) -> str:
     order = opened.view.order
     if order is None:
         return ""
-    going: dict[UUID, int] = {line.order_line_id: line.units for line in opened.view.draft.lines if line.order_line_id}
     names = []
     for line in order.items:
-        left = line.units - going.get(line.id, 0)
+        left = line.units - count(line.canceled) - count(line.claimed)
         if left > 0:
             names.append(f"{left} × {line.name}" if left > 1 else line.name)
     return words().join(names)
