@@ -144,7 +144,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("werkzeug", "gunicorn.access", "urllib3", "PIL", "fontTools", "alembic.runtime.plugins"):
+    for noisy in ("werkzeug", "gunicorn.access", "urllib3", "PIL", "fontTools", "alembic"):
         logging.getLogger(noisy).setLevel("WARNING")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

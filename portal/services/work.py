@@ -1,37 +1,49 @@
 """Durable work: enqueued in the transaction that decided it, run by worker processes, once however they die.
 
-One intent is one workflow with one name (``refund-<id>``). A job that meets ``Unavailable`` is enqueued
-again with a growing delay, so that no thread waits; any other error stays listed until a person resumes it.
+One intent is one workflow with one name (``refund-<id>``). A job that meets ``Unavailable``, or a database
+that gives way to another process, is enqueued again with a growing delay, so that no thread waits; any
+other error stays listed until a person resumes it.
 """
 
-import fcntl
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from threading import Event
-from typing import IO
 from uuid import UUID
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from sqlalchemy.exc import OperationalError
 
+from portal import faults
+from portal.core.access import Stale
 from portal.db.base import db, transaction
+from portal.db.slots import Slots, slots
 from portal.ports import Unavailable
 
 QUEUE = "work"
+APPLICATION = "portal"
 VERSION = "1"
 """Of the workflows' shape, not of the portal: a new portal finishes what an old one left."""
 
 DELAYS = (5, 15, 60, 120, 300)
 """Seconds until the next try; the last one repeats, so nothing waits longer than that after an outage."""
 
+GRACE_SECONDS = 10
+"""A worker that is told to stop gives the work at hand this long; the rest is taken up by the next one."""
+
 Job = Callable[[UUID], None]
 log = logging.getLogger(__name__)
+
+# The library would write lines of its own form to standard error; its warnings go where all others go.
+_library_log = logging.getLogger("dbos")
+_library_log.handlers[:] = [logging.NullHandler()]
+_library_log.propagate = True
+_library_log.setLevel(logging.WARNING)
 
 
 def _url() -> str:
@@ -40,7 +52,13 @@ def _url() -> str:
 
 @cache
 def _client(url: str) -> DBOSClient:
-    client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer(), lazy=True)
+    client = DBOSClient(
+        system_database_url=url,
+        serializer=DBOSPortableJSONSerializer(),
+        application_name=APPLICATION,
+        retry_connection_errors=False,
+        lazy=True,
+    )
     _clients.append(client)
     return client
 
@@ -58,23 +76,40 @@ def disconnect() -> None:
 def migrate() -> None:
     """Create or update the tables that durable work keeps beside ours."""
     DBOS.migrate(_url())
+    _register()
 
 
-def enqueue(kind: str, subject: UUID, *, attempt: int = 1, delay: int = 0) -> None:
-    """Promise, in the caller's transaction, that ``kind`` is done for ``subject``; the same twice is one."""
+def _register(threads: int | None = None) -> None:
+    """Make the queue known; ``threads`` is how much of it one worker does at a time."""
+    _client(_url()).register_queue(
+        QUEUE,
+        worker_concurrency=threads or 4,
+        polling_interval_sec=0.1,
+        on_conflict="always_update" if threads else "never_update",
+        application_name=APPLICATION,
+    )
+
+
+def enqueue(kind: str, subject: UUID, *, run: int = 0, attempt: int = 1, delay: int = 0) -> None:
+    """Promise, in the caller's transaction, that ``kind`` is done for ``subject``; the same twice is one.
+
+    ``run`` tells a later decision about the same subject from the first: a number the first never had.
+    """
+    named = [kind, str(subject), *([f"run{run}"] if run else []), *([str(attempt)] if attempt > 1 else [])]
     _client(_url()).enqueue_in_transaction(
         db.session(),
         {
             "queue_name": QUEUE,
             "workflow_name": "perform",
-            "workflow_id": f"{kind}-{subject}" + (f"-{attempt}" if attempt > 1 else ""),
+            "workflow_id": "-".join(named),
             "app_version": VERSION,
-            "application_name": "portal",
+            "application_name": APPLICATION,
             **({"delay_seconds": delay} if delay else {}),  # type: ignore[typeddict-item]
         },
         kind,
         str(subject),
         attempt,
+        run,
     )
 
 
@@ -92,16 +127,26 @@ class Item:
     subject: str
     attempt: int
     status: str
-    """ENQUEUED, DELAYED, PENDING, SUCCESS, ERROR, CANCELLED"""
+    """ENQUEUED, DELAYED, PENDING, SUCCESS, ERROR, CANCELLED, MAX_RECOVERY_ATTEMPTS_EXCEEDED"""
     error: str
     updated_at: datetime
+    due_at: datetime | None
+    """When the next try begins, of work that is DELAYED."""
 
 
-def listing(
-    *, statuses: tuple[str, ...] = ("ERROR", "DELAYED", "ENQUEUED", "PENDING"), limit: int = 100
-) -> list[Item]:
+class SlotLost(RuntimeError):
+    """A worker was cut off from its database so long that another took its place; it must start anew."""
+
+
+FAILED = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+OPEN = ("DELAYED", "ENQUEUED", "PENDING")
+
+
+def listing(*, statuses: tuple[str, ...] = (*FAILED, *OPEN), limit: int = 100) -> list[Item]:
     """Work in those states, newest first."""
-    found = _client(_url()).list_workflows(status=list(statuses), limit=limit, sort_desc=True)
+    found = _client(_url()).list_workflows(
+        status=list(statuses), limit=limit, sort_desc=True, queue_name=QUEUE
+    )
     items = []
     for workflow in found:
         kind, subject, attempt = (workflow.input["args"] if workflow.input else ("", "", 1))[:3]
@@ -111,22 +156,32 @@ def listing(
                 kind=str(kind),
                 subject=str(subject),
                 attempt=int(attempt),
-                status=workflow.status,
+                status=str(workflow.status),
                 error=str(workflow.error or ""),
-                updated_at=datetime.fromtimestamp((workflow.updated_at or 0) / 1000, UTC),
+                updated_at=_moment(workflow.updated_at or 0),
+                due_at=_moment(due) if (due := workflow.delay_until_epoch_ms) else None,
             )
         )
     return items
 
 
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
 def resume(item_id: str) -> None:
-    """Run a piece of work again that failed for good."""
+    """Run a piece of work now: one that failed for good, or one that waits for its next try."""
     _client(_url()).resume_workflow(item_id, queue_name=QUEUE)
 
 
 def busy() -> bool:
     """Whether anything is running, or is due now."""
-    return bool(_client(_url()).list_workflows(status=["ENQUEUED", "PENDING"], limit=1))
+    client = _client(_url())
+    if client.list_workflows(status=["ENQUEUED", "PENDING"], limit=1, load_input=False, load_output=False):
+        return True
+    waiting = client.list_workflows(status=["DELAYED"], limit=1000, load_input=False, load_output=False)
+    now = time.time() * 1000
+    return any((workflow.delay_until_epoch_ms or 0) <= now for workflow in waiting)
 
 
 def run(
@@ -143,22 +198,43 @@ def run(
     """Work until ``stop`` is set, or with ``drain`` until nothing is due. ``context`` opens an app context.
 
     Any number of processes may run this. Each holds a numbered slot; what a killed one left undone is
-    taken up by whoever next holds its slot, and that may be another that is still alive.
+    taken up by whoever next holds its slot, or by any that is alive. Raises ``SlotLost``.
     """
-    with _slot(data_dir) as slot, context():
-        _launch(jobs, context=context, executor=f"worker-{slot}", threads=threads)
-        ticked = 0.0
+    with context(), slots(data_dir) as held:
+        own = held.take_any()
+        _launch(jobs, context=context, executor=_executor(own), threads=None if drain else threads, stop=stop)
+        _adopt(held)
+        looked = 0.0
         try:
             while not stop.is_set():
-                if tick is not None and time.monotonic() - ticked >= tick_seconds:
-                    tick()
-                    _adopt(data_dir, slot)
-                    ticked = time.monotonic()
+                if time.monotonic() - looked >= tick_seconds:
+                    _look_after(held, own, tick)
+                    looked = time.monotonic()
                 if drain and not busy():
                     return
                 stop.wait(0.05 if drain else 0.5)
         finally:
-            DBOS.destroy(workflow_completion_timeout_sec=10)
+            DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0 if drain else GRACE_SECONDS)
+
+
+def _executor(slot: int) -> str:
+    return f"worker-{slot}"
+
+
+def _look_after(held: Slots, own: int, tick: Callable[[], None] | None) -> None:
+    """What a worker does beside its queue. A database that is away is no reason to die."""
+    try:
+        if not held.still(own):
+            raise SlotLost(f"slot {own} is another worker's by now")
+        _adopt(held)
+        if tick is not None:
+            tick()
+    except SlotLost:
+        raise
+    except Exception:
+        log.exception("looking after things failed, and is tried again")
+    finally:
+        db.session.remove()  # an open read would keep what was written since from being cleaned up
 
 
 def _launch(
@@ -166,73 +242,65 @@ def _launch(
     *,
     context: Callable[[], AbstractContextManager[object]],
     executor: str,
-    threads: int,
+    threads: int | None,
+    stop: Event,
 ) -> None:
     config: DBOSConfig = {
-        "name": "portal",
+        "name": APPLICATION,
         "system_database_url": _url(),
         "application_version": VERSION,
         "executor_id": executor,
         "serializer": DBOSPortableJSONSerializer(),
         "log_level": "WARNING",
         "run_migrations": False,
+        "notification_listener_polling_interval_sec": 1.0 if threads else 0.05,
     }
-    DBOS.destroy()
+    _register(threads)
+    DBOS.destroy(destroy_registry=True)
     DBOS(config=config)
 
     @DBOS.workflow(name="perform")
-    def perform(kind: str, subject: str, attempt: int) -> str:
+    def perform(kind: str, subject: str, attempt: int, run: int = 0) -> str:
         with context():
+            faults.point("after_claim")
             try:
                 jobs[kind](UUID(subject))
-            except Unavailable as problem:
+            except (Unavailable, OperationalError, Stale) as problem:
                 delay = delay_after(attempt)
-                log.warning("%s waits %s s for another try: %s", kind, delay, problem)
-                with transaction():
-                    enqueue(kind, UUID(subject), attempt=attempt + 1, delay=delay)
-                return f"unavailable: {problem}"
+                said = str(problem.orig) if isinstance(problem, OperationalError) else str(problem)
+                log.warning("%s waits %s s for another try: %s", kind, delay, said)
+                _again(kind, UUID(subject), run=run, attempt=attempt + 1, delay=delay, stop=stop)
+                return f"unavailable: {said}"
             finally:
                 db.session.remove()
         return "done"
 
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=threads, polling_interval_sec=0.2)
 
 
-@contextmanager
-def _slot(data_dir: Path) -> Iterator[int]:
-    """The lowest number no living worker holds; a lock that the system lets go of when the process dies."""
-    for number in range(1000):
-        handle = _lock(data_dir, number)
-        if handle is not None:
-            try:
-                yield number
-            finally:
-                handle.close()
+def _again(kind: str, subject: UUID, *, run: int, attempt: int, delay: int, stop: Event) -> None:
+    """Promise another try; while the database is away there is nothing to do but wait for it."""
+    while True:
+        try:
+            db.session.rollback()
+            with transaction():
+                enqueue(kind, subject, run=run, attempt=attempt, delay=delay)
             return
-    raise RuntimeError("a thousand workers are enough")
+        except OperationalError:
+            if stop.wait(2):
+                raise
 
 
-def _lock(data_dir: Path, number: int) -> IO[str] | None:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    handle = (data_dir / f"worker-{number}.lock").open("w")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        return None
-    os.set_inheritable(handle.fileno(), False)
-    return handle
-
-
-def _adopt(data_dir: Path, own: int) -> None:
+def _adopt(held: Slots) -> None:
     """Take up the work of slots whose process died and was not started again."""
-    for path in sorted(data_dir.glob("worker-*.lock")):
-        number = int(path.stem.removeprefix("worker-"))
-        handle = None if number == own else _lock(data_dir, number)
-        if handle is None:
+    running = _client(_url()).list_workflows(
+        status=["PENDING"], load_input=False, load_output=False, limit=1000
+    )
+    for executor in sorted({workflow.executor_id or "" for workflow in running}):
+        number = executor.removeprefix("worker-")
+        if not number.isdecimal() or held.has(int(number)) or not held.take(int(number)):
             continue
         try:
-            DBOS._recover_pending_workflows([f"worker-{number}"])
+            DBOS._recover_pending_workflows([executor])
         finally:
-            handle.close()
+            held.free(int(number))
