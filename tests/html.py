@@ -134,7 +134,7 @@ def name_of(node: Node) -> str:
 
 def _form_faults(form: Node) -> Iterator[str]:
     method = form.get("method", "get").lower()
-    if method not in ("get", "post"):
+    if method not in ("get", "post", "dialog"):
         yield f"<form method={method!r}>: a form can only get and post"
     if method == "post":
         if not form.get("action"):
