@@ -13,8 +13,10 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from portal.core.access import Stale
 from portal.core.lifecycles import Lifecycle
 
 naming = {
@@ -99,6 +101,7 @@ def transaction() -> Iterator[Session]:
 
     On SQLite the write lock is taken at once, so that a transaction that reads first and writes then
     can never meet a newer snapshot. An open read is ended first; unsaved changes outside are an error.
+    Raises ``Stale`` where PostgreSQL ended it in favor of another; the same again will do.
     """
     session = db.session()
     if session.in_transaction():
@@ -109,9 +112,18 @@ def transaction() -> Iterator[Session]:
     try:
         yield session
         session.commit()
+    except OperationalError as problem:
+        session.rollback()
+        if getattr(problem.orig, "sqlstate", None) in GAVE_WAY:
+            raise Stale from problem
+        raise
     except BaseException:
         session.rollback()
         raise
+
+
+GAVE_WAY = frozenset({"40001", "40P01"})
+"""How PostgreSQL says that a transaction was given up for another: serialization, deadlock."""
 
 
 def dialect() -> str:

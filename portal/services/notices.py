@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal import faults
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.links import Site, url
 from portal.core.returns import BY_CUSTOMER, Draft, steps_left
@@ -95,8 +96,10 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
         references=f"<{row.id}@returns>",
         attachments=_attachments(mail, row),
     )
+    db.session.commit()  # nothing is read while the mail server is waited for
     try:
         gateways.mailer.send(message)
+        faults.point("after_smtp_250")
     except Declined as problem:
         _record(mail_id, "failed", now, kept, error=str(problem))
         return

@@ -1,7 +1,8 @@
 """What has been given back, counted where the database can refuse more: line, tax label, tender, order's share.
 
 Every counter is changed by a guarded statement; the checks of the tables are the last word. Amounts are
-taken when a refund is proposed and given back when it fails or is canceled (money.md 11 and 13).
+taken when a refund is proposed and given back when it fails or is canceled (money.md 11 and 13). Rows are
+touched in one order by everybody (lines, taxes, shares, payments, each by its id), so that none wait in a ring.
 """
 
 from collections.abc import Iterable, Sequence
@@ -67,12 +68,12 @@ def _lines(lines: Iterable[LineRefund], sign: int) -> None:
 def _payments(shares: Iterable[Share], order_id: UUID, sign: int) -> None:
     amounts = [{"row": s.origin_id, "more": sign * s.amount} for s in shares if s.origin_id and s.amount]
     payment, part = Payment.__table__, OrderPayment.__table__
-    _add(sa.update(payment).where(payment.c.id == sa.bindparam("row")), payment, amounts)
     _add(
         sa.update(part).where(part.c.payment_id == sa.bindparam("row"), part.c.order_id == order_id),
         part,
         amounts,
     )
+    _add(sa.update(payment).where(payment.c.id == sa.bindparam("row")), payment, amounts)
 
 
 def _add(statement: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:
@@ -80,7 +81,8 @@ def _add(statement: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     done = db.session.connection().execute(
-        statement.values(refunded_minor=table.c.refunded_minor + sa.bindparam("more")), list(rows)
+        statement.values(refunded_minor=table.c.refunded_minor + sa.bindparam("more")),
+        sorted(rows, key=lambda row: (row["row"], row.get("tax", ""))),
     )
     if done.rowcount != len(rows):
         raise Conflict("changed_meanwhile")
