@@ -43,7 +43,7 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.entry.new": _("New return"),
         "admin.orders.index": _("Orders"),
         "admin.refunds.index": _("Refunds"),
-        "admin.work.index": _("Background work"),
+        "admin.work.index": _("Work"),
     }
     entries = [
         NavEntry(name=names[endpoint], icon=icon, url=url_for(endpoint), current=_is_current(endpoint))

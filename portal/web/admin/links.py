@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, current_app, request, url_for
+from flask import Blueprint, current_app, g, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
@@ -18,6 +18,8 @@ from portal.web.admin.prepare import draft_of
 from portal.web.forms.admin import ExtendForm, SendLinkForm
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
+from portal.web.words import speak
+from portal.words import Words
 
 bp = Blueprint("links", __name__)
 
@@ -125,6 +127,7 @@ def _show(found: Dossier, link: LinkFacts, form: ExtendForm, *, status: int = 20
 def paper(return_id: UUID, link_id: UUID) -> Response:
     """One sheet for the customer: what it is, the address in letters, and the code."""
     found, link = _link(return_id, link_id)
+    g.words = Words(found.page.draft.language, found.page.merchant.zone)
     url = links.shown_url(person(), link.id, site=_site()) or ""
     return page(
         "admin/links/paper.html",
@@ -173,6 +176,7 @@ def reissue(return_id: UUID, link_id: UUID) -> Response:
 def _link(return_id: UUID, link_id: UUID) -> tuple[Dossier, LinkFacts]:
     """The link of that return. Raises ``NotFound`` for another return's."""
     found = overview.dossier(person(), return_id, now=now())
+    speak(zone=found.page.merchant.zone)
     for link in found.links:
         if link.id == link_id:
             return found, link

@@ -14,6 +14,7 @@ from portal.services.shipping import Way
 from portal.web.actor import needs, person
 from portal.web.admin import drafts
 from portal.web.admin.prepare import draft_of
+from portal.web.admin.returns import payers
 from portal.web.forms.returns import AddressForm, Problem, address_form
 from portal.web.page import now, page, redirect_to
 from portal.web.words import gettext as _
@@ -112,6 +113,7 @@ def _sending_page(found: Page, *, problems: tuple[Problem, ...] = (), status: in
         draft=found.draft,
         shop=found.merchant,
         ways=offered,
+        pays=payers(),
         own_carrier=Method.OWN_CARRIER,
         chosen=drafts.chosen_rate(found, request.form),
         asked=request.form,

@@ -26,7 +26,7 @@ from portal.web.forms.returns import (
 )
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
-from portal.web.words import words
+from portal.web.words import speak, words
 
 bp = Blueprint("prepare", __name__)
 
@@ -253,6 +253,7 @@ def confirm(return_id: UUID) -> Response:
 def draft_of(return_id: UUID) -> Page:
     """The page of a draft; a return that is confirmed meanwhile is a conflict."""
     found = returns.page(person(), return_id, now=now())
+    speak(zone=found.merchant.zone)
     if found.draft.state != "draft":
         raise Conflict("not_a_draft", state=found.draft.state)
     return found

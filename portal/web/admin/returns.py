@@ -62,10 +62,8 @@ def _columns() -> tuple[Column, ...]:
         Column(name=_("State")),
         Column(name=_("Customer")),
         Column(name=_("Items")),
-        Column(name=_("Order")),
         Column(name=_("Refund"), number=True),
         Column(name=_("Shop")),
-        Column(name=_("Started")),
     )
 
 
@@ -112,6 +110,7 @@ def show(return_id: UUID) -> AnyResponse:
         refunds=dossiers.refunds(found, actor),
         parcels=found.parcels,
         documents=found.documents,
+        pays=payers(),
         links=[(link, link.standing(now())) for link in found.links if link.purpose == "finish"],
         mails=found.mails,
         history=dossiers.history(found),
@@ -120,6 +119,15 @@ def show(return_id: UUID) -> AnyResponse:
         sees_links=actor.may("links.manage", draft.merchant_id),
         may_create=actor.may("returns.create", draft.merchant_id),
     )
+
+
+def payers() -> dict[str, str]:
+    """Who bears the postage, said to colleagues."""
+    return {
+        "merchant": _("The shop pays the postage"),
+        "customer": _("The customer pays the carrier"),
+        "deduct": _("The postage is taken off the refund"),
+    }
 
 
 def _due(found: Dossier) -> Breakdown | None:

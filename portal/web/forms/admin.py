@@ -103,12 +103,12 @@ class NewReturnForm(FlaskForm):
         _l("How did the customer ask?"), validators=[InputRequired(_l("Choose how the customer asked"))]
     )
     name = StringField(
-        _l("Customer's name"),
+        _l("Name"),
         filters=[_trimmed],
         validators=[InputRequired(_l("Enter the customer's name")), Length(max=200)],
     )
     email = EmailField(
-        _l("Customer's e-mail"),
+        _l("E-mail"),
         filters=[_trimmed],
         validators=[
             InputRequired(_l("Enter the customer's e-mail address")),
@@ -116,8 +116,8 @@ class NewReturnForm(FlaskForm):
             _is_mail_address,
         ],
     )
-    phone = StringField(_l("Customer's phone"), filters=[_trimmed], validators=[Optional(), Length(max=40)])
-    language = SelectField(_l("Language of messages to the customer"))
+    phone = StringField(_l("Phone"), filters=[_trimmed], validators=[Optional(), Length(max=40)])
+    language = SelectField(_l("Language of messages"))
 
     def offer(self) -> None:
         """Fill in the choices, in the words of whoever looks."""
