@@ -22,7 +22,8 @@ from portal.core.money import Minor, allocate, exponent, major
 from portal.core.spans import Span
 
 MOST_UNITS = 2**31 - 1
-MOST_MINOR = 2**62
+MOST_MINOR = 10**15
+"""Of one order: ten trillion in most currencies. What is beyond is a fault of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +188,8 @@ def paid(order: IncomingOrder) -> PaidOrder | tuple[str, ...]:
     if not reading.reasons and order.discount:
         lines = _spread(reading.exact(order.discount, "discount"), lines, order.prices_include_tax, reading)
     payments = [_payment(payment, sum(line.paid for line in lines), reading) for payment in order.payments]
+    if max(sum(line.goods + line.tax for line in lines), sum(one.captured for one in payments)) > MOST_MINOR:
+        reading.reasons.append("its amounts are too large")
     if reading.reasons:
         return tuple(dict.fromkeys(reading.reasons))
     return _record(order, currency, lines, payments, reading)
@@ -219,9 +222,6 @@ def _line(line: IncomingLine, number: int, tax_inside: bool, reading: _Reading) 
     if len(reading.reasons) > before:
         return None
     goods = reading.rounded(line.unit_price * units if line.goods is None else line.goods)
-    if goods > MOST_MINOR:
-        reading.reasons.append(f"line {line.external_id}: {line.unit_price} x {units} is too much")
-        return None
     discount = reading.exact(line.discount, f"line {line.external_id}") if line.discount else 0
     if not 0 <= discount <= goods:
         reading.reasons.append(

@@ -36,6 +36,7 @@ TAXES: Any = OrderLineTax.__table__
 PAYMENTS: Any = Payment.__table__
 SHARES: Any = OrderPayment.__table__
 OUTSIDE: Any = OutsideRefund.__table__
+ADJUSTMENTS: Any = Adjustment.__table__
 
 
 def known(merchant_id: UUID, source: str, external_ids: Sequence[str]) -> dict[str, tuple[UUID, str]]:
@@ -327,8 +328,13 @@ def insert_adjustments(
     merchant_id: UUID, source: str, adjustments: Sequence[tuple[IncomingAdjustment, Minor]]
 ) -> int:
     """Rows that are no orders, each once; how many were new."""
-    if not adjustments:
-        return 0
+    ids = [one.external_id[:100] for one, _ in adjustments]
+    found = sa.select(ADJUSTMENTS.c.external_id).where(
+        ADJUSTMENTS.c.merchant_id == merchant_id,
+        ADJUSTMENTS.c.source == source,
+        ADJUSTMENTS.c.external_id.in_(ids),
+    )
+    here = set(db.session.scalars(found))
     rows = [
         {
             "id": uuid7(),
@@ -344,8 +350,11 @@ def insert_adjustments(
             "text": one.text[:300],
         }
         for one, amount in adjustments
+        if one.external_id[:100] not in here
     ]
-    return int(db.session.connection().execute(insert_ignore(Adjustment.__table__), rows).rowcount)
+    if rows:
+        db.session.connection().execute(insert_ignore(ADJUSTMENTS), rows)
+    return len(rows)
 
 
 def stored(order_id: UUID) -> PaidOrder:

@@ -145,9 +145,10 @@ def _write_orders(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrd
     try:
         with transaction():
             done = _write(target, orders)
-    except (IntegrityError, DataError) as error:
+    except (IntegrityError, DataError, UnicodeEncodeError) as error:
         if len(orders) == 1:
-            target.refuse(_fault(orders[0][0], f"the database refuses it: {error.orig}"))
+            said = getattr(error, "orig", error)
+            target.refuse(_fault(orders[0][0], f"the database refuses it: {said}"))
             return
         for order in orders:
             _write_orders(target, [order])

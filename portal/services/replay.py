@@ -5,7 +5,7 @@ Goods and money moved when they happened: the returns are closed, their transfer
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -453,3 +453,39 @@ def _settle(run: _Run, refund_id: UUID, owed: Breakdown, at: datetime) -> None:
             payout_id=payout_id,
             now=at,
         )
+
+
+def postage(merchant_id: UUID, outcomes: Iterable[Outcome]) -> Iterator[tuple[Outcome, str]]:
+    """Which of these claims for carriage fit what their customer paid for it before: a cap of its own.
+
+    In the order of time: ``within`` (whole, and it uses the cap up), ``over``, or ``no_customer``.
+    """
+    given: dict[tuple[str, str], Minor] = {}
+    for outcome in sorted(outcomes, key=lambda one: (one.row.at, one.row.number, one.row.row)):
+        row = outcome.row
+        if not row.customer_ref:
+            yield outcome, "no_customer"
+            continue
+        key = row.customer_ref, row.sku
+        if given.get(key, 0) + outcome.claimed > _carriage_paid(merchant_id, row):
+            yield outcome, "over"
+            continue
+        given[key] = given.get(key, 0) + outcome.claimed
+        yield outcome, "within"
+
+
+def _carriage_paid(merchant_id: UUID, row: IncomingCancellation) -> Minor:
+    line: Any = orders.OrderLine.__table__
+    order: Any = orders.Order.__table__
+    paid = (
+        sa.select(sa.func.sum(line.c.paid_minor))
+        .join(order, order.c.id == line.c.order_id)
+        .where(
+            order.c.merchant_id == merchant_id,
+            order.c.customer_ref == row.customer_ref,
+            order.c.placed_at <= row.at,
+            line.c.sku == row.sku,
+            line.c.kind == "shipping",
+        )
+    )
+    return int(db.session.scalar(paid) or 0)

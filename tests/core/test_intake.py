@@ -156,6 +156,7 @@ def test_a_free_line_costs_nothing_and_breaks_nothing() -> None:
         (an_order(a_line(kind="mystery")), "line 1: its kind 'mystery' is unknown"),
         (an_order(state="lost"), "its state 'lost' is unknown"),
         (replace(an_order(), lines=()), "it has no lines"),
+        (an_order(a_line(units=10**9, unit_price=D(10**6))), "its amounts are too large"),
         (an_order(placed_at=datetime(2026, 3, 1)), "its date has no time zone"),  # noqa: DTZ001
         (
             an_order(payments=(IncomingPayment(reference="p", tender="shells", captured=D(1)),)),
