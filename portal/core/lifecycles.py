@@ -56,7 +56,7 @@ RETURN = Lifecycle(
             "cancel": "canceled",
             "expire": "expired",
         },
-        "in_transit": {"receive_some": "partially_received", "receive": "received"},
+        "in_transit": {"receive_some": "partially_received", "receive": "received", "close": "closed"},
         "partially_received": {
             "receive_some": "partially_received",
             "receive": "received",
@@ -91,8 +91,14 @@ PAYOUT = Lifecycle(
     start="planned",
     steps={
         "planned": {"submit": "submitting", "cancel": "canceled"},
-        "submitting": {"lose": "unknown", "accept": "pending", "succeed": "succeeded", "fail": "failed"},
-        "unknown": {"submit": "submitting", "accept": "pending", "succeed": "succeeded", "fail": "failed"},
+        "submitting": {
+            "lose": "unknown",
+            "accept": "pending",
+            "ask": "requires_action",
+            "succeed": "succeeded",
+            "fail": "failed",
+        },
+        "unknown": {"submit": "submitting"},
         "pending": {"succeed": "succeeded", "fail": "failed", "ask": "requires_action"},
         "requires_action": {"succeed": "succeeded", "fail": "failed"},
         "succeeded": {"fail": "failed"},

@@ -195,9 +195,10 @@ def _payments(problems: list[str]) -> int:
             problems.append(
                 f"payment {payment.reference}: {payment.refunded_minor} of {payment.captured_minor}"
             )
-        if shares.get(payment.id, 0) != payment.refunded_minor:
+        told = shares.get(payment.id, 0)
+        if told != payment.refunded_minor:
             problems.append(
-                f"payment {payment.reference}: {payment.refunded_minor} refunded, its orders say {shares.get(payment.id, 0)}"
+                f"payment {payment.reference}: {payment.refunded_minor} refunded, its orders say {told}"
             )
     return looked_at
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from portal.core import numbers
 from portal.core.access import Actor, Conflict
 from portal.core.facts import OrderFacts
-from portal.core.lifecycles import RETURN
+from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.links import STATUS, Site
 from portal.core.policy.verdict import REVIEW, Refused, to_json
 from portal.core.refunds import breakdown
@@ -57,7 +57,8 @@ def _confirm(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str
     if row.state != "draft":
         return row.state
     page = read(row, now=now, lock=True)
-    left = [step for step in steps_left(page.draft, page.terms, steps=BY_CUSTOMER) if step != Step.CONFIRM]
+    needed = (Step.CUSTOMER, *BY_CUSTOMER)
+    left = [step for step in steps_left(page.draft, page.terms, steps=needed) if step != Step.CONFIRM]
     if left:
         raise Conflict("steps_left", steps=[step.value for step in left])
     _objections(page)
@@ -252,15 +253,17 @@ def void_parcels(return_id: UUID) -> None:
     """Parcels that were not handed over are void; the carrier is told by durable work."""
     shipment = shipments.Shipment
     open_ones = db.session.scalars(
-        sa.select(shipment).where(
+        sa.select(shipment)
+        .where(
             shipment.return_id == return_id,
-            shipment.state.in_(("label_pending", "label_created", "pre_transit", "exception")),
+            shipment.state.in_([state for state in SHIPMENT.states if SHIPMENT.can(state, "void")]),
         )
+        .with_for_update()
     ).all()
     for parcel in open_ones:
         if parcel.tracking_number:
             work.enqueue("void", parcel.id)
-        parcel.state = "canceled"
+        parcel.state = SHIPMENT.after(parcel.state, "void")
 
 
 def _record(actor: Actor, row: Return, what: str, now: datetime, **details: object) -> None:

@@ -11,15 +11,24 @@ from portal.core.access import Actor, Conflict, NotFound, Stale
 from portal.core.inventory import StockEvent, movements_for
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES
-from portal.core.returns import DraftLine
 from portal.core.spans import lowest, merge, without
 from portal.db import history, merchants, orders, returns, shipments
 from portal.db.base import db, transaction, uuid7
 from portal.db.orders import OrderLine
 from portal.db.returns import Inspection, Return, ReturnLine
 from portal.services import notices, scope, stock
-from portal.services.confirmation import approve_parcel, release, take, void_parcels
+from portal.services.closing import close_if_settled, close_now, has_open_refund
+from portal.services.confirmation import approve_parcel, release, take
 from portal.services.shipping import ship_by
+
+CLOSED_REASONS = (
+    "completed",
+    "returnless",
+    "all_lines_rejected",
+    "lost_in_transit",
+    "merged",
+    "administrative",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,60 +130,94 @@ def receive(
 ) -> None:
     """So many units of each line arrived, on top of what arrived before; they are kept apart until inspected.
 
-    Raises ``Conflict``: ``nothing_counted``, ``more_than_authorized`` with line and maximum.
+    Raises ``Conflict``: ``nothing_counted``, ``more_than_authorized`` with line and maximum, ``all_received``.
     """
     with transaction():
         row = _row(actor, return_id, "returns.receive", version)
-        lines = {line.id: line for line in returns.lines_of(row.id)}
-        if not any(counts.values()):
-            raise Conflict("nothing_counted")
-        for line_id, units in counts.items():
-            line = lines.get(line_id)
-            if line is None:
-                raise NotFound
-            left = line.authorized_units - line.received_units
-            if not 0 <= units <= left:
-                raise Conflict("more_than_authorized", line=str(line_id), name=line.name, maximum=left)
-        everything = all(
-            line.received_units + counts.get(line.id, 0) == line.authorized_units for line in lines.values()
-        )
-        step = "receive" if everything else "receive_some"
         if row.state == "received":
             raise Conflict("all_received")
-        row.state = RETURN.after(row.state, step)
+        RETURN.after(row.state, "receive")
+        lines = {line.id: line for line in returns.lines_of(row.id)}
+        arrived = _counted(lines, counts)
+        for line, units in arrived:
+            line.received_units += units
+        everything = all(line.received_units == line.authorized_units for line in lines.values())
+        row.state = RETURN.after(row.state, "receive" if everything else "receive_some")
         row.received_at, row.version = now, row.version + 1
-        for line_id, units in counts.items():
-            if units:
-                _arrived(row, lines[line_id], units, now)
-        _parcel_arrived(row.id)
         db.session.flush()
+        _mark_back([line for line, _ in arrived])
+        _to_quarantine(row, arrived, now)
+        _parcel_arrived(row.id)
         notices.queue("received", returns.draft(row), now=now)
-        told = {lines[line_id].name: units for line_id, units in counts.items() if units}
-        _tell(actor, f"return.{row.state}", row, now, counts=told, note=note.strip())
+        told = {line.name: units for line, units in arrived}
+        _tell(actor, f"return.{row.state}", row, now, counts=told, note=note.strip(),
+              units=sum(told.values()))  # fmt: skip
 
 
-def _arrived(row: Return, line: ReturnLine, units: int, now: datetime) -> None:
-    """Count the units, mark their positions as back, and put them into quarantine."""
-    line.received_units += units
+def _counted(lines: Mapping[UUID, ReturnLine], counts: Mapping[UUID, int]) -> list[tuple[ReturnLine, int]]:
+    """The lines of which something arrived, with how many; each judged against what is still expected."""
+    if not any(counts.values()):
+        raise Conflict("nothing_counted")
+    arrived = []
+    for line_id, units in counts.items():
+        line = lines.get(line_id)
+        if line is None:
+            raise NotFound
+        left = line.authorized_units - line.received_units
+        if not 0 <= units <= left:
+            raise Conflict("more_than_authorized", line=str(line_id), name=line.name, maximum=left)
+        if units:
+            arrived.append((line, units))
+    return arrived
+
+
+def _mark_back(lines: Sequence[ReturnLine]) -> None:
+    """Note on the order's lines which positions are back: two statements, however many lines."""
+    held = {line.order_line_id: line for line in lines if line.order_line_id is not None}
+    if not held:
+        return
+    table = OrderLine.__table__
+    known = db.session.execute(
+        sa.select(table.c.id, table.c.returned_spans)
+        .where(table.c.id.in_(held))
+        .order_by(table.c.id)
+        .with_for_update()
+    )
+    rows = []
+    for bought in known:
+        line, before = held[bought.id], orders.spans(bought.returned_spans)
+        back = lowest(orders.spans(line.spans), line.received_units)
+        spans = merge((*before, *without(back, before)))
+        rows.append({"row": bought.id, "back": [list(span) for span in spans]})
+    db.session.connection().execute(
+        sa.update(table).where(table.c.id == sa.bindparam("row")).values(returned_spans=sa.bindparam("back")),
+        rows,
+    )
+
+
+def _to_quarantine(row: Return, arrived: Sequence[tuple[ReturnLine, int]], now: datetime) -> None:
     stock.move(
-        movements_for(StockEvent(kind="received", sku=line.sku or line.name, units=units)),
+        [
+            (line.id, movement)
+            for line, units in arrived
+            for movement in movements_for(StockEvent(kind="received", sku=_sku(line), units=units))
+        ],
         merchant_id=row.merchant_id,
         why="return_received",
-        return_line_id=line.id,
         now=now,
     )
-    if line.order_line_id is not None:
-        mine = [(first, end) for first, end in line.spans]
-        back = lowest(mine, line.received_units)
-        bought = db.session.get(OrderLine, line.order_line_id, populate_existing=True, with_for_update=True)
-        if bought is not None:
-            known = [(first, end) for first, end in bought.returned_spans]
-            bought.returned_spans = [list(span) for span in merge([*known, *without(back, known)])]
+
+
+def _sku(line: ReturnLine) -> str:
+    """What stock knows the line by; a product that was typed in may have nothing but its name."""
+    return (line.sku or line.name)[:100]
 
 
 def _parcel_arrived(return_id: UUID) -> None:
     shipment = shipments.Shipment
-    for parcel in db.session.scalars(sa.select(shipment).where(shipment.return_id == return_id)):
+    for parcel in db.session.scalars(
+        sa.select(shipment).where(shipment.return_id == return_id).with_for_update()
+    ):
         if SHIPMENT.can(parcel.state, "deliver"):
             parcel.state = SHIPMENT.after(parcel.state, "deliver")
 
@@ -194,26 +237,31 @@ def inspect(
     """
     with transaction():
         row = _row(actor, return_id, "returns.inspect", version)
+        inspected = RETURN.after(row.state, "inspect")
         lines = {line.id: line for line in returns.lines_of(row.id)}
         entries = [entry for entry in entries if entry.units]
         if not entries:
             raise Conflict("nothing_counted")
         for entry in entries:
-            _judge_entry(lines, entry)
-            _inspected(row, lines[entry.line_id], entry, actor, now)
+            line = _judge_entry(lines, entry)
+            if entry.accepted:
+                line.accepted_units += entry.units
+            else:
+                line.rejected_units += entry.units
         done = all(
             line.accepted_units + line.rejected_units == line.received_units for line in lines.values()
         )
-        if done:
-            row.state = RETURN.after(row.state, "inspect")
-        elif row.state not in ("received", "partially_received"):
-            RETURN.after(row.state, "inspect")
+        row.state = inspected if done else row.state
         row.version += 1
+        db.session.flush()
+        _note_inspections(row, entries, actor, now)
+        _leave_quarantine(row, [(lines[entry.line_id], entry) for entry in entries], now)
         _tell(actor, "return.inspected" if done else "return.line.inspected", row, now,
               units=sum(entry.units for entry in entries))  # fmt: skip
+        close_if_settled(row, now=now)
 
 
-def _judge_entry(lines: Mapping[UUID, ReturnLine], entry: InspectionEntry) -> None:
+def _judge_entry(lines: Mapping[UUID, ReturnLine], entry: InspectionEntry) -> ReturnLine:
     line = lines.get(entry.line_id)
     if line is None:
         raise NotFound
@@ -224,35 +272,43 @@ def _judge_entry(lines: Mapping[UUID, ReturnLine], entry: InspectionEntry) -> No
         raise Conflict("unknown_grade", grade=entry.grade)
     if entry.disposition not in DISPOSITIONS:
         raise Conflict("unknown_disposition", disposition=entry.disposition)
+    return line
 
 
-def _inspected(row: Return, line: ReturnLine, entry: InspectionEntry, actor: Actor, now: datetime) -> None:
-    if entry.accepted:
-        line.accepted_units += entry.units
-    else:
-        line.rejected_units += entry.units
-    db.session.add(
-        Inspection(
-            id=uuid7(),
-            merchant_id=row.merchant_id,
-            return_line_id=line.id,
-            units=entry.units,
-            grade=entry.grade,
-            disposition=entry.disposition,
-            accepted=entry.accepted,
-            note=entry.note.strip(),
-            at=now,
-            by_name=actor.name,
-        )
+def _note_inspections(row: Return, entries: Sequence[InspectionEntry], actor: Actor, now: datetime) -> None:
+    db.session.execute(
+        sa.insert(Inspection),
+        [
+            {
+                "id": uuid7(),
+                "merchant_id": row.merchant_id,
+                "return_line_id": entry.line_id,
+                "units": entry.units,
+                "grade": entry.grade,
+                "disposition": entry.disposition,
+                "accepted": entry.accepted,
+                "note": entry.note.strip(),
+                "at": now,
+                "by_name": actor.name,
+            }
+            for entry in entries
+        ],
     )
-    event = StockEvent(
-        kind="inspected", sku=line.sku or line.name, units=entry.units, disposition=entry.disposition
-    )
+
+
+def _leave_quarantine(
+    row: Return, found: Sequence[tuple[ReturnLine, InspectionEntry]], now: datetime
+) -> None:
     stock.move(
-        movements_for(event),
+        [
+            (line.id, movement)
+            for line, entry in found
+            for movement in movements_for(
+                StockEvent(kind="inspected", sku=_sku(line), units=entry.units, disposition=entry.disposition)
+            )
+        ],
         merchant_id=row.merchant_id,
         why="return_inspected",
-        return_line_id=line.id,
         now=now,
     )
 
@@ -260,22 +316,31 @@ def _inspected(row: Return, line: ReturnLine, entry: InspectionEntry, actor: Act
 def close(
     actor: Actor, return_id: UUID, *, reason: str = "completed", now: datetime, version: int | None = None
 ) -> None:
-    """Nothing more will come of this return; units that never arrived can be returned again."""
+    """Nothing more will come of this return; units that never arrived can be returned again.
+
+    Raises ``Conflict``: ``unknown_reason``, ``refund_open`` while money of it is still on its way.
+    """
+    if reason not in CLOSED_REASONS:
+        raise Conflict("unknown_reason", reason=reason)
     with transaction():
         row = _row(actor, return_id, "returns.approve", version)
         if row.state == "closed":
             return
-        row.state = RETURN.after(row.state, "close")
-        draft = returns.draft(row)
-        release(draft, keep={line.id: _kept(line) for line in draft.lines})
-        void_parcels(row.id)
-        row.closed_at, row.closed_reason, row.version = now, reason, row.version + 1
-        _tell(actor, "return.closed", row, now, reason=reason)
+        RETURN.after(row.state, "close")
+        if has_open_refund(row.id):
+            raise Conflict("refund_open")
+        close_now(actor, row, reason=reason, now=now)
 
 
-def _kept(line: DraftLine) -> int:
-    """Units that stay taken: they came back, whether they were accepted or not."""
-    return line.received
+def reopen(actor: Actor, return_id: UUID, *, reason: str, now: datetime, version: int | None = None) -> None:
+    """Take up a closed return again, as inspected. Raises ``Conflict("reason_missing")``."""
+    if not reason.strip():
+        raise Conflict("reason_missing")
+    with transaction():
+        row = _row(actor, return_id, "returns.override", version)
+        row.state = RETURN.after(row.state, "reopen")
+        row.closed_at, row.closed_reason, row.version = None, "", row.version + 1
+        _tell(actor, "return.reopened", row, now, reason=reason.strip())
 
 
 def _tell(actor: Actor, what: str, row: Return, now: datetime, **details: object) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from portal.core import links
 from portal.core.access import SYSTEM, Actor, Conflict, NotFound
 from portal.core.intake import number_key, postcode_key
+from portal.core.lifecycles import LINK
 from portal.core.links import FINISH, STATUS, LinkFacts, Site, url
 from portal.core.numbers import is_valid, normalize
 from portal.db import history, merchants, orders, returns
@@ -19,7 +20,7 @@ from portal.services import notices, scope
 
 def create(actor: Actor, row: Return, purpose: str, *, site: Site, days: int, now: datetime) -> Link:
     """A new link, in the caller's transaction; a link of the same purpose that is still open is revoked."""
-    _close(row.id, purpose, "revoked")
+    _close(row.id, purpose, "revoke")
     nonce = secrets.token_urlsafe(24)
     link = Link(
         id=uuid7(),
@@ -28,7 +29,7 @@ def create(actor: Actor, row: Return, purpose: str, *, site: Site, days: int, no
         purpose=purpose,
         nonce=nonce,
         digest=links.digest(links.token(site.secret, nonce)),
-        state="open",
+        state=LINK.start,
         expires_at=now + timedelta(days=days),
         created_at=now,
         created_by=actor.id,
@@ -127,14 +128,15 @@ def mark_opened(actor: Actor, link_id: UUID, *, now: datetime) -> None:
 
 def finish(return_id: UUID, *, now: datetime) -> None:
     """Close the links to a return that is confirmed, in the caller's transaction."""
-    _close(return_id, FINISH, "finished", finished_at=now)
+    _close(return_id, FINISH, "finish", finished_at=now)
 
 
-def _close(return_id: UUID, purpose: str, state: str, **values: object) -> None:
+def _close(return_id: UUID, purpose: str, step: str, **values: object) -> None:
+    """Take ``step`` with every open link of that purpose."""
     db.session.execute(
         sa.update(Link)
-        .where(Link.return_id == return_id, Link.purpose == purpose, Link.state == "open")
-        .values(state=state, **values)
+        .where(Link.return_id == return_id, Link.purpose == purpose, Link.state == LINK.start)
+        .values(state=LINK.after(LINK.start, step), **values)
     )
 
 
@@ -142,8 +144,8 @@ def revoke(actor: Actor, link_id: UUID, *, now: datetime) -> None:
     """The link is dead at once. Revoking it again is no error."""
     with transaction():
         link = _managed(actor, link_id)
-        if link.state == "open":
-            link.state = "revoked"
+        if LINK.can(link.state, "revoke"):
+            link.state = LINK.after(link.state, "revoke")
             _tell(actor, "return.link.revoked", link, now)
 
 
@@ -190,9 +192,11 @@ def ask_for_new(link_id: UUID, *, now: datetime) -> None:
     """The holder of a dead link asks for another: the people of the merchant are told, once a day."""
     with transaction():
         link = db.session.get(Link, link_id)
-        row = returns.get(link.return_id) if link else None
+        row = returns.get(link.return_id, lock=True) if link else None
         if link is None or row is None:
             raise NotFound
+        if facts(link).standing(now) == "open":
+            return
         recently = sa.select(history.Happening.id).where(
             history.Happening.subject_id == row.id,
             history.Happening.what == "return.link.requested",

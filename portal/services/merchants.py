@@ -47,7 +47,7 @@ def publish(actor: Actor, merchant_id: UUID, terms: Terms, *, now: datetime) -> 
     """A new version of the policy; returns that are under way keep the one they were judged by."""
     scope.require(actor, "policies.edit", merchant_id)
     with transaction():
-        row = merchants.by_id(merchant_id)
+        row = db.session.get(Merchant, merchant_id, populate_existing=True, with_for_update=True)
         if row is None:
             raise NotFound
         version = _publish(row, terms, by=actor.name, now=now)

@@ -19,7 +19,7 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 SIDE = 2000
 """The longest side that is kept."""
-FORMATS = ("JPEG", "PNG", "WEBP", "MPO", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 
 def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder: Path, now: datetime) -> UUID:
@@ -36,9 +36,6 @@ def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder:
         if len(returns.photos_of([line_id]).get(line_id, [])) >= terms.max_photos:
             raise Conflict("photos_full", maximum=terms.max_photos)
         photo_id = uuid7()
-        path = _path(folder, photo_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture)
         db.session.add(
             Photo(
                 id=photo_id,
@@ -54,6 +51,10 @@ def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder:
         history.record(
             actor, "return.updated", merchant_id=row.merchant_id, subject_id=row.id, now=now, step="photo"
         )
+        db.session.flush()
+        path = _path(folder, photo_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture)
         return photo_id
 
 
@@ -111,5 +112,12 @@ def _encoded(content: bytes) -> tuple[bytes, int, int]:
             out = BytesIO()
             upright.save(out, "JPEG", quality=85)
             return out.getvalue(), upright.width, upright.height
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ):
         raise Conflict("photo_unreadable") from None

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import REFUSED, Finding, LineOffer, Refused, Verdict, judge, offers
 from portal.core.refunds.breakdown import Breakdown, TooMuch
 from portal.core.refunds.engine import quote, quote_unassessed
+from portal.core.refunds.fees import customer_pays_postage
 from portal.core.returns import (
     BY_CUSTOMER,
     Draft,
@@ -25,8 +27,10 @@ from portal.core.returns import (
     invalidated_by,
     steps_left,
 )
+from portal.core.shipping import Method, Pays
+from portal.core.spans import count
 from portal.db import history, merchants, orders, returns
-from portal.db.base import transaction, uuid7
+from portal.db.base import already_read, transaction, uuid7
 from portal.db.returns import Return, ReturnLine
 from portal.services import scope
 
@@ -39,12 +43,19 @@ class Page:
     order: OrderFacts | None
     terms: Terms
     merchant: MerchantFacts
-    offers: tuple[LineOffer, ...]
     breakdown: Breakdown
     verdict: Verdict
     left: tuple[Step, ...]
     """What the customer still has to answer."""
     now: datetime
+
+    @cached_property
+    def offers(self) -> tuple[LineOffer, ...]:
+        """What may come back of each line; worked out where it is shown: every line is judged for every fault."""
+        if self.order is None:
+            return ()
+        at = as_request(self.draft, now=self.now).requested_at
+        return offers(self.order, self.terms, now=at, zone=ZoneInfo(self.zone))
 
     @property
     def zone(self) -> str:
@@ -52,7 +63,8 @@ class Page:
 
     @property
     def units_ordered(self) -> int:
-        return sum(line.units for line in self.order.items) if self.order else 0
+        """Units that were bought and not canceled."""
+        return sum(line.units - count(line.canceled) for line in self.order.items) if self.order else 0
 
     @property
     def is_whole_order(self) -> bool:
@@ -88,6 +100,20 @@ def page(actor: Actor, return_id: UUID, *, now: datetime) -> Page:
 
 def read(row: Return, *, now: datetime, lock: bool = False) -> Page:
     """The page of a loaded return; with ``lock`` its order's lines are held until the transaction ends."""
+    kept = None if lock else already_read()
+    if kept is not None and row.id in kept and abs(now - kept[row.id].now) < SAME_MOMENT:
+        return kept[row.id]  # type: ignore[no-any-return]
+    page = _read(row, now=now, lock=lock)
+    if kept is not None:
+        kept[row.id] = page
+    return page
+
+
+SAME_MOMENT = timedelta(seconds=1)
+"""Within it, what was read for one part of a request does for the next."""
+
+
+def _read(row: Return, *, now: datetime, lock: bool) -> Page:
     draft = returns.draft(row)
     merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
     order = orders.facts(row.order_id, lock=lock) if row.order_id else None
@@ -98,7 +124,6 @@ def read(row: Return, *, now: datetime, lock: bool = False) -> Page:
         order=order,
         terms=terms,
         merchant=merchant,
-        offers=offers(order, terms, now=request.requested_at, zone=zone) if order else (),
         breakdown=estimate(order, request, terms, currency=draft.currency, now=now),
         verdict=judge(order, request, terms, now=now, zone=zone),
         left=steps_left(draft, terms, steps=BY_CUSTOMER),
@@ -236,20 +261,17 @@ def choose_lines(
     with transaction():
         row = _editable(actor, return_id, Step.LINES)
         before = {line.order_line_id or line.id: line for line in returns.lines_of(row.id)}
+        units_before = {key: line.units for key, line in before.items()}
         order = orders.facts(row.order_id) if row.order_id else None
         wanted = _wanted_lines(row, choices, before, order, actor, partly=partly)
-        session = returns.db.session
-        for key, line in before.items():
-            if key not in wanted:
-                session.execute(sa.delete(returns.Photo).where(returns.Photo.return_line_id == line.id))
-                session.delete(line)
-        changed = False
-        for position, (key, line) in enumerate(wanted.items()):
+        was = {key: units for key, units in units_before.items() if units}
+        _drop([line.id for key, line in before.items() if key not in wanted])
+        for position, line in enumerate(wanted.values()):
             line.position = position
-            changed = changed or key not in before
-            session.add(line)
-        session.flush()
-        _done(actor, row, Step.LINES, now)
+        returns.db.session.add_all(wanted.values())
+        returns.db.session.flush()
+        same = was == {key: line.units for key, line in wanted.items()}
+        _done(actor, row, Step.LINES, now, keep=same)
         merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
         request = as_request(returns.draft(row), now=now)
         zone = ZoneInfo(merchant.zone)
@@ -342,6 +364,20 @@ def answer(actor: Actor, return_id: UUID, answers: Sequence[SurveyAnswer], *, no
             line.condition = given.condition or line.condition
             line.note = given.note.strip()
         _done(actor, row, Step.SURVEY, now)
+        _judge_postage(row, now)
+
+
+def _judge_postage(row: Return, now: datetime) -> None:
+    """Who pays for the chosen way follows the reasons, and so does what was stored with it."""
+    sending = row.sending
+    if not sending or not sending["amount"] or sending["method"] == Method.OWN_CARRIER:
+        return
+    returns.db.session.flush()
+    _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+    request = as_request(returns.draft(row), now=now)
+    pays = Pays.DEDUCT if customer_pays_postage(request, terms) else Pays.MERCHANT
+    if sending["pays"] != pays:
+        row.sending = {**sending, "pays": pays.value}
 
 
 def set_address(actor: Actor, return_id: UUID, address: Address, *, now: datetime) -> None:
@@ -385,7 +421,7 @@ def _editable(actor: Actor, return_id: UUID, step: Step) -> Return:
     row = scope.return_row(actor, return_id, "returns.create", lock=True)
     if row.state != "draft":
         raise Conflict("not_a_draft", state=row.state)
-    if actor.kind == "link" and step in row.locked:
+    if actor.kind == "link" and (step not in BY_CUSTOMER or step in row.locked):
         raise Conflict("locked", step=step)
     return row
 
@@ -422,7 +458,12 @@ def _put_order(row: Return, order_id: UUID | None, number: str) -> None:
 
 
 def _forget_lines(row: Return) -> None:
-    lines = sa.select(ReturnLine.id).where(ReturnLine.return_id == row.id)
-    session = returns.db.session
-    session.execute(sa.delete(returns.Photo).where(returns.Photo.return_line_id.in_(lines)))
-    session.execute(sa.delete(ReturnLine).where(ReturnLine.return_id == row.id))
+    _drop([line.id for line in returns.lines_of(row.id)])
+
+
+def _drop(line_ids: Sequence[UUID]) -> None:
+    """Take lines out, with their photos."""
+    if line_ids:
+        session, photo = returns.db.session, returns.Photo
+        session.execute(sa.delete(photo).where(photo.return_line_id.in_(line_ids)))
+        session.execute(sa.delete(ReturnLine).where(ReturnLine.id.in_(line_ids)))

@@ -15,6 +15,10 @@ def require(actor: Actor, permission: str, merchant_id: UUID) -> None:
         raise NotAllowed(permission)
 
 
+HOLDER_MAY = frozenset({"returns.read", "returns.create"})
+"""What the holder of a link may do with the one return it opens; all else is for people."""
+
+
 def return_row(actor: Actor, return_id: UUID, permission: str, *, lock: bool = False) -> Return:
     """The return, for its link holder or for a person with ``permission`` at its merchant.
 
@@ -28,6 +32,8 @@ def return_row(actor: Actor, return_id: UUID, permission: str, *, lock: bool = F
     if actor.kind == "link":
         if actor.merchant_id != row.merchant_id:
             raise NotFound
+        if permission not in HOLDER_MAY:
+            raise NotAllowed(permission)
         return row
     require(actor, permission, row.merchant_id)
     return row

@@ -1,5 +1,6 @@
 """How a return travels: the ways that are offered, the one that is chosen, its papers, and where it is."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from portal.core.access import SYSTEM, Actor, Conflict, NotFound
+from portal.core.access import SYSTEM, Actor, Conflict, NotFound, Stale
 from portal.core.documents import PackingSlip, Receipt, ReceiptStep
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.policy.terms import Terms
@@ -36,8 +37,10 @@ from portal.db import history, returns, shipments
 from portal.db.base import db, insert_ignore, transaction, uuid7
 from portal.db.returns import Return
 from portal.ports import Carrier, Declined, Gateways
-from portal.services import notices, scope
+from portal.services import notices, scope, work
 from portal.services.returns import Page, as_request, read
+
+log = logging.getLogger(__name__)
 
 Option = TypeVar("Option", ServicePoint, PickupSlot)
 
@@ -105,7 +108,11 @@ def choose_sending(
     gateways: Gateways,
     now: datetime,
 ) -> None:
-    """Choose one of ``ways`` by its rate. Raises ``Conflict``: ``rate_gone``, ``point_unknown``, ``slot_gone``."""
+    """Choose one of ``ways`` by its rate.
+
+    Raises ``Conflict``: ``rate_gone``, ``point_unknown``, ``slot_gone``, ``tracking_number_wrong``, ``locked``,
+    ``not_a_draft``; ``Stale`` when items or address changed while the carriers were asked.
+    """
     page = read(scope.return_row(actor, return_id, "returns.create"), now=now)
     chosen = next((way for way in _ways(page, gateways, now) if way.rate.id == rate_id), None)
     if chosen is None:
@@ -136,6 +143,8 @@ def choose_sending(
             raise Conflict("not_a_draft", state=row.state)
         if actor.kind == "link" and Step.SENDING in row.locked:
             raise Conflict("locked", step=Step.SENDING)
+        if row.version != page.draft.version:
+            raise Stale
         row.sending, row.postage_minor = asdict(sending), sending.amount
         row.answered = sorted({*row.answered, Step.SENDING})
         row.version += 1
@@ -206,7 +215,7 @@ def make_label(shipment_id: UUID, *, gateways: Gateways, now: datetime) -> None:
     The carrier is asked outside any transaction, under the shipment's id as key.
     """
     row = db.session.get(shipments.Shipment, shipment_id)
-    if row is None or row.state != "label_pending":
+    if row is None or not SHIPMENT.can(row.state, "label") or row.tracking_number:
         return
     found = returns.get(row.return_id)
     if found is None:
@@ -227,11 +236,55 @@ def make_label(shipment_id: UUID, *, gateways: Gateways, now: datetime) -> None:
     papers = [*made.documents, *_papers(page, made.tracking_number, gateways, now)]
     with transaction():
         if not _step(row.id, "label", tracking_number=made.tracking_number, tracking_url=made.tracking_url,
-                     handoff_code=made.handoff_code, cost_minor=made.cost):  # fmt: skip
-            return
-        _keep(page.draft, papers, now)
-        _note(SYSTEM, "return.label.created", page.draft, now, tracking_number=made.tracking_number)
-        notices.queue("approved", page.draft, now=now)
+                     handoff_code=made.handoff_code, cost_minor=made.cost, error=""):  # fmt: skip
+            call_off = True
+        else:
+            call_off = False
+            _bring(page.draft, papers, made.tracking_number, now)
+    if call_off:
+        _call_off(carrier, made)
+
+
+def _bring(draft: Draft, papers: Sequence[Document], tracking_number: str, now: datetime) -> None:
+    _keep(draft, papers, now)
+    _note(SYSTEM, "return.label.created", draft, now, tracking_number=tracking_number)
+    notices.queue("approved", draft, now=now)
+
+
+def _call_off(carrier: Carrier, made: Shipment) -> None:
+    """The return was canceled while its label was bought: nobody will use it."""
+    try:
+        carrier.void(made)
+    except Declined as problem:
+        log.warning("a label that nobody needs could not be called off: %s", problem.code)
+
+
+def label_again(actor: Actor, return_id: UUID, *, now: datetime) -> None:
+    """Ask once more for a label that could not be made. Raises ``Conflict("no_label_failed")``."""
+    shipment = shipments.Shipment
+    with transaction():
+        row = scope.return_row(actor, return_id, "returns.approve", lock=True)
+        failed = db.session.scalar(
+            sa.select(shipment)
+            .where(
+                shipment.return_id == row.id, shipment.state == "exception", shipment.tracking_number == ""
+            )
+            .with_for_update()
+        )
+        if failed is None or row.state != "approved":
+            raise Conflict("no_label_failed")
+        failed.error = ""
+        happened = sa.select(sa.func.count()).select_from(history.Happening)
+        tries = db.session.scalar(
+            happened.where(
+                history.Happening.subject_id == row.id,
+                history.Happening.what == "return.shipment.exception",
+            )
+        )
+        history.record(
+            actor, "return.updated", merchant_id=row.merchant_id, subject_id=row.id, now=now, step="label"
+        )
+        work.enqueue("label", failed.id, run=tries or 1)
 
 
 def as_carrier_knows(row: shipments.Shipment) -> Shipment:
@@ -359,14 +412,24 @@ def track(*, gateways: Gateways, now: datetime, limit: int = 200) -> int:
         .order_by(shipment.id)
         .limit(limit)
     ).all()
+    known = _known([row.id for row in rows])
     news = 0
     for row in rows:
-        carrier = gateways.carriers[row.carrier]
-        if carrier.capabilities.tracking:
-            query = TrackingQuery(tracking_number=row.tracking_number, handed_over_at=row.handed_over_at)
-            for update in carrier.track([query], now=now):
+        carrier = gateways.carriers.get(row.carrier)
+        if carrier is None or not carrier.capabilities.tracking:
+            continue
+        query = TrackingQuery(tracking_number=row.tracking_number, handed_over_at=row.handed_over_at)
+        for update in carrier.track([query], now=now):
+            if (row.id, update.digest) not in known:
                 news += _told(row.id, update, now)
     return news
+
+
+def _known(shipment_ids: Sequence[UUID]) -> set[tuple[UUID, str]]:
+    """What carriers told of these parcels before: (parcel, digest)."""
+    event = shipments.ShipmentEvent
+    told = sa.select(event.shipment_id, event.digest).where(event.shipment_id.in_(shipment_ids))
+    return {(row.shipment_id, row.digest) for row in db.session.execute(told)}
 
 
 _STEPS = {
@@ -384,7 +447,11 @@ _STEPS = {
 def _told(shipment_id: UUID, update: TrackingUpdate, now: datetime) -> int:
     """Record one update once, and move parcel and return along where it is news to them."""
     with transaction() as session:
-        row = session.get(shipments.Shipment, shipment_id, populate_existing=True)
+        return_id = session.scalar(
+            sa.select(shipments.Shipment.return_id).where(shipments.Shipment.id == shipment_id)
+        )
+        found = returns.get(return_id, lock=True) if return_id else None
+        row = session.get(shipments.Shipment, shipment_id, populate_existing=True, with_for_update=True)
         if row is None:
             return 0
         added = session.execute(
@@ -404,7 +471,6 @@ def _told(shipment_id: UUID, update: TrackingUpdate, now: datetime) -> int:
         step = _STEPS[update.status]
         if SHIPMENT.can(row.state, step):
             row.state = SHIPMENT.after(row.state, step)
-        found = returns.get(row.return_id, lock=True)
         if found is not None and update.status == "in_transit" and RETURN.can(found.state, "ship"):
             _ship(found, now)
         return 1
@@ -420,7 +486,8 @@ def _ship(row: Return, now: datetime) -> None:
 def hand_over(actor: Actor, return_id: UUID, *, now: datetime) -> None:
     """The customer says that the parcel is on its way; tracking starts from here. Twice is no error."""
     with transaction() as session:
-        row = scope.return_row(actor, return_id, "returns.receive", lock=True)
+        needs = "returns.create" if actor.kind == "link" else "returns.receive"
+        row = scope.return_row(actor, return_id, needs, lock=True)
         if row.state != "approved":
             return
         session.execute(

@@ -1,7 +1,8 @@
 """Stock of returned goods: levels that only movements change, each movement with its reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,52 +14,54 @@ from portal.db.stock import StockLevel, StockMovement
 MAIN = "main"
 
 
-def move(
-    movements: Iterable[Movement],
-    *,
-    merchant_id: UUID,
-    why: str,
-    return_line_id: UUID | None = None,
-    now: datetime,
-) -> None:
-    """Write the movements into the caller's transaction and change the levels by as much."""
-    rows = []
-    for movement in movements:
-        for bucket, delta in ((movement.source, -movement.units), (movement.target, movement.units)):
-            if bucket == OUTSIDE:
-                continue
-            rows.append(
-                {
-                    "id": uuid7(),
-                    "merchant_id": merchant_id,
-                    "sku": movement.sku,
-                    "location": MAIN,
-                    "bucket": bucket,
-                    "delta": delta,
-                    "why": why,
-                    "return_line_id": return_line_id,
-                    "at": now,
-                }
-            )
-    if not rows:
-        return
-    db.session.execute(sa.insert(StockMovement), rows)
-    for row in rows:
-        _change(row)
+def move(movements: Sequence[tuple[UUID, Movement]], *, merchant_id: UUID, why: str, now: datetime) -> None:
+    """Write movements, each with the return line it belongs to, and change the levels by as much.
+
+    In the caller's transaction; two statements, however many movements.
+    """
+    rows = [
+        {
+            "id": uuid7(),
+            "merchant_id": merchant_id,
+            "sku": movement.sku,
+            "location": MAIN,
+            "bucket": bucket,
+            "delta": delta,
+            "why": why,
+            "return_line_id": line_id,
+            "at": now,
+        }
+        for line_id, movement in movements
+        for bucket, delta in ((movement.source, -movement.units), (movement.target, movement.units))
+        if bucket != OUTSIDE
+    ]
+    if rows:
+        db.session.execute(sa.insert(StockMovement), rows)
+        _change(merchant_id, rows)
 
 
-def _change(row: dict[str, object]) -> None:
+def _change(merchant_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
+    """Add the deltas to the levels, always in the same order, so that two transactions never wait in a ring."""
     if dialect() == "postgresql":
         from sqlalchemy.dialects.postgresql import insert
     else:
         from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    deltas: dict[tuple[str, str], int] = {}
+    for row in rows:
+        place = row["sku"], row["bucket"]
+        deltas[place] = deltas.get(place, 0) + row["delta"]
     level = insert(StockLevel).values(
-        id=uuid7(),
-        merchant_id=row["merchant_id"],
-        sku=row["sku"],
-        location=row["location"],
-        bucket=row["bucket"],
-        units=row["delta"],
+        [
+            {
+                "id": uuid7(),
+                "merchant_id": merchant_id,
+                "sku": sku,
+                "location": MAIN,
+                "bucket": bucket,
+                "units": delta,
+            }
+            for (sku, bucket), delta in sorted(deltas.items())
+        ]
     )
     db.session.execute(
         level.on_conflict_do_update(

@@ -1,0 +1,59 @@
+"""The end of a return: what never came is free again, and what is settled closes by itself."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.core.access import SYSTEM, Actor
+from portal.core.lifecycles import RETURN
+from portal.core.returns import Draft
+from portal.db import history, returns
+from portal.db.base import db
+from portal.db.refunds import Refund
+from portal.db.returns import Return, ReturnLine
+from portal.services.confirmation import release, void_parcels
+
+OPEN_REFUNDS = ("pending_approval", "approved", "pending", "failed")
+
+
+def close_now(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
+    """Close a locked return in the caller's transaction; units that did not arrive can be returned again."""
+    row.state = RETURN.after(row.state, "close")
+    draft = returns.draft(row)
+    release(draft, keep={line.id: line.received for line in draft.lines})
+    db.session.execute(
+        sa.update(ReturnLine)
+        .where(ReturnLine.return_id == row.id)
+        .values(authorized_units=ReturnLine.received_units)
+        .execution_options(synchronize_session=False)
+    )
+    void_parcels(row.id)
+    row.closed_at, row.closed_reason, row.version = now, reason, row.version + 1
+    history.record(
+        actor, "return.closed", merchant_id=row.merchant_id, subject_id=row.id, now=now, reason=reason
+    )
+
+
+def has_open_refund(return_id: UUID) -> bool:
+    """Whether money of this return is still to be decided, sent, or tried again."""
+    found = sa.select(Refund.id).where(Refund.return_id == return_id, Refund.state.in_(OPEN_REFUNDS))
+    return db.session.scalar(found.limit(1)) is not None
+
+
+def is_paid(draft: Draft) -> bool:
+    """Whether everything that was authorized came back, was inspected, and what was accepted is refunded."""
+    return any(line.refunded for line in draft.lines) and all(
+        line.received == line.authorized
+        and line.accepted + line.rejected == line.received
+        and line.refunded >= line.accepted
+        for line in draft.lines
+    )
+
+
+def close_if_settled(row: Return, *, now: datetime) -> bool:
+    """Close an inspected return (locked) of which nothing is left to do; answers whether it was."""
+    if row.state != "inspected" or not is_paid(returns.draft(row)) or has_open_refund(row.id):
+        return False
+    close_now(SYSTEM, row, reason="completed", now=now)
+    return True
