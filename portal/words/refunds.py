@@ -146,6 +146,8 @@ def label(words: Words, row: Row) -> str:
     if row.code == "item_subtotal" and row.label:
         units = (row.basis or {}).get("units")
         return f"{units} × {row.label}" if units else row.label
+    if row.code == "shipping_refund":
+        return name  # the charge's own name says the same again
     if row.code == "previously_refunded":
         name = words.gettext("Limited to what is left")
     return words.gettext("%(what)s: %(which)s", what=name, which=row.label) if row.label else name
