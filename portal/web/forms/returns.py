@@ -10,6 +10,7 @@ from uuid import UUID
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 
 from portal.core.addresses import Address, AddressFinding, AddressRules, address_from
 from portal.core.reasons import CATEGORIES, CONDITIONS, REASONS, in_category
@@ -180,7 +181,7 @@ def address_form(rules: AddressRules, *, filled: Address | None = None, data: An
         if field.name == "street":
             made[field.name] = TextAreaField(label, render_kw={**hints, "rows": 2})
         elif field.choices:
-            choices = [("", _("Please choose")), *field.choices]
+            choices = [SelectChoice("", _("Please choose")), *(SelectChoice(*choice) for choice in field.choices)]
             made[field.name] = SelectField(label, choices=choices, validate_choice=False, render_kw=hints)
         else:
             made[field.name] = StringField(label, render_kw=hints)
