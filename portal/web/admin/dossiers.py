@@ -39,6 +39,14 @@ class RefundRow:
     may_settle: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A document to open: its format and size, and where it is."""
+
+    name: str
+    url: str
+
+
 PRIMARY = {
     "requested": ("approve",),
     "approved": ("receive",),
@@ -136,6 +144,23 @@ def verdict(found: Dossier) -> tuple[str, ...]:
             words().finding(finding, found.page.draft.currency) for finding in found.page.verdict.findings
         )
     )
+
+
+def papers(found: Dossier) -> dict[str, list[Paper]]:
+    """kind -> its papers, the printable ones first."""
+    shown: dict[str, list[Paper]] = {}
+    order = ("pdf", "png", "svg", "zpl")
+    for one in sorted(found.documents, key=lambda one: (order.index(one["format"]), one["size"])):
+        size = "A4" if one["size"] == "a4" else one["size"]
+        url = url_for(
+            "admin.returns.paper",
+            return_id=found.page.draft.id,
+            kind=one["kind"],
+            format=one["format"],
+            size=one["size"] or None,
+        )
+        shown.setdefault(one["kind"], []).append(Paper(name=f"{one['format'].upper()} {size}".strip(), url=url))
+    return shown
 
 
 def refunds(found: Dossier, actor: Actor) -> tuple[RefundRow, ...]:

@@ -109,7 +109,7 @@ def show(return_id: UUID) -> AnyResponse:
         else (),
         refunds=dossiers.refunds(found, actor),
         parcels=found.parcels,
-        documents=found.documents,
+        documents=dossiers.papers(found),
         pays=payers(),
         links=[(link, link.standing(now())) for link in found.links if link.purpose == "finish"],
         mails=found.mails,
