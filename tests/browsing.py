@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
@@ -42,6 +43,10 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+scripted: WeakKeyDictionary[Page, bool] = WeakKeyDictionary()
+"""Whether each page that was opened may run scripts."""
 
 
 class Watch:
@@ -87,6 +92,7 @@ def visitors(browser: Browser, *, javascript: bool) -> Iterator[Callable[..., Pa
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()
+        scripted[page] = javascript
         watch.on(page, base_url)
         return page
 
@@ -99,7 +105,12 @@ def visitors(browser: Browser, *, javascript: bool) -> Iterator[Callable[..., Pa
 
 
 def accessibility_faults(page: Page) -> list[str]:
-    """What axe finds on the page as it stands: light and dark, phone and desk."""
+    """What axe finds on the page as it stands: light and dark, phone and desk.
+
+    axe is a script itself: in a visit without JavaScript it would wait for ever, so that is refused.
+    """
+    if not scripted.get(page, True):
+        raise ValueError('axe needs a visit with JavaScript: @pytest.mark.parametrize("javascript", [True])')
     found: list[str] = []
     before = page.viewport_size
     for size in (PHONE, DESK):
