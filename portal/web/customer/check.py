@@ -11,7 +11,7 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
-from portal.core.policy.verdict import REVIEW, Refused
+from portal.core.policy.verdict import REFUSED, REVIEW, Refused
 from portal.core.returns import BY_CUSTOMER, Sending, Step, steps_left
 from portal.services import confirmation
 from portal.web.customer.items import counted
@@ -35,7 +35,8 @@ def show(return_id: UUID) -> Response:
         return there
     if _left(opened):
         return redirect_to(opened.url(PAGES[_left(opened)[0]]))
-    return _page(opened)
+    refused = [f for f in opened.view.verdict.findings if f.weight == REFUSED]
+    return _page(opened, problems=[words().finding(f, opened.view.draft.currency) for f in refused])
 
 
 @bp.post("/confirmation")

@@ -13,6 +13,7 @@ from portal.core.facts import MERCHANDISE, LineFacts
 from portal.core.policy.verdict import Finding, LineOffer, Refused
 from portal.core.returns import Step
 from portal.services import returns
+from portal.services.confirmation import UNITS_GONE
 from portal.web.customer.opened import Opened, elsewhere, go_on, open_return, settled_meanwhile
 from portal.web.forms.returns import Problem, Read, read_products, read_units
 from portal.web.page import now, page, redirect_to
@@ -26,7 +27,7 @@ BLANK_ROWS = 1
 @bp.get("")
 def show(return_id: UUID) -> Response:
     opened = open_return(return_id)
-    return elsewhere(opened, Step.LINES) or _page(opened)
+    return elsewhere(opened, Step.LINES) or _page(opened, problems=_gone(opened))
 
 
 @bp.post("")
@@ -53,6 +54,8 @@ def choose(return_id: UUID) -> Response:
         told = _("Choose at least one item.") if has_order else _("Enter at least one product.")
         first = f"units-{opened.view.offers[0].line_id}" if has_order and opened.view.offers else "name-0"
         return _page(opened, read, problems=(Problem(field=first, text=told),), status=422)
+    if gone := _gone(opened):
+        return _page(opened, read, problems=gone, status=422)
     return go_on(return_id)
 
 
@@ -73,6 +76,11 @@ def save(return_id: UUID) -> Response:
         except Conflict as error:
             return settled_meanwhile(error, opened)
     return _page(opened, read if problems else None, problems=problems, status=422 if problems else 200)
+
+
+def _gone(opened: Opened) -> tuple[Problem, ...]:
+    """What is chosen and was taken by somebody else, or canceled, since."""
+    return _problems(opened, tuple(f for f in opened.view.verdict.findings if f.code in UNITS_GONE))
 
 
 def _pressed() -> str | None:
