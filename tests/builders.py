@@ -29,9 +29,7 @@ SITE = Site(base_url="https://returns.example", secret="a secret for tests alone
 HOME = Address(
     name="Demo Customer", street=("Beispielweg 12",), postcode="20359", city="Hamburg", country="DE"
 )
-DOCK = Address(
-    name="Demo Returns", street=("Demo Dock 1",), postcode="20457", city="Hamburg", country="DE"
-)
+DOCK = Address(name="Demo Returns", street=("Demo Dock 1",), postcode="20457", city="Hamburg", country="DE")
 _numbers = count(1)
 
 
@@ -54,9 +52,7 @@ def a_person(merchant_id: UUID | Sequence[UUID], role: str = "supervisor") -> Ac
 
 def a_customer(return_id: UUID, merchant_id: UUID) -> Actor:
     """The holder of a link to that return."""
-    return Actor(
-        kind="link", id=uuid7(), name="Demo Customer", return_id=return_id, merchant_id=merchant_id
-    )
+    return Actor(kind="link", id=uuid7(), name="Demo Customer", return_id=return_id, merchant_id=merchant_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +185,12 @@ def a_draft(
     given = {"kind": "return", "name": "Demo Customer", "email": "demo.customer@customer.example",
              "language": "en"} | more  # fmt: skip
     return returns.start_draft(
-        actor, merchant_id=merchant_id, channel=channel, order_id=order.id if order else None, now=now, **given
+        actor,
+        merchant_id=merchant_id,
+        channel=channel,
+        order_id=order.id if order else None,
+        now=now,
+        **given,
     )
 
 
