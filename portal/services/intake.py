@@ -79,8 +79,11 @@ def import_orders(
     target = _Target(
         merchant_id=merchant_id, source=source, provider=provider, now=now, counts=counts, refuse=refused
     )
-    for batch in _batches(stream):
+    for number, batch in enumerate(_batches(stream), 1):
         _take(target, batch)
+        if number & (number - 1) == 0 and counts.imported:  # 1, 2, 4, 8 ... batches
+            with transaction():
+                db_intake.refresh_statistics()
         progress(counts)
     if counts.imported or counts.changed or counts.adjustments:
         with transaction():
