@@ -109,6 +109,7 @@ def transaction() -> Iterator[Session]:
             raise RuntimeError("changes were made outside of transaction()")
         session.commit()
     session.connection(execution_options={"writes": True})
+    session.info["writing"] = True
     try:
         yield session
         session.commit()
@@ -120,6 +121,24 @@ def transaction() -> Iterator[Session]:
     except BaseException:
         session.rollback()
         raise
+    finally:
+        session.info["writing"] = False
+
+
+def already_read() -> dict[Any, Any] | None:
+    """Where a reading can be kept for the rest of its database transaction; None inside ``transaction()``.
+
+    What one transaction has read it need not read again: a request that only looks asks once, and every
+    change begins a transaction of its own, after which this is empty.
+    """
+    session = db.session()
+    current = session.get_transaction()
+    if current is None or session.info.get("writing"):
+        return None
+    if session.info.get("read_in") is not current:
+        session.info.update(read_in=current, read={})
+    kept: dict[Any, Any] = session.info["read"]
+    return kept
 
 
 GAVE_WAY = frozenset({"40001", "40P01"})

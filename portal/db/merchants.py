@@ -87,7 +87,19 @@ def with_terms(merchant_id: UUID, policy_id: UUID | None = None) -> tuple[Mercha
     if found is None:
         raise LookupError(f"merchant {merchant_id} has no such policy")
     merchant, policy = found
-    return facts(merchant), policy.id, from_json(policy.terms | {"version": policy.version})
+    return facts(merchant), policy.id, _terms(policy)
+
+
+_read: dict[UUID, Terms] = {}
+"""Terms by policy: a published version never changes, and reading one costs as much as asking for it."""
+
+
+def _terms(policy: Policy) -> Terms:
+    if policy.id not in _read:
+        if len(_read) >= 1000:
+            _read.clear()
+        _read[policy.id] = from_json(policy.terms | {"version": policy.version})
+    return _read[policy.id]
 
 
 def last_version(merchant_id: UUID) -> int:

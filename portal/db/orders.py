@@ -261,19 +261,12 @@ def facts(order_id: UUID, *, lock: bool = False) -> OrderFacts:
     ``lock`` holds the lines and shares of payments until the transaction ends, always lines first and in
     the order of their ids, so that nobody can take the same unit or cent meanwhile.
     """
-    order = db.session.execute(sa.select(*_HEAD).where(_ORDER.c.id == order_id)).one_or_none()
+    given, session = {"order": order_id}, db.session()
+    lines = session.execute(_LINES_LOCKED if lock else _LINES_OF, given).all()
+    shares = session.execute(_SHARES_LOCKED if lock else _HEAD_AND_SHARES, given).all()
+    order = session.execute(_HEAD_OF, given).one_or_none() if lock else next(iter(shares), None)
     if order is None:
         raise LookupError(f"no order {order_id}")
-    wanted = sa.select(*_LINE).where(_LINES.c.order_id == order_id).order_by(_LINES.c.id)
-    shares = (
-        sa.select(*_SHARE)
-        .join(_PAYMENTS, _PAYMENTS.c.id == _SHARES.c.payment_id)
-        .where(_SHARES.c.order_id == order_id)
-        .order_by(_SHARES.c.id)
-    )
-    if lock:
-        wanted, shares = wanted.with_for_update(of=_LINES), shares.with_for_update(of=_SHARES)
-    lines = db.session.execute(wanted).all()
     taxes = _taxes(order_id)
     return OrderFacts(
         id=order.id,
@@ -289,14 +282,13 @@ def facts(order_id: UUID, *, lock: bool = False) -> OrderFacts:
             _line(line, taxes.get(line.id, ()), order.prices_include_tax)
             for line in sorted(lines, key=lambda line: line.number)
         ),
-        payments=tuple(_payment(share) for share in db.session.execute(shares)),
+        payments=tuple(_payment(share) for share in shares if share.payment_id is not None),
     )
 
 
 def _taxes(order_id: UUID) -> dict[UUID, tuple[TaxFacts, ...]]:
     found: dict[UUID, tuple[TaxFacts, ...]] = {}
-    rows = sa.select(*_TAX).join(_LINES, _LINES.c.id == _TAXES.c.order_line_id)
-    for row in db.session.execute(rows.where(_LINES.c.order_id == order_id).order_by(_TAXES.c.id)):
+    for row in db.session.execute(_TAXES_OF, {"order": order_id}):
         tax = TaxFacts(
             label=row.label,
             amount=row.amount_minor,
@@ -346,6 +338,7 @@ def _payment(row: Any) -> PaymentFacts:
         captured=row.share_minor,
         refunded=row.refunded_minor,
         provider=row.provider,
+        refundable_here=row.tender != "cash",
     )
 
 
@@ -388,4 +381,30 @@ _SHARE = (
     _PAYMENTS.c.tender,
     _PAYMENTS.c.label,
     _PAYMENTS.c.provider,
+)
+
+# Every page reads its order: these are built once, not at each reading.
+_ASKED: Any = sa.bindparam("order", type_=sa.Uuid)
+_HEAD_OF = sa.select(*_HEAD).where(_ORDER.c.id == _ASKED)
+_HEAD_AND_SHARES = (
+    sa.select(*_HEAD, *_SHARE)
+    .outerjoin(_SHARES, _SHARES.c.order_id == _ORDER.c.id)
+    .outerjoin(_PAYMENTS, _PAYMENTS.c.id == _SHARES.c.payment_id)
+    .where(_ORDER.c.id == _ASKED)
+    .order_by(_SHARES.c.id)
+)
+_SHARES_LOCKED = (
+    sa.select(*_SHARE)
+    .join(_PAYMENTS, _PAYMENTS.c.id == _SHARES.c.payment_id)
+    .where(_SHARES.c.order_id == _ASKED)
+    .order_by(_SHARES.c.id)
+    .with_for_update(of=_SHARES)
+)
+_LINES_OF = sa.select(*_LINE).where(_LINES.c.order_id == _ASKED).order_by(_LINES.c.id)
+_LINES_LOCKED = _LINES_OF.with_for_update(of=_LINES)
+_TAXES_OF = (
+    sa.select(*_TAX)
+    .join(_LINES, _LINES.c.id == _TAXES.c.order_line_id)
+    .where(_LINES.c.order_id == _ASKED)
+    .order_by(_TAXES.c.id)
 )
