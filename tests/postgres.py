@@ -32,6 +32,7 @@ FORGETFUL = {
     "checkpoint_timeout": "1h",
     "max_wal_size": "4GB",
     "jit": "off",
+    "lock_timeout": "30s",  # a test that waits for ever fails instead
     "timezone": "UTC",
     "listen_addresses": "",
     "logging_collector": "off",
