@@ -1,0 +1,96 @@
+"""Races between real processes: each opens the app, waits for all others, and then they start at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from portal import create_app
+from portal.core.access import Conflict
+from portal.db.base import db
+from tests import databases
+from tests.databases import Database
+
+PATIENCE = 20
+"""Seconds until a race counts as stuck."""
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.services.warm"])
+
+Step = Callable[..., Any]
+"""What a client does: a function of a module, given ``gateways`` and its own arguments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a race ended: for every client its answer, or the code of its conflict, or another error's name."""
+
+    answers: list[Any] = field(default_factory=list)
+    conflicts: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def race(
+    database: Database, step: Step, clients: Sequence[tuple[Any, ...]], *, processes: int = 4
+) -> Outcome:
+    """Let every client do ``step`` with its arguments at the same moment, spread over ``processes``."""
+    db.session.rollback()
+    barrier = _processes.Barrier(len(clients))
+    answers = _processes.Queue()
+    shares = [list(clients[start::processes]) for start in range(processes)]
+    started = [
+        _processes.Process(target=_run, args=(database, step, share, barrier, answers), daemon=True)
+        for share in shares
+        if share
+    ]
+    for process in started:
+        process.start()
+    found = [answers.get(timeout=PATIENCE) for _ in clients]
+    for process in started:
+        process.join(PATIENCE)
+    seconds = max(end for *_, end in found) - min(begin for *_, begin, _ in found)
+    outcome = Outcome(seconds=seconds)
+    for kind, told, _, _ in found:
+        if kind == "answer":
+            outcome.answers.append(told)
+        elif kind == "conflict":
+            outcome.conflicts[told] += 1
+        else:
+            outcome.errors.append(told)
+    return outcome
+
+
+def _run(
+    database: Database, step: Step, clients: list[tuple[Any, ...]], barrier: Barrier, answers: Any
+) -> None:
+    """One process: a thread for each of its clients."""
+    app = create_app(database.settings())
+    gateways = app.extensions["gateways"]
+
+    def client(arguments: tuple[Any, ...]) -> None:
+        with app.app_context():
+            db.session.execute(db.select(1))
+            db.session.rollback()
+            barrier.wait(PATIENCE)
+            begin = time.monotonic()
+            try:
+                found = ("answer", step(gateways, *arguments))
+            except Conflict as problem:
+                found = ("conflict", problem.code)
+            except Exception as problem:
+                found = ("error", f"{type(problem).__name__}: {problem}"[:2000])
+            answers.put((*found, begin, time.monotonic()))
+
+    threads = [threading.Thread(target=client, args=(arguments,)) for arguments in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    databases.close(app)

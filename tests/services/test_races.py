@@ -1,0 +1,300 @@
+"""Many at once: one wins, the others are told, and the database itself refuses what nobody may have."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from portal.core.access import Actor
+from portal.core.facts import OrderFacts
+from portal.core.policy.verdict import Verdict
+from portal.db.base import db
+from portal.db.orders import OrderLine, OrderPayment, Payment
+from portal.db.refunds import Refund
+from portal.db.returns import Return, ReturnLine
+from portal.services import audit, confirmation, desk, jobs, refunds, returns, stock
+from tests.databases import Database
+from tests.services import racing_shop as shop
+from tests.services.racing import race
+
+# ------------------------------------------------------------------------------------------ what one client does
+
+
+def confirm(_gateways: Any, actor: Actor, return_id: UUID) -> str:
+    return shop.confirm(actor, return_id)
+
+
+def confirm_without_guard(_gateways: Any, actor: Actor, return_id: UUID, order: OrderFacts) -> str:
+    """The guard replaced from here: what was read before is believed, and nothing is compared."""
+    confirmation.claim = _claim_unguarded
+    confirmation.read = lambda row, now, lock=False: replace(
+        returns.read(row, now=now), order=order, verdict=JUDGED
+    )
+    return shop.confirm(actor, return_id)
+
+
+JUDGED = Verdict(findings=(), policy_version=1)
+"""What the policy said before the race."""
+
+
+def _claim_unguarded(changes: Sequence[dict[str, Any]]) -> bool:
+    for change in changes:
+        more = OrderLine.claimed_units + change["more"]
+        where = OrderLine.id == change["line"]
+        db.session.execute(
+            sa.update(OrderLine).where(where).values(claimed_units=more, claimed_spans=change["spans"])
+        )
+    return True
+
+
+def propose(_gateways: Any, actor: Actor, return_id: UUID, expected: int | None) -> UUID:
+    return refunds.propose(actor, return_id, expected=expected, now=shop.NOW)
+
+
+def receive(_gateways: Any, actor: Actor, return_id: UUID, counts: dict[UUID, int]) -> None:
+    desk.receive(actor, return_id, counts, now=shop.NOW)
+
+
+def flow(_gateways: Any, actor: Actor, return_ids: list[UUID], seed: int) -> int:
+    """Everything that happens to some returns of shared orders, their lines in an order of its own."""
+    chance = random.Random(seed)
+    for return_id in return_ids:
+        shop.confirm(actor, return_id)
+        lines = list(returns.page(actor, return_id, now=shop.NOW).draft.lines)
+        chance.shuffle(lines)
+        desk.receive(actor, return_id, {line.id: line.units for line in lines}, now=shop.NOW)
+        if chance.random() < 0.8:
+            refund_id = refunds.propose(actor, return_id, now=shop.NOW)
+            if chance.random() < 0.3:
+                refunds.cancel(actor, refund_id, now=shop.NOW)
+    return len(return_ids)
+
+
+def look_after(gateways: Any) -> None:
+    jobs.tick(gateways, now=shop.NOW + timedelta(days=40))
+
+
+# -------------------------------------------------------------------------------------------------- the last unit
+
+
+@pytest.fixture
+def merchant(session: Session) -> UUID:
+    return shop.open_shop()
+
+
+def drafts_for_one_unit(merchant: UUID, gateways: Any, clients: int) -> tuple[UUID, list[tuple[Actor, UUID]]]:
+    """Agents and customers in turn, each with a draft of the same last unit."""
+    order = shop.take_order(merchant, "R-1", {"LAST": (1, "19.90")}, gateways)
+    person = shop.agent(merchant, "csr")
+    ready = [shop.draft(person, merchant, order, {"LAST": 1}, gateways) for _ in range(clients)]
+    racers = [(shop.holder(merchant, one) if n % 2 else person, one) for n, one in enumerate(ready)]
+    return order, racers
+
+
+def claimed(order: UUID) -> int:
+    db.session.rollback()
+    return (
+        db.session.scalar(sa.select(sa.func.sum(OrderLine.claimed_units)).where(OrderLine.order_id == order))
+        or 0
+    )
+
+
+def test_the_last_unit_is_won_once_and_the_others_are_told(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    order, racers = drafts_for_one_unit(merchant, gateways, 8)
+    outcome = race(database, confirm, racers)
+    assert outcome.errors == []
+    assert outcome.answers == ["approved"]
+    assert outcome.conflicts == {"units_gone": 7}
+    assert claimed(order) == 1
+    assert outcome.seconds < 5
+
+
+def test_without_the_guard_the_same_race_is_lost(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    """The control: were there nothing to win, the race above would prove nothing."""
+    order, racers = drafts_for_one_unit(merchant, gateways, 8)
+    seen = returns.page(*racers[0], now=shop.NOW).order
+    _drop_the_check(database)
+    outcome = race(database, confirm_without_guard, [(*racer, seen) for racer in racers])
+    assert outcome.errors == []
+    assert len(outcome.answers) > 1
+    assert claimed(order) > 1
+
+
+def _drop_the_check(database: Database) -> None:
+    """In this test's own database alone."""
+    db.session.rollback()
+    with db.engine.begin() as connection:
+        if database.kind == "postgresql":
+            connection.execute(sa.text("ALTER TABLE order_lines DROP CONSTRAINT ck_order_lines_gone_bought"))
+            return
+        made = connection.scalar(sa.text("SELECT sql FROM sqlite_master WHERE name = 'order_lines'"))
+        check = next(line for line in made.splitlines() if "gone_bought" in line)
+        connection.execute(sa.text("PRAGMA writable_schema = ON"))
+        connection.execute(
+            sa.text("UPDATE sqlite_master SET sql = :made WHERE name = 'order_lines'"),
+            {"made": made.replace(check, check.split(" CHECK ")[0] + " CHECK (1 = 1),")},
+        )
+        connection.execute(sa.text("PRAGMA writable_schema = RESET"))
+
+
+def test_the_same_confirmation_eight_times_is_one_return(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    order = shop.take_order(merchant, "R-2", {"TWO": (2, "10.00")}, gateways)
+    person = shop.agent(merchant)
+    one = shop.draft(person, merchant, order, {"TWO": 1}, gateways)
+    outcome = race(database, confirm, [(person, one)] * 8)
+    assert (outcome.errors, outcome.conflicts, outcome.answers) == ([], {}, ["approved"] * 8)
+    assert claimed(order) == 1
+    assert len(db.session.scalars(sa.select(Return.number).where(Return.order_id == order)).all()) == 1
+
+
+# ----------------------------------------------------------------------------------------------------- the money
+
+
+def test_one_return_is_refunded_once_whoever_asks(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    order = shop.take_order(merchant, "R-3", {"MUG": (3, "14.50")}, gateways)
+    person = shop.agent(merchant)
+    back = shop.draft(person, merchant, order, {"MUG": 2}, gateways)
+    shop.came_back(person, back)
+    outcome = race(database, propose, [(person, back, 2900 if n % 2 else None) for n in range(8)])
+    assert outcome.errors == []
+    assert len(outcome.answers) == 1
+    assert set(outcome.conflicts) <= {"nothing_to_refund", "amount_changed", "too_much"}
+    assert sum(outcome.conflicts.values()) == 7
+    db.session.rollback()
+    assert db.session.scalars(sa.select(Refund.amount_minor)).all() == [2900]
+    assert audit.verify().problems == []
+
+
+def test_returns_of_one_order_are_never_refunded_more_than_was_paid(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    order = shop.take_order(merchant, "R-4", {"POT": (8, "9.99")}, gateways, endings=("", ""))
+    person = shop.agent(merchant)
+    back = [shop.draft(person, merchant, order, {"POT": 1}, gateways) for _ in range(8)]
+    for one in back:
+        shop.came_back(person, one)
+    outcome = race(database, propose, [(person, one, None) for one in back])
+    assert (outcome.errors, outcome.conflicts) == ([], {})
+    db.session.rollback()
+    assert db.session.scalar(sa.select(sa.func.sum(Refund.amount_minor))) == 7992
+    for kept in (
+        Payment.captured_minor - Payment.refunded_minor,
+        OrderPayment.share_minor - OrderPayment.refunded_minor,
+    ):
+        assert set(db.session.scalars(sa.select(kept))) == {0}
+    assert audit.verify().problems == []
+
+
+# ------------------------------------------------------------------------------------------------------- the dock
+
+
+def test_the_same_parcel_is_counted_once_by_two_receivers(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    order = shop.take_order(merchant, "R-5", {"CUP": (4, "5.00"), "SAW": (4, "25.00")}, gateways)
+    person = shop.agent(merchant)
+    back = shop.draft(person, merchant, order, {"CUP": 2, "SAW": 1}, gateways)
+    shop.confirm(person, back)
+    counts = {line.id: line.units for line in returns.page(person, back, now=shop.NOW).draft.lines}
+    outcome = race(database, receive, [(person, back, counts)] * 4)
+    assert outcome.errors == []
+    assert len(outcome.answers) == 1
+    assert set(outcome.conflicts) <= {"more_than_authorized", "all_received"}
+    db.session.rollback()
+    assert sorted(db.session.scalars(sa.select(ReturnLine.received_units))) == [1, 2]
+    assert stock.levels(merchant, ["CUP", "SAW"]) == {"CUP": {"quarantine": 2}, "SAW": {"quarantine": 1}}
+    assert stock.verify() == []
+
+
+def test_shared_goods_in_any_order_stop_nobody(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    """Twelve people work on returns of two orders with the same five products, each in an order of their own."""
+    skus = [f"SKU-{n}" for n in range(5)]
+    person = shop.agent(merchant)
+    orders = [
+        shop.take_order(
+            merchant,
+            f"R-6{n}",
+            {sku: (24, "7.77") for sku in skus[:: -1 if n else 1]},
+            gateways,
+            endings=("", ""),
+        )
+        for n in range(2)
+    ]
+    chance = random.Random(7)
+    racers = []
+    for seed in range(12):
+        mine = []
+        for order in orders:
+            chosen = chance.sample(skus, 4)
+            mine.append(shop.draft(person, merchant, order, dict.fromkeys(chosen, 1), gateways))
+        chance.shuffle(mine)
+        racers.append((person, mine, seed))
+    outcome = race(database, flow, racers)
+    assert (outcome.errors, outcome.conflicts, outcome.answers) == ([], {}, [2] * 12)
+    assert sum(claimed(order) for order in orders) == 12 * 2 * 4
+    assert stock.verify() == []
+    assert audit.verify().problems == []
+
+
+def test_any_number_of_workers_may_look_after_the_same_things(
+    database: Database, session: Session, merchant: UUID, gateways: Any
+) -> None:
+    """Returns that were never sent are given up once, and their units are free once."""
+    order = shop.take_order(merchant, "R-7", {"HAT": (6, "30.00")}, gateways)
+    person = shop.agent(merchant)
+    for _ in range(3):
+        shop.confirm(person, shop.draft(person, merchant, order, {"HAT": 2}, gateways))
+    assert claimed(order) == 6
+    outcome = race(database, look_after, [()] * 4)
+    assert (outcome.errors, outcome.conflicts) == ([], {})
+    assert claimed(order) == 0
+    assert set(db.session.scalars(sa.select(Return.state))) == {"expired"}
+    told = sa.text("SELECT count(*) FROM history WHERE what = 'return.expired'")
+    assert db.session.scalar(told) == 3
+
+
+# -------------------------------------------------------------------------------------- the database's last word
+
+
+TOO_MUCH = (
+    "UPDATE order_lines SET claimed_units = units + 1",
+    "UPDATE order_lines SET claimed_units = -1",
+    "UPDATE order_lines SET refunded_minor = paid_minor + 1",
+    "UPDATE order_lines SET canceled_units = 1, claimed_units = units",
+    "UPDATE payments SET refunded_minor = captured_minor + 1",
+    "UPDATE order_payments SET refunded_minor = share_minor + 1",
+    "UPDATE return_lines SET refunded_units = received_units + 1",
+    "UPDATE return_lines SET received_units = authorized_units + 1",
+    "UPDATE return_lines SET authorized_units = units + 1",
+    "UPDATE ledger_transfers SET amount_minor = amount_minor + 1",
+    "DELETE FROM ledger_transfers",
+)
+
+
+def test_the_database_itself_refuses_too_much(session: Session, merchant: UUID, gateways: Any) -> None:
+    order = shop.take_order(merchant, "R-8", {"PEN": (2, "3.00")}, gateways)
+    person = shop.agent(merchant)
+    shop.refunded(person, shop.draft(person, merchant, order, {"PEN": 1}, gateways))
+    db.session.rollback()
+    for statement in TOO_MUCH:
+        with pytest.raises(DBAPIError), db.engine.begin() as connection:
+            connection.execute(sa.text(statement))
