@@ -339,6 +339,7 @@ STEP_NEEDS = {
     "inspect": "returns.inspect",
     "close": "returns.approve",
     "ship": "returns.receive",
+    "reopen": "returns.override",
 }
 """Which permission a person needs for a step; a step that is missing here is nobody's."""
 

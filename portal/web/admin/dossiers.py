@@ -84,7 +84,7 @@ def _possible(found: Dossier, actor: Actor, due: Breakdown | None) -> list[str]:
         steps.append("inspect")
     if due is not None and due.amount > 0 and actor.may("refunds.propose", draft.merchant_id):
         steps.append("refund")
-    return steps + [step for step in ("undo", "ship", "close", "cancel") if step in allowed]
+    return steps + [step for step in ("undo", "ship", "close", "reopen", "cancel") if step in allowed]
 
 
 def _action(step: str, return_id: UUID, *, primary: bool) -> Action:
@@ -95,6 +95,7 @@ def _action(step: str, return_id: UUID, *, primary: bool) -> Action:
         "inspect": ("admin.steps.inspect", words().button("inspect")),
         "refund": ("admin.refunds.new", _("Refund")),
         "close": ("admin.steps.close", words().button("close")),
+        "reopen": ("admin.steps.reopen", words().button("reopen")),
     }
     posts = {
         "approve": ("admin.steps.approve", words().button("approve")),

@@ -38,7 +38,7 @@ def looks(mail_id: UUID) -> Response:
     return shown(notices.as_sent(mail_id, site=current_app.extensions["site"]).html)
 
 
-@bp.get("/<uuid:mail_id>/attachments/<name>")
+@bp.get("/<uuid:mail_id>/attachments/<string:name>")
 def attachment(mail_id: UUID, name: str) -> Response:
     """One of its papers."""
     for one in notices.attachments(mail_id):

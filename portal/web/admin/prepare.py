@@ -110,6 +110,7 @@ def answer(return_id: UUID) -> Response:
 @needs("returns.create")
 def add_photos(return_id: UUID, line_id: UUID) -> Response:
     """Photos that the customer sent by other means."""
+    draft_of(return_id)
     form = PhotosForm()
     if form.validate_on_submit():
         for upload in form.photos.data:

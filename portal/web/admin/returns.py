@@ -116,6 +116,7 @@ def show(return_id: UUID) -> AnyResponse:
         history=dossiers.history(found),
         verdict=dossiers.verdict(found),
         sees_money=actor.may("refunds.read", draft.merchant_id),
+        may_decide=actor.may("returns.approve", draft.merchant_id),
         sees_links=actor.may("links.manage", draft.merchant_id),
         may_create=actor.may("returns.create", draft.merchant_id),
     )
@@ -151,7 +152,7 @@ def photo(return_id: UUID, photo_id: UUID) -> Response:
     return Response(picture, mimetype="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
 
 
-@bp.get("/returns/<uuid:return_id>/papers/<kind>.<format>")
+@bp.get("/returns/<uuid:return_id>/papers/<string:kind>.<string:format>")
 @needs("returns.read")
 def paper(return_id: UUID, kind: str, format: str) -> Response:
     """A label, slip, code or receipt as it was made."""

@@ -13,7 +13,7 @@ from portal.services import confirmation, desk, overview, shipping
 from portal.services.desk import InspectionEntry
 from portal.services.overview import Dossier
 from portal.web.actor import needs, person
-from portal.web.forms.admin import ActionForm, CloseForm, DeclineForm, InspectionForm, ReceiptForm
+from portal.web.forms.admin import ActionForm, CloseForm, DeclineForm, InspectionForm, ReasonForm, ReceiptForm
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
@@ -164,6 +164,30 @@ def close(return_id: UUID) -> Response:
             return back(return_id)
         return _page("close", found, form, status=422)
     return _page("close", found, form)
+
+
+@bp.route("/returns/<uuid:return_id>/reopening", methods=["GET", "POST"])
+@needs("returns.override")
+def reopen(return_id: UUID) -> Response:
+    """Take up a closed return again, with a reason."""
+    found = _found(return_id)
+    form = ReasonForm(version=str(found.page.draft.version))
+    if form.is_submitted():
+        if form.validate():
+            desk.reopen(person(), return_id, reason=form.reason.data, now=now(), version=form.seen_version)
+            tell(_("The return is open again."), "info")
+            return back(return_id)
+        return _page("reopen", found, form, status=422)
+    return _page("reopen", found, form)
+
+
+@bp.post("/returns/<uuid:return_id>/label")
+@needs("returns.approve")
+def label_again(return_id: UUID) -> Response:
+    """Ask once more for a label that could not be made."""
+    shipping.label_again(person(), return_id, now=now())
+    tell(_("The label is asked for again."))
+    return back(return_id)
 
 
 @bp.post("/returns/<uuid:return_id>/shipment")

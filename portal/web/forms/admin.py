@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from flask_wtf import FlaskForm
@@ -292,13 +293,14 @@ class InspectedLineForm(Form):
         ]
         self.accepted.choices = [("yes", gettext("Accept")), ("no", gettext("Reject"))]
 
-    def validate_accepted(self, field: RadioField) -> None:
-        if self.grade.data and not field.data:
-            raise ValidationError(gettext("Choose whether these units are accepted"))
-
-    def validate_units(self, field: IntegerField) -> None:
-        if self.grade.data and not field.data:
-            raise ValidationError(gettext("Enter how many units have this grade"))
+    def validate(self, extra_validators: Any = None) -> bool:
+        """A grade needs its units, and the decision whether they are accepted; without a grade nothing is needed."""
+        fine = super().validate(extra_validators)
+        if self.grade.data and not self.units.data and not self.units.errors:
+            self.units.errors = [gettext("Enter how many units have this grade")]
+        if self.grade.data and not self.accepted.data:
+            self.accepted.errors = [gettext("Choose whether these units are accepted")]
+        return bool(fine and not self.units.errors and not self.accepted.errors)
 
 
 class InspectionForm(ActionForm):

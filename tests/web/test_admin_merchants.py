@@ -1,0 +1,162 @@
+"""Two shops in one portal: whoever works for one sees nothing of the other, on no page, by no address."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from portal.services import links, refunds
+from tests import builders
+from tests.web.admin_world import World, a_world, now
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    return a_world(app)
+
+
+def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, Any]:
+    """A shop with an order, a draft with a link, a return that came back and its refund."""
+    order = world.order(merchant_id, email=email)
+    boss = world.actor("supervisor", merchant_id)
+    draft = world.draft(order, merchant_id, name=name, email=email)
+    with world.app.app_context():
+        site = world.app.extensions["site"]
+        link = links.send_link(boss, draft, site=site, now=now())
+        second = builders.an_order(
+            world.gateways, merchant_id, (builders.an_item("SHIRT", 2, "50.00"),), email=email, now=now()
+        )
+        back = builders.came_back(world.gateways, merchant_id, second, {"SHIRT": 1}, now=now(), site=site)
+        refund = refunds.propose(boss, back, now=now())
+    found = world.dossier(back, merchant_id)
+    return {
+        "order_id": order.id,
+        "return_id": draft,
+        "back": back,
+        "link_id": link.id,
+        "refund_id": refund,
+        "payout_id": found.refunds[0].payouts[0].id,
+        "mail_id": found.mails[0].id,
+        "line_id": found.page.draft.lines[0].id,
+        "photo_id": found.page.draft.lines[0].id,
+        "number": found.page.draft.number,
+        "refund_number": found.refunds[0].number,
+        "order_number": order.number,
+    }
+
+
+def crawl(client: Any, start: str = "/admin/") -> dict[str, str]:
+    """Every page that can be reached by links from the desk: address -> what it says."""
+    seen: dict[str, str] = {}
+    todo = [start]
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        answer = client.get(path)
+        assert answer.status_code in (200, 303), f"{path}: {answer.status_code}"
+        if answer.status_code == 303:
+            seen[path] = ""
+            todo.append(answer.location)
+            continue
+        html = answer.mimetype == "text/html"
+        seen[path] = answer.get_data(as_text=True) if html else ""
+        if html and "/looks" not in path:
+            todo += [
+                link.split("#")[0]
+                for link in answer.page.links().values()
+                if link.startswith("/admin") and link.split("#")[0] not in seen
+            ]
+    return seen
+
+
+def test_no_page_of_one_shop_shows_anything_of_the_other(world: World, drain: Any) -> None:
+    fill(world, world.own, "own.customer@customer.example", "Own Customer")
+    foreign = fill(world, world.other, "other.customer@customer.example", "Other Customer")
+    drain()
+    client = world.signed_in("admin")
+    pages = crawl(client)
+    assert len(pages) > 25
+    assert any("own.customer@customer.example" in html for html in pages.values())
+    told = ("other.customer@", "Other Customer", "Demo shop other", foreign["number"], foreign["refund_number"])
+    told += (foreign["order_number"], *(str(value) for name, value in foreign.items() if name.endswith("_id")))
+    shown = [f"{path}: {word}" for path, html in pages.items() for word in told if word in html]
+    assert not shown
+    for query in ("other.customer@customer.example", "Other", foreign["number"], foreign["order_number"]):
+        for path in ("/admin/returns", "/admin/orders", "/admin/returns/new"):
+            answer = client.get(path, query_string={"customer" if "new" in path else "q": query})
+            body = answer.get_data(as_text=True).replace(query, "")  # what was typed stands in the page
+            assert not [word for word in told if word in body], f"{path}?{query}"
+
+
+def test_a_strangers_id_is_not_found_at_any_address(world: World, app: Flask) -> None:
+    foreign = fill(world, world.other, "other.customer@customer.example", "Other Customer")
+    client = world.signed_in("admin")
+    client.get("/admin/")
+    tried, wrong = 0, []
+    for rule in app.url_map.iter_rules():
+        ids = [name for name in rule.arguments if name.endswith("_id")]
+        if not rule.rule.startswith("/admin") or not ids:
+            continue
+        for return_id in (foreign["return_id"], foreign["back"]):
+            values = {name: foreign[name] for name in ids} | {"return_id": return_id}
+            values |= {"kind": "label", "format": "pdf"}
+            path = app.url_map.bind("localhost").build(
+                rule.endpoint, {name: value for name, value in values.items() if name in rule.arguments}
+            )
+            for method in sorted(rule.methods & {"GET", "POST"}):
+                tried += 1
+                answer = client.open(path, method=method)
+                if answer.status_code != 404:
+                    wrong.append(f"{method} {rule.rule}: {answer.status_code}")
+    assert tried > 80
+    assert not wrong
+
+
+def test_a_return_cannot_be_started_for_another_shop(world: World) -> None:
+    client = world.signed_in("admin")
+    assert client.get("/admin/returns/new", query_string={"merchant": world.other}).status_code == 404
+    client.get("/admin/")
+    assert client.post("/admin/returns/new", query_string={"merchant": world.other}).status_code == 404
+    order = world.order(world.other)
+    assert client.get("/admin/returns/new", query_string={"order": order.id}).status_code == 404
+    assert client.get("/admin/returns", query_string={"merchant": world.other}).status_code == 404
+
+
+def test_a_role_at_one_shop_is_none_at_the_other(world: World) -> None:
+    """Whoever inspects for one shop and only reads at the other may not inspect there."""
+    from portal.services import people
+
+    return_id = world.received()
+    client = world.signed_in("warehouse", merchants=(world.own, world.other))
+    with world.app.app_context():
+        people.create_user(
+            email="warehouse-2@people.example",
+            name="Demo",
+            password="a password for tests",
+            roles={"own": "finance", "other": "warehouse"},
+            now=now(),
+        )
+        found = people.sign_in("warehouse-2@people.example", "a password for tests")
+    assert found is not None
+    with client.session_transaction() as session:
+        session["person"] = {**session["person"], "epoch": found.epoch}
+    page = client.get(f"/admin/returns/{return_id}/inspection")
+    answer = client.submit(page, {"lines-0-grade": "A", "lines-0-accepted": "yes"})
+    assert answer.status_code == 403
+    assert world.state(return_id) == "received"
+
+
+def test_another_shops_work_is_neither_listed_nor_run(world: World) -> None:
+    """Nothing was done yet, so messages and refunds of both shops wait."""
+    own = fill(world, world.own, "own.customer@customer.example", "Own Customer")
+    foreign = fill(world, world.other, "other.customer@customer.example", "Other Customer")
+    client = world.signed_in("supervisor")
+    answer = client.get("/admin/work")
+    text = answer.get_data(as_text=True)
+    assert str(own["back"]) in text
+    assert str(foreign["back"]) not in text
+    assert client.post("/admin/work/resumption", data={"item": f"refund-{foreign['refund_id']}"}).status_code == 404

@@ -1,0 +1,73 @@
+"""Denied by default: every page of the admin area asks for its permission, whoever comes."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from portal.core.access import PERMISSIONS, ROLES
+from tests.web.admin_world import World, a_world
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    return a_world(app)
+
+
+def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
+    """(rule, method, permission) of everything below /admin but signing in and out."""
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith("/admin") or rule.endpoint.startswith("admin.sign_in."):
+            continue
+        permission = app.view_functions[rule.endpoint].needs  # type: ignore[attr-defined]
+        for method in sorted(rule.methods & {"GET", "POST"}):
+            yield rule, method, permission
+
+
+def path_of(app: Flask, rule: Rule) -> str:
+    values = {name: "label" if name == "kind" else "pdf" if name == "format" else uuid4() for name in rule.arguments}
+    with app.test_request_context():
+        return str(app.url_map.bind("localhost").build(rule.endpoint, values))
+
+
+def test_every_permission_a_view_asks_for_exists(app: Flask) -> None:
+    asked = {permission for _, _, permission in routes(app)}
+    assert asked <= set(PERMISSIONS)
+    assert len(asked) >= 10
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_gets_exactly_the_pages_of_its_permissions(world: World, app: Flask, role: str) -> None:
+    client = world.signed_in(role)
+    client.get("/admin/")
+    wrong = []
+    for rule, method, permission in routes(app):
+        status = client.open(path_of(app, rule), method=method).status_code
+        if (status == 403) == (role in PERMISSIONS[permission]):
+            wrong.append(f"{method} {rule.rule} ({permission}): {status}")
+    assert not wrong
+
+
+def test_nobody_gets_anything(world: World, app: Flask) -> None:
+    client = app.test_client()
+    client.get("/admin/sign-in")
+    wrong = []
+    for rule, method, _ in routes(app):
+        answer = client.open(path_of(app, rule), method=method)
+        if answer.status_code != 303 or "/admin/sign-in" not in answer.location:
+            wrong.append(f"{method} {rule.rule}: {answer.status_code}")
+    assert not wrong
+
+
+def test_a_person_without_any_shop_gets_nothing(world: World, app: Flask) -> None:
+    client = world.signed_in("admin")
+    from portal.db.base import db, transaction
+    from portal.db.people import Membership
+
+    with app.app_context(), transaction():
+        db.session.query(Membership).delete()
+    assert client.get("/admin/").status_code == 403
