@@ -33,14 +33,20 @@ DOCK = Address(name="Demo Returns", street=("Demo Dock 1",), postcode="20457", c
 _numbers = count(1)
 
 
+def terms(**given: Any) -> Terms:
+    """A policy where the shop pays the way back, so that amounts are those of the goods."""
+    return Terms(**{"return_postage": "merchant", **given})
+
+
 def a_merchant(
     *, slug: str = "", terms: Terms | None = None, currency: str = "EUR", now: datetime = NOW, **more: Any
 ) -> UUID:
-    """A shop in Germany with the default policy."""
+    """A shop in Germany, by default with the plain policy of ``terms``."""
     slug = slug or f"demo-{next(_numbers)}"
+    given = terms or Terms(return_postage="merchant")
     return merchants.create(
         slug=slug, name=f"Demo shop {slug}", support_email=f"help@{slug}.example", address=DOCK.record(),
-        terms=terms or Terms(), currency=currency, now=now, **more,
+        terms=given, currency=currency, now=now, **more,
     )  # fmt: skip
 
 

@@ -82,6 +82,7 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "mail.sent": (N_("E-mail sent: %(event)s"), N_("E-mail sent")),
     "mail.failed": (N_("E-mail not sent: %(event)s"), N_("E-mail not sent")),
     "order.imported": (N_("Order imported"),),
+    "orders.imported": (N_("Orders imported: %(imported)s"), N_("Orders imported")),
     "order.updated": (N_("Order updated"),),
     "user.created": (N_("User created"),),
     "policy.published": (N_("Policy published, version %(version)s"), N_("Policy published")),

@@ -75,6 +75,7 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "too_much": (N_("At most %(maximum)s can be refunded."), N_("That is more than can be refunded.")),
     "nothing_to_refund": (N_("There is nothing to refund."),),
     "to_be_assessed": (N_("The amount has to be assessed first."),),
+    "point_unknown": (N_("This drop-off point no longer takes parcels. Choose another one."),),
     "amount_changed": (
         N_("The amount has changed meanwhile: it is now %(amount)s. Look at it again, please."),
         N_("The amount has changed meanwhile. Look at it again, please."),

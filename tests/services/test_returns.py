@@ -234,7 +234,9 @@ def test_the_estimate_follows_the_items(shop, agent, gateways):
     assert page.breakdown.amount == 2799 + 490 and page.is_whole_order
 
 
-def test_who_pays_for_the_way_back_follows_a_changed_reason(shop, agent, gateways):
+def test_who_pays_for_the_way_back_follows_a_changed_reason(session, gateways):
+    shop = a_merchant(terms=Terms(return_postage="customer_remorse"))
+    agent = a_person(shop, "csr")
     order = an_order(gateways, shop, [an_item("MUG", 1, "60.00")])
     draft = a_draft(agent, shop, order)
     fill(agent, draft, gateways, order=order, reason="changed_mind")
