@@ -69,7 +69,12 @@ def refused(error: Refused) -> Response:
 
 def unavailable(error: Unavailable) -> Response:
     log.warning("outside_unavailable", extra={"error": str(error)})
-    return answer(503, told=_("A service we need does not answer at the moment. What you entered is saved; please try again in a minute."))
+    return answer(
+        503,
+        told=_(
+            "A service we need does not answer at the moment. What you entered is saved; please try again in a minute."
+        ),
+    )
 
 
 def declined(error: Declined) -> Response:

@@ -49,7 +49,10 @@ def page(
     target = request.headers.get("HX-Target", "") if wants_fragment() else ""
     if target in names:
         body = "".join(
-            [_fragment(template, names[target], context), *(out_of_band(_fragment(template, name, context), name) for name in also)]
+            [
+                _fragment(template, names[target], context),
+                *(out_of_band(_fragment(template, name, context), name) for name in also),
+            ]
         )
         if session.get("_flashes"):
             body += out_of_band(render_template("_flash.html", **context), "flash")

@@ -28,7 +28,11 @@ def speak(language: str = "", zone: str = DEFAULT_ZONE, *, default: str = "en") 
     """Answer in ``language`` unless the reader has chosen one; times are told in ``zone``."""
     chosen = session.get("language", "")
     if chosen not in LANGUAGES:
-        chosen = best_match(language) if language else best_match(request.headers.get("Accept-Language", ""), default)
+        chosen = (
+            best_match(language)
+            if language
+            else best_match(request.headers.get("Accept-Language", ""), default)
+        )
     g.words = Words(chosen, zone)
     return g.words  # type: ignore[no-any-return]
 
@@ -66,7 +70,9 @@ def init(app: Flask) -> None:
     env.undefined = StrictUndefined
     install(env, words)
     env.globals["words"] = LocalProxy(words)
-    env.filters["money"] = lambda amount, currency, signed=False: words().money(amount, currency, signed=signed)
+    env.filters["money"] = lambda amount, currency, signed=False: words().money(
+        amount, currency, signed=signed
+    )
     env.filters["day"] = lambda on, weekday=False: words().day(on, weekday=weekday)
     env.filters["moment"] = lambda at: words().moment(at)
     env.filters["time"] = lambda at: words().time(at)
@@ -82,5 +88,7 @@ def init(app: Flask) -> None:
         if request.method not in ("GET", "HEAD") or asked not in LANGUAGES:
             return None
         session["language"] = asked
-        kept = "&".join(part for part in request.query_string.decode().split("&") if not part.startswith("lang="))
+        kept = "&".join(
+            part for part in request.query_string.decode().split("&") if not part.startswith("lang=")
+        )
         return redirect(request.path + (f"?{kept}" if kept else ""), 303)

@@ -50,7 +50,9 @@ class Keys:
             if self.page.evaluate(FOCUSED, [name, tag]):
                 assert self.page.evaluate(SEEN), f"the focus on {name!r} cannot be seen"
                 return
-        raise AssertionError(f"{name!r} cannot be reached by Tab; the focus is on {self.page.evaluate(WHERE)}")
+        raise AssertionError(
+            f"{name!r} cannot be reached by Tab; the focus is on {self.page.evaluate(WHERE)}"
+        )
 
 
 FOCUSED = """([name, tag]) => {
@@ -106,12 +108,15 @@ def test_a_whole_return_by_the_keyboard_alone(page: Any, shop: Shop) -> None:
 # ------------------------------------------------------------------------------------------------------ axe
 
 
-def test_axe_finds_nothing_on_any_page_or_state_of_the_way(page: Any, shop: Shop, live_server: Server) -> None:
+def test_axe_finds_nothing_on_any_page_or_state_of_the_way(
+    page: Any, shop: Shop, live_server: Server
+) -> None:
     prepared = prepare(shop, note="Please choose what you send back.")
     found: dict[str, list[str]] = {}
 
     def look(name: str) -> None:
         page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(200)  # colors that change slowly have changed
         if faults := accessibility_faults(page):
             found[name] = faults
 

@@ -108,7 +108,9 @@ def test_with_nothing_prepared_the_customer_does_it_all(page: Any, shop: Shop, j
     assert [line.units for line in draft_of(shop, prepared).lines] == [1, 1]
 
 
-def test_the_label_comes_onto_the_page_as_soon_as_it_is_made(page: Any, shop: Shop, live_server: Server, javascript: bool) -> None:
+def test_the_label_comes_onto_the_page_as_soon_as_it_is_made(
+    page: Any, shop: Shop, live_server: Server, javascript: bool
+) -> None:
     prepared = prepare(shop, units={"SHT": 1}, why=("too_small", "unopened"))
     page.goto(prepared.path)
     press(page, "Continue")
@@ -137,7 +139,9 @@ def test_a_customer_starts_without_a_link(page: Any, shop: Shop) -> None:
     page.get_by_role("heading", name="What would you like to send back?").wait_for()
 
 
-def test_an_expired_link_explains_itself_and_asks_for_another(page: Any, shop: Shop, live_server: Server) -> None:
+def test_an_expired_link_explains_itself_and_asks_for_another(
+    page: Any, shop: Shop, live_server: Server
+) -> None:
     prepared = prepare(shop)
     live_server.app.config["CLOCK"] = lambda: datetime.now(UTC) + timedelta(days=40)
     page.goto(prepared.path)
@@ -146,7 +150,9 @@ def test_an_expired_link_explains_itself_and_asks_for_another(page: Any, shop: S
     page.get_by_role("heading", name="We have told our support").wait_for()
 
 
-def test_of_two_customers_who_want_the_last_unit_one_is_told(visit: Any, shop: Shop, live_server: Server) -> None:
+def test_of_two_customers_who_want_the_last_unit_one_is_told(
+    visit: Any, shop: Shop, live_server: Server
+) -> None:
     both = [prepare(shop, units={"SHT": 1}, why=("too_small", "unopened")) for _ in range(2)]
     tabs = []
     for prepared in both:

@@ -24,7 +24,9 @@ from portal.db.base import db, uuid7
 from portal.db.returns import Link
 from portal.services import intake, links, merchants, returns
 
-PLACE = Address(name="Demo Customer", street=("Beispielweg 12",), postcode="20359", city="Hamburg", country="DE")
+PLACE = Address(
+    name="Demo Customer", street=("Beispielweg 12",), postcode="20359", city="Hamburg", country="DE"
+)
 EMAIL = "demo.customer@example.com"
 
 
@@ -71,7 +73,9 @@ def open_shop(app: Flask, slug: str = "nordhaus", terms: Terms | None = None) ->
             slug=slug,
             name=f"{slug.title()} Demo",
             support_email=f"help@{slug}.example.com",
-            address=Address(name="Dock", street=("Lager 1",), postcode="10115", city="Berlin", country="DE").record(),
+            address=Address(
+                name="Dock", street=("Lager 1",), postcode="10115", city="Berlin", country="DE"
+            ).record(),
             terms=terms or Terms(),
             now=now(),
         )
@@ -79,7 +83,9 @@ def open_shop(app: Flask, slug: str = "nordhaus", terms: Terms | None = None) ->
     return Shop(app=app, id=shop_id, slug=slug, agent=agent)
 
 
-def line(sku: str, name: str, price: str, *, units: int = 1, sent: int | None = None, **more: Any) -> IncomingLine:
+def line(
+    sku: str, name: str, price: str, *, units: int = 1, sent: int | None = None, **more: Any
+) -> IncomingLine:
     """A line with 19 % tax in its price; sent and delivered unless ``sent`` says how many were."""
     goods = Decimal(price) * units
     tax = (goods * 19 / 119).quantize(Decimal("0.01"))
@@ -118,7 +124,11 @@ def add_order(shop: Shop, number: str = "N-1", lines: tuple[IncomingLine, ...] |
         currency="EUR",
         placed_at=now() - timedelta(days=7),
         lines=given,
-        payments=(IncomingPayment(reference=f"{shop.slug}-{number}", tender="card", captured=total, label="Visa ·· 4242"),),
+        payments=(
+            IncomingPayment(
+                reference=f"{shop.slug}-{number}", tender="card", captured=total, label="Visa ·· 4242"
+            ),
+        ),
         total=total,
         email=EMAIL,
         name=PLACE.name,
@@ -168,7 +178,9 @@ def prepare(
             returns.choose_lines(shop.agent, draft, choices, now=now())
         if why:
             chosen = returns.page(shop.agent, draft, now=now()).draft.lines
-            answers = [returns.SurveyAnswer(line_id=one.id, reason=why[0], condition=why[1]) for one in chosen]
+            answers = [
+                returns.SurveyAnswer(line_id=one.id, reason=why[0], condition=why[1]) for one in chosen
+            ]
             returns.answer(shop.agent, draft, answers, now=now())
         if note or locked:
             returns.set_note(shop.agent, draft, note=note, locked=locked, now=now())
@@ -187,7 +199,9 @@ def newest_link(shop: Shop) -> str:
 
 def status_link(shop: Shop, prepared: Prepared) -> str:
     with shop.app.app_context():
-        wanted = sa.select(Link).where(Link.return_id == prepared.id, Link.purpose == "status", Link.state == "open")
+        wanted = sa.select(Link).where(
+            Link.return_id == prepared.id, Link.purpose == "status", Link.state == "open"
+        )
         found = db.session.scalars(wanted).one()
         return url(shop.site, found.nonce).removeprefix(shop.site.base_url)
 
@@ -202,7 +216,9 @@ def everything(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
     with app.app_context(), db.engine.connect() as connection:
         tables = sa.inspect(connection).get_table_names()
         return {
-            name: sorted((tuple(map(str, row)) for row in connection.execute(sa.text(f'SELECT * FROM "{name}"'))))
+            name: sorted(
+                tuple(map(str, row)) for row in connection.execute(sa.text(f'SELECT * FROM "{name}"'))
+            )
             for name in tables
         }
 

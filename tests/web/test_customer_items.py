@@ -37,7 +37,9 @@ def units(shop: Shop, prepared: Prepared) -> dict[str, int]:
     return {one.sku: one.units for one in draft_of(shop, prepared).lines}
 
 
-def test_the_page_shows_what_was_paid_and_until_when_it_may_come_back(client: Any, prepared: Prepared) -> None:
+def test_the_page_shows_what_was_paid_and_until_when_it_may_come_back(
+    client: Any, prepared: Prepared
+) -> None:
     page = walk_in(client, prepared)
     text = page.page.text
     assert page.request.path == prepared.home + "/items"
@@ -56,10 +58,14 @@ def test_a_part_of_the_order_and_the_whole_order_are_told_apart(client: Any, sho
     add_order(shop, "N-2", (line("ONE", "Felt hat", "20.00"), line("TWO", "Soap", "5.00")))
     prepared = prepare(shop, "N-2")
     page = walk_in(client, prepared)
-    some = client.submit(page, {f"units-{prepared.lines['ONE']}": "1"}, button="Update", follow_redirects=True)
+    some = client.submit(
+        page, {f"units-{prepared.lines['ONE']}": "1"}, button="Update", follow_redirects=True
+    )
     assert "You return 1 of 2 items." in some.page.text
     assert "The rest of your order stays as it is." in some.page.text
-    whole = client.submit(some, {f"units-{prepared.lines['TWO']}": "1"}, button="Update", follow_redirects=True)
+    whole = client.submit(
+        some, {f"units-{prepared.lines['TWO']}": "1"}, button="Update", follow_redirects=True
+    )
     assert "You return the whole order." in whole.page.text
 
 
@@ -72,10 +78,14 @@ def test_plus_and_minus_work_without_javascript(client: Any, shop: Shop, prepare
     assert units(shop, prepared) == {"MUG": 1}
 
 
-def test_a_stepper_saves_at_once_and_answers_with_the_estimate(client: Any, shop: Shop, prepared: Prepared) -> None:
+def test_a_stepper_saves_at_once_and_answers_with_the_estimate(
+    client: Any, shop: Shop, prepared: Prepared
+) -> None:
     walk_in(client, prepared)
     mug = prepared.lines["MUG"]
-    answer = client.post(prepared.home + "/items/saved", data={f"units-{mug}": "2", f"was-{mug}": "0"}, htmx="estimate")
+    answer = client.post(
+        prepared.home + "/items/saved", data={f"units-{mug}": "2", f"was-{mug}": "0"}, htmx="estimate"
+    )
     assert answer.status_code == 200
     assert units(shop, prepared) == {"MUG": 2}
     text = answer.get_data(as_text=True)
@@ -89,7 +99,9 @@ def test_zero_takes_an_item_out_again(client: Any, shop: Shop, prepared: Prepare
     walk_in(client, prepared)
     mug = prepared.lines["MUG"]
     for wanted, was in (("2", "0"), ("0", "2")):
-        client.post(prepared.home + "/items/saved", data={f"units-{mug}": wanted, f"was-{mug}": was}, htmx="estimate")
+        client.post(
+            prepared.home + "/items/saved", data={f"units-{mug}": wanted, f"was-{mug}": was}, htmx="estimate"
+        )
     assert units(shop, prepared) == {}
 
 
@@ -108,7 +120,9 @@ def test_more_than_is_there_is_refused_and_the_maximum_is_named(
 
 
 @pytest.mark.parametrize("typed", ["-1", "1.5", "two", "1e3", "٣"])
-def test_what_is_no_number_of_units_is_refused(client: Any, app: Flask, prepared: Prepared, typed: str) -> None:
+def test_what_is_no_number_of_units_is_refused(
+    client: Any, app: Flask, prepared: Prepared, typed: str
+) -> None:
     page = walk_in(client, prepared)
     with nothing_changes(app):
         answer = client.submit(page, {f"units-{prepared.lines['MUG']}": typed}, button="Continue")
@@ -146,7 +160,9 @@ def test_the_same_press_twice_changes_nothing_more(client: Any, shop: Shop, prep
     assert units(shop, prepared) == {"MUG": 2}
 
 
-def test_an_item_of_another_order_is_not_found(client: Any, shop: Shop, app: Flask, prepared: Prepared) -> None:
+def test_an_item_of_another_order_is_not_found(
+    client: Any, shop: Shop, app: Flask, prepared: Prepared
+) -> None:
     add_order(shop, "N-2")
     other = prepare(shop, "N-2")
     walk_in(client, prepared)
@@ -186,10 +202,14 @@ def test_a_final_sale_may_come_back_only_if_something_is_wrong(client: Any, shop
 # ------------------------------------------------------------------------------------------- without an order
 
 
-def test_products_can_be_typed_in_and_the_refund_is_to_be_assessed_never_zero(client: Any, shop: Shop) -> None:
+def test_products_can_be_typed_in_and_the_refund_is_to_be_assessed_never_zero(
+    client: Any, shop: Shop
+) -> None:
     prepared = prepare(shop, None)
     page = walk_in(client, prepared)
-    added = client.submit(page, {"name": "Blue kettle", "sku": "KTL", "units": "2"}, button="Add", follow_redirects=True)
+    added = client.submit(
+        page, {"name": "Blue kettle", "sku": "KTL", "units": "2"}, button="Add", follow_redirects=True
+    )
     assert units(shop, prepared) == {"KTL": 2}
     assert "to be assessed" in added.page.text.lower()
     assert "€0.00" not in added.page.text
@@ -204,7 +224,9 @@ def test_a_product_that_was_typed_in_can_be_removed(client: Any, shop: Shop) -> 
     assert units(shop, prepared) == {}
 
 
-def test_a_product_without_a_number_of_units_is_refused_and_what_was_typed_stays(client: Any, shop: Shop) -> None:
+def test_a_product_without_a_number_of_units_is_refused_and_what_was_typed_stays(
+    client: Any, shop: Shop
+) -> None:
     page = walk_in(client, prepare(shop, None))
     answer = client.submit(page, {"name": "Blue kettle", "units": "0"}, button="Continue")
     assert answer.status_code == 422

@@ -42,7 +42,9 @@ def test_htmx_gets_the_fragment_it_asks_for_and_others_get_the_page(client: Any,
     assert whole.page.h1
 
 
-def test_a_target_that_the_page_does_not_know_gets_the_whole_page_for_the_whole_window(client: Any, prepared: Prepared) -> None:
+def test_a_target_that_the_page_does_not_know_gets_the_whole_page_for_the_whole_window(
+    client: Any, prepared: Prepared
+) -> None:
     walk_in(client, prepared)
     answer = saved(client, prepared, "elsewhere")
     assert "<html" in answer.get_data(as_text=True)
@@ -65,7 +67,12 @@ def test_caches_are_told_that_page_and_fragment_share_an_address(client: Any, pr
 
 
 def test_every_answer_carries_the_headers_of_the_house(client: Any, prepared: Prepared) -> None:
-    for answer in (walk_in(client, prepared), client.get("/"), client.get("/nowhere"), client.post("/", check=False)):
+    for answer in (
+        walk_in(client, prepared),
+        client.get("/"),
+        client.get("/nowhere"),
+        client.post("/", check=False),
+    ):
         assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -76,7 +83,9 @@ def test_every_answer_carries_the_headers_of_the_house(client: Any, prepared: Pr
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_the_cookie_of_a_visitor_is_out_of_reach_of_scripts_and_other_sites(client: Any, prepared: Prepared) -> None:
+def test_the_cookie_of_a_visitor_is_out_of_reach_of_scripts_and_other_sites(
+    client: Any, prepared: Prepared
+) -> None:
     cookie = client.get(prepared.path).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
@@ -91,11 +100,15 @@ def test_behind_https_cookies_are_secure_and_pinned_to_this_host(make_app: Any) 
     assert "Secure" in cookie
 
 
-def test_a_form_that_is_too_old_does_nothing_and_offers_what_was_typed_again(client: Any, app: Flask, prepared: Prepared) -> None:
+def test_a_form_that_is_too_old_does_nothing_and_offers_what_was_typed_again(
+    client: Any, app: Flask, prepared: Prepared
+) -> None:
     walk_in(client, prepared)
     data = {f"units-{prepared.lines['MUG']}": "2", "csrf_token": "of yesterday", "password": "hunter2"}
     with nothing_changes(app):
-        answer = client.post(prepared.home + "/items", data=data, csrf=False, headers={"Sec-Fetch-Site": "same-origin"})
+        answer = client.post(
+            prepared.home + "/items", data=data, csrf=False, headers={"Sec-Fetch-Site": "same-origin"}
+        )
     assert answer.status_code == 403
     assert "hunter2" not in answer.get_data(as_text=True)
     again = client.submit(answer, button="Send it again")
@@ -111,7 +124,9 @@ def test_a_form_that_did_not_come_from_our_page_is_not_offered_again(client: Any
 
 def test_an_old_form_asked_by_htmx_gets_a_notice_and_the_page_stays(client: Any, prepared: Prepared) -> None:
     walk_in(client, prepared)
-    answer = client.post(prepared.home + "/items/saved", data={"csrf_token": "x"}, csrf=False, htmx="estimate")
+    answer = client.post(
+        prepared.home + "/items/saved", data={"csrf_token": "x"}, csrf=False, htmx="estimate"
+    )
     assert answer.status_code == 403
     assert answer.headers["HX-Retarget"] == "#flash"
     assert "<html" not in answer.get_data(as_text=True)
@@ -167,7 +182,9 @@ def test_more_than_the_server_takes_is_said_as_a_page(app: Flask, client: Any, p
     assert answer.page.h1
 
 
-def test_the_language_is_the_readers_choice_then_the_returns_then_the_browsers(app: Flask, shop: Shop, prepared: Prepared) -> None:
+def test_the_language_is_the_readers_choice_then_the_returns_then_the_browsers(
+    app: Flask, shop: Shop, prepared: Prepared
+) -> None:
     german = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
     visitor = app.test_client()
     assert 'lang="de"' in visitor.get(f"/start/{shop.slug}", headers=german).get_data(as_text=True)

@@ -42,7 +42,11 @@ def ready(shop: Shop, client: Any) -> Prepared:
 
 def at_check(client: Any, prepared: Prepared, way: str = "print_at_home") -> Prepared:
     page = walk_in(client, prepared)
-    rates = [one.get("value") for one in page.page.form(button="Continue").iter("input") if one.get("name") == "rate"]
+    rates = [
+        one.get("value")
+        for one in page.page.form(button="Continue").iter("input")
+        if one.get("name") == "rate"
+    ]
     answer = client.submit(page, {"rate": next(rate for rate in rates if way in rate)}, button="Continue")
     assert answer.status_code == 303
     return prepared
@@ -58,7 +62,14 @@ def confirm(client: Any, prepared: Prepared) -> Any:
 
 def test_the_check_page_shows_every_answer_with_a_way_to_change_it(client: Any, ready: Prepared) -> None:
     page = client.get(ready.home + "/check").page
-    for told in ("Linen shirt", "Too small", "Unopened", "Beispielweg 12", "Print a label", "demo.customer@example.com"):
+    for told in (
+        "Linen shirt",
+        "Too small",
+        "Unopened",
+        "Beispielweg 12",
+        "Print a label",
+        "demo.customer@example.com",
+    ):
         assert told in page.text, told
     leads = " ".join(page.links().values())
     for path in ("/items", "/reasons", "/address", "/sending"):
@@ -105,7 +116,9 @@ def test_confirming_ten_times_makes_one_return(client: Any, shop: Shop, ready: P
     assert sum(end - first for first, end in page.order.items[0].claimed) == 1
 
 
-def test_after_confirming_every_step_leads_to_the_status_page(client: Any, shop: Shop, ready: Prepared) -> None:
+def test_after_confirming_every_step_leads_to_the_status_page(
+    client: Any, shop: Shop, ready: Prepared
+) -> None:
     confirm(client, ready)
     before = draft_of(shop, ready)
     for path in ("", "/items", "/reasons", "/address", "/sending", "/check"):
@@ -115,7 +128,9 @@ def test_after_confirming_every_step_leads_to_the_status_page(client: Any, shop:
     assert draft_of(shop, ready) == before
 
 
-def test_a_second_device_sees_the_confirmed_return_and_cannot_change_it(app: Flask, client: Any, shop: Shop, ready: Prepared) -> None:
+def test_a_second_device_sees_the_confirmed_return_and_cannot_change_it(
+    app: Flask, client: Any, shop: Shop, ready: Prepared
+) -> None:
     second = app.test_client()
     items = second.get(ready.path, follow_redirects=True)
     assert items.request.path == ready.home
@@ -124,7 +139,9 @@ def test_a_second_device_sees_the_confirmed_return_and_cannot_change_it(app: Fla
     assert second.get(ready.path, follow_redirects=True).page.h1 == "Your return is approved"
 
 
-def test_of_two_who_want_the_last_unit_one_wins_and_the_other_is_told(app: Flask, client: Any, shop: Shop, ready: Prepared) -> None:
+def test_of_two_who_want_the_last_unit_one_wins_and_the_other_is_told(
+    app: Flask, client: Any, shop: Shop, ready: Prepared
+) -> None:
     slower = app.test_client()
     late = at_check(slower, prepare(shop, units={"SHT": 1}, why=("too_small", "unopened")))
     check = slower.get(late.home + "/check")
@@ -140,7 +157,9 @@ def test_of_two_who_want_the_last_unit_one_wins_and_the_other_is_told(app: Flask
     assert stuck.status_code == 422
 
 
-def test_units_that_are_gone_take_no_other_units_with_them(app: Flask, client: Any, shop: Shop, ready: Prepared) -> None:
+def test_units_that_are_gone_take_no_other_units_with_them(
+    app: Flask, client: Any, shop: Shop, ready: Prepared
+) -> None:
     slower = app.test_client()
     late = at_check(slower, prepare(shop, units={"SHT": 1, "MUG": 2}, why=("too_small", "unopened")))
     check = slower.get(late.home + "/check")
@@ -155,7 +174,9 @@ def test_units_that_are_gone_take_no_other_units_with_them(app: Flask, client: A
 # -------------------------------------------------------------------------------------------------- the papers
 
 
-def test_the_label_appears_on_the_page_once_it_is_made(client: Any, ready: Prepared, drain: Callable[[], None]) -> None:
+def test_the_label_appears_on_the_page_once_it_is_made(
+    client: Any, ready: Prepared, drain: Callable[[], None]
+) -> None:
     waiting = confirm(client, ready)
     assert "We are making your label" in waiting.page.text
     assert "Look again" in waiting.page.text
@@ -169,7 +190,9 @@ def test_the_label_appears_on_the_page_once_it_is_made(client: Any, ready: Prepa
     assert len(part.get_data()) < 16_000
 
 
-def test_every_paper_can_be_fetched_as_what_it_is(client: Any, ready: Prepared, drain: Callable[[], None]) -> None:
+def test_every_paper_can_be_fetched_as_what_it_is(
+    client: Any, ready: Prepared, drain: Callable[[], None]
+) -> None:
     confirm(client, ready)
     drain()
     page = client.get(ready.home + "/status").page
@@ -188,7 +211,9 @@ def test_every_paper_can_be_fetched_as_what_it_is(client: Any, ready: Prepared, 
     assert len(papers) == len(set(papers.values())) >= 6
 
 
-def test_papers_of_another_return_are_not_found(app: Flask, client: Any, shop: Shop, ready: Prepared, drain: Callable[[], None]) -> None:
+def test_papers_of_another_return_are_not_found(
+    app: Flask, client: Any, shop: Shop, ready: Prepared, drain: Callable[[], None]
+) -> None:
     confirm(client, ready)
     drain()
     stranger = app.test_client()
@@ -209,7 +234,9 @@ def test_a_return_without_printer_shows_its_code(client: Any, shop: Shop, drain:
 # ------------------------------------------------------------------------------------------------ afterwards
 
 
-def test_the_status_link_of_the_mail_opens_the_same_page(app: Flask, client: Any, shop: Shop, ready: Prepared) -> None:
+def test_the_status_link_of_the_mail_opens_the_same_page(
+    app: Flask, client: Any, shop: Shop, ready: Prepared
+) -> None:
     confirm(client, ready)
     visitor = app.test_client()
     page = visitor.get(status_link(shop, ready), follow_redirects=True)
@@ -217,7 +244,9 @@ def test_the_status_link_of_the_mail_opens_the_same_page(app: Flask, client: Any
     assert page.page.h1 == "Your return is approved"
 
 
-def test_the_mail_can_be_asked_for_again(client: Any, ready: Prepared, drain: Callable[[], None], app: Flask) -> None:
+def test_the_mail_can_be_asked_for_again(
+    client: Any, ready: Prepared, drain: Callable[[], None], app: Flask
+) -> None:
     from portal.services import notices
 
     confirm(client, ready)
@@ -229,7 +258,9 @@ def test_the_mail_can_be_asked_for_again(client: Any, ready: Prepared, drain: Ca
         assert [mail.event for mail in notices.of_return(ready.id)].count("approved") == 2
 
 
-def test_a_return_can_be_canceled_and_its_units_returned_again(client: Any, shop: Shop, ready: Prepared) -> None:
+def test_a_return_can_be_canceled_and_its_units_returned_again(
+    client: Any, shop: Shop, ready: Prepared
+) -> None:
     page = confirm(client, ready)
     canceled = client.submit(page, button="Cancel return", follow_redirects=True)
     assert canceled.page.h1 == "This return is canceled"
@@ -257,7 +288,9 @@ def test_a_declined_return_says_why(client: Any, app: Flask) -> None:
     prepared = at_check(client, prepare(shop, units={"SHT": 1}, why=("too_small", "unopened")))
     confirm(client, prepared)
     with app.app_context():
-        desk.decline(shop.agent, prepared.id, reason="excessive_wear", message="The sole is worn through.", now=now())
+        desk.decline(
+            shop.agent, prepared.id, reason="excessive_wear", message="The sole is worn through.", now=now()
+        )
     page = client.get(prepared.home + "/status").page
     assert page.h1 == "We cannot accept this return"
     assert "The sole is worn through." in page.text
@@ -267,14 +300,20 @@ def test_a_declined_return_says_why(client: Any, app: Flask) -> None:
 def test_a_return_without_an_order_ends_to_be_assessed(client: Any, shop: Shop) -> None:
     prepared = prepare(shop, None)
     page = walk_in(client, prepared)
-    page = client.submit(page, {"name": "Blue kettle", "units": "1"}, button="Continue", follow_redirects=True)
+    page = client.submit(
+        page, {"name": "Blue kettle", "units": "1"}, button="Continue", follow_redirects=True
+    )
     line_id = draft_of(shop, prepared).lines[0].id
     data = {f"reason-{line_id}": "changed_mind", f"condition-{line_id}": "unopened"}
     page = client.submit(page, data, button="Continue", follow_redirects=True)
     assert page.request.path == prepared.home + "/address"
     where = {"street": "Beispielweg 1", "postcode": "20359", "city": "Hamburg"}
     page = client.submit(page, where, button="Continue", follow_redirects=True)
-    rate = next(one.get("value") for one in page.page.form(button="Continue").iter("input") if "own" in one.get("value", ""))
+    rate = next(
+        one.get("value")
+        for one in page.page.form(button="Continue").iter("input")
+        if "own" in one.get("value", "")
+    )
     page = client.submit(page, {"rate": rate}, button="Continue", follow_redirects=True)
     assert "To be assessed" in page.page.text or "to be assessed" in page.page.text
     assert "€0.00" not in page.page.text
@@ -283,7 +322,9 @@ def test_a_return_without_an_order_ends_to_be_assessed(client: Any, shop: Shop) 
     assert "€0.00" not in done.page.text
 
 
-def test_following_a_return_changes_nothing(client: Any, app: Flask, ready: Prepared, drain: Callable[[], None]) -> None:
+def test_following_a_return_changes_nothing(
+    client: Any, app: Flask, ready: Prepared, drain: Callable[[], None]
+) -> None:
     confirm(client, ready)
     drain()
     with nothing_changes(app):
@@ -298,11 +339,15 @@ def test_following_a_return_changes_nothing(client: Any, app: Flask, ready: Prep
 
 def start(client: Any, shop: Shop, number: str, proof: str) -> Any:
     page = client.get(f"/start/{shop.slug}")
-    return client.submit(page, {"number": number, "proof": proof}, button="Send me the link", follow_redirects=True)
+    return client.submit(
+        page, {"number": number, "proof": proof}, button="Send me the link", follow_redirects=True
+    )
 
 
 @pytest.mark.parametrize("proof", ["demo.customer@example.com", "Demo.Customer@Example.com", "20359"])
-def test_order_number_and_mail_or_postcode_send_a_link_to_the_address_on_file(client: Any, shop: Shop, proof: str) -> None:
+def test_order_number_and_mail_or_postcode_send_a_link_to_the_address_on_file(
+    client: Any, shop: Shop, proof: str
+) -> None:
     from portal.services import notices
 
     start(client, shop, "n-1", proof)
@@ -314,10 +359,18 @@ def test_order_number_and_mail_or_postcode_send_a_link_to_the_address_on_file(cl
     assert [(mail.event, mail.recipient) for mail in mails] == [("start_link", "demo.customer@example.com")]
 
 
-def test_the_answer_is_the_same_to_the_byte_whether_or_not_there_is_such_an_order(app: Flask, client: Any, shop: Shop) -> None:
+def test_the_answer_is_the_same_to_the_byte_whether_or_not_there_is_such_an_order(
+    app: Flask, client: Any, shop: Shop
+) -> None:
     bodies = {
         start(app.test_client(), shop, number, proof).get_data()
-        for number, proof in (("N-1", "20359"), ("N-1", "00000"), ("N-9", "20359"), ("RMA-7K3M-9QX1", "x"), ("' OR 1=1", "x"))
+        for number, proof in (
+            ("N-1", "20359"),
+            ("N-1", "00000"),
+            ("N-9", "20359"),
+            ("RMA-7K3M-9QX1", "x"),
+            ("' OR 1=1", "x"),
+        )
     }
     assert len(bodies) == 1
     assert "If we found it" in bodies.pop().decode()
@@ -332,7 +385,11 @@ def test_a_wrong_proof_sends_nothing(app: Flask, client: Any, shop: Shop) -> Non
 def test_starting_twice_goes_on_with_what_was_begun(client: Any, shop: Shop) -> None:
     start(client, shop, "N-1", "20359")
     page = walk_in(client, Prepared(id=shop.id, link_id=shop.id, path=newest_link(shop)))
-    shirt = next(one.get("name") for one in page.page.tree.iter("input") if (one.get("name") or "").startswith("units-"))
+    shirt = next(
+        one.get("name")
+        for one in page.page.tree.iter("input")
+        if (one.get("name") or "").startswith("units-")
+    )
     client.submit(page, {shirt: "1"}, button="Update")
     start(client, shop, "N-1", "20359")
     assert "Linen shirt" in client.get(newest_link(shop), follow_redirects=True).page.text
@@ -365,7 +422,12 @@ def test_trying_many_proofs_for_one_number_is_stopped(app: Flask, client: Any, s
         visitor = app.test_client()
         page = visitor.get(f"/start/{shop.slug}")
         statuses.append(
-            visitor.submit(page, {"number": "N-1", "proof": f"{guess:05}"}, button="Send me the link", environ_overrides=other).status_code
+            visitor.submit(
+                page,
+                {"number": "N-1", "proof": f"{guess:05}"},
+                button="Send me the link",
+                environ_overrides=other,
+            ).status_code
         )
     assert statuses[0] == 303
     assert statuses[-1] == 429
@@ -388,10 +450,17 @@ def test_a_shop_without_self_service_sends_no_link(client: Any, app: Flask) -> N
         client.post("/start/closed", data={"number": "N-1", "proof": "20359"})
 
 
-def test_confirming_is_judged_again_by_the_policy(client: Any, shop: Shop, ready: Prepared, app: Flask) -> None:
+def test_confirming_is_judged_again_by_the_policy(
+    client: Any, shop: Shop, ready: Prepared, app: Flask
+) -> None:
     with app.app_context():
         other = prepare(shop, units={"SHT": 1}, why=("too_small", "unopened"))
-        returns.set_address(shop.agent, other.id, returns.proposed_address(returns.page(shop.agent, other.id, now=now())), now=now())
+        returns.set_address(
+            shop.agent,
+            other.id,
+            returns.proposed_address(returns.page(shop.agent, other.id, now=now())),
+            now=now(),
+        )
     confirm(client, ready)
     with app.app_context(), pytest.raises(Exception, match="steps_left|units_gone"):
         confirmation.confirm(shop.agent, other.id, site=shop.site, now=now())

@@ -44,13 +44,17 @@ def answered(shop: Shop) -> Prepared:
 
 def fields(shop: Shop, prepared: Prepared) -> dict[str, str]:
     line_id = draft_of(shop, prepared).lines[0].id
-    return {name: f"{name}-{line_id}" for name in ("reason", "condition", "note", "photos")} | {"id": str(line_id)}
+    return {name: f"{name}-{line_id}" for name in ("reason", "condition", "note", "photos")} | {
+        "id": str(line_id)
+    }
 
 
 # ------------------------------------------------------------------------------------------------- reasons
 
 
-def test_the_reasons_come_in_two_levels_and_none_is_chosen_beforehand(client: Any, chosen: Prepared, shop: Shop) -> None:
+def test_the_reasons_come_in_two_levels_and_none_is_chosen_beforehand(
+    client: Any, chosen: Prepared, shop: Shop
+) -> None:
     page = walk_in(client, chosen).page
     select = page.by_id(fields(shop, chosen)["reason"])
     groups = [group.get("label") for group in select.iter("optgroup")]
@@ -61,13 +65,17 @@ def test_the_reasons_come_in_two_levels_and_none_is_chosen_beforehand(client: An
 def test_a_reason_and_a_condition_lead_on(client: Any, shop: Shop, chosen: Prepared) -> None:
     name = fields(shop, chosen)
     page = walk_in(client, chosen)
-    answer = client.submit(page, {name["reason"]: "too_small", name["condition"]: "unopened"}, button="Continue")
+    answer = client.submit(
+        page, {name["reason"]: "too_small", name["condition"]: "unopened"}, button="Continue"
+    )
     assert answer.status_code == 303
     line = draft_of(shop, chosen).lines[0]
     assert (line.reason, line.condition) == ("too_small", "unopened")
 
 
-def test_everything_that_is_missing_is_told_at_once_with_a_link_to_its_field(client: Any, shop: Shop, chosen: Prepared) -> None:
+def test_everything_that_is_missing_is_told_at_once_with_a_link_to_its_field(
+    client: Any, shop: Shop, chosen: Prepared
+) -> None:
     name = fields(shop, chosen)
     answer = client.submit(walk_in(client, chosen), button="Continue")
     assert answer.status_code == 422
@@ -76,9 +84,13 @@ def test_everything_that_is_missing_is_told_at_once_with_a_link_to_its_field(cli
     assert f"#{name['condition']}" in targets
 
 
-def test_what_was_answered_is_kept_when_something_else_is_missing(client: Any, shop: Shop, chosen: Prepared) -> None:
+def test_what_was_answered_is_kept_when_something_else_is_missing(
+    client: Any, shop: Shop, chosen: Prepared
+) -> None:
     name = fields(shop, chosen)
-    answer = client.submit(walk_in(client, chosen), {name["reason"]: "other", name["note"]: ""}, button="Continue")
+    answer = client.submit(
+        walk_in(client, chosen), {name["reason"]: "other", name["note"]: ""}, button="Continue"
+    )
     assert answer.status_code == 422
     assert "write a few words" in answer.page.text
     assert draft_of(shop, chosen).lines[0].reason == "other"
@@ -92,18 +104,24 @@ def test_an_unknown_reason_is_nobodys_answer(client: Any, shop: Shop, chosen: Pr
     assert draft_of(shop, chosen).lines[0].reason is None
 
 
-def test_one_answer_is_saved_at_once_and_tells_what_it_asks_further(client: Any, shop: Shop, chosen: Prepared) -> None:
+def test_one_answer_is_saved_at_once_and_tells_what_it_asks_further(
+    client: Any, shop: Shop, chosen: Prepared
+) -> None:
     name = fields(shop, chosen)
     walk_in(client, chosen)
     target = f"ask-{name['id']}"
-    answer = client.post(f"{chosen.home}/reasons/{name['id']}", data={name["reason"]: "defective"}, htmx=target)
+    answer = client.post(
+        f"{chosen.home}/reasons/{name['id']}", data={name["reason"]: "defective"}, htmx=target
+    )
     assert answer.status_code == 200
     assert "This reason needs a photo" in answer.get_data(as_text=True)
     assert draft_of(shop, chosen).lines[0].reason == "defective"
     assert len(answer.get_data()) < 8_000
 
 
-def test_a_reason_that_needs_a_photo_does_not_go_on_without_one(client: Any, shop: Shop, chosen: Prepared) -> None:
+def test_a_reason_that_needs_a_photo_does_not_go_on_without_one(
+    client: Any, shop: Shop, chosen: Prepared
+) -> None:
     name = fields(shop, chosen)
     page = walk_in(client, chosen)
     data = {name["reason"]: "defective", name["condition"]: "defective"}
@@ -115,7 +133,9 @@ def test_a_reason_that_needs_a_photo_does_not_go_on_without_one(client: Any, sho
     assert len(draft_of(shop, chosen).lines[0].photos) == 1
 
 
-def test_a_photo_is_made_anew_without_what_the_camera_wrote_into_it(client: Any, shop: Shop, chosen: Prepared) -> None:
+def test_a_photo_is_made_anew_without_what_the_camera_wrote_into_it(
+    client: Any, shop: Shop, chosen: Prepared
+) -> None:
     name = fields(shop, chosen)
     page = walk_in(client, chosen)
     out = BytesIO()
@@ -135,7 +155,13 @@ def test_a_photo_is_made_anew_without_what_the_camera_wrote_into_it(client: Any,
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"%PDF-1.7 nothing", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", b"GIF89a" + b"x" * 50, b"\x00" * 900],
+    [
+        b"",
+        b"%PDF-1.7 nothing",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"GIF89a" + b"x" * 50,
+        b"\x00" * 900,
+    ],
     ids=["empty", "pdf", "svg", "broken gif", "zeros"],
 )  # fmt: skip
 def test_what_is_no_photo_is_not_kept(client: Any, shop: Shop, chosen: Prepared, content: bytes) -> None:
@@ -151,7 +177,9 @@ def test_a_photo_of_too_many_pixels_or_bytes_is_refused(client: Any, shop: Shop,
     page = walk_in(client, chosen)
     large = picture(size=(9000, 9000), format="PNG")
     for content in (large, b"\xff\xd8\xff" + b"0" * (11 * 1024 * 1024)):
-        answer = client.submit(page, {name["photos"]: (BytesIO(content), "photo.png")}, button="Add these photos")
+        answer = client.submit(
+            page, {name["photos"]: (BytesIO(content), "photo.png")}, button="Add these photos"
+        )
         assert answer.status_code == 422
     assert not draft_of(shop, chosen).lines[0].photos
 
@@ -171,14 +199,20 @@ def test_no_more_photos_than_the_shop_takes(client: Any, app: Flask) -> None:
 def test_a_photo_can_be_taken_back(client: Any, shop: Shop, chosen: Prepared) -> None:
     name = fields(shop, chosen)
     page = walk_in(client, chosen)
-    added = client.submit(page, {name["photos"]: (BytesIO(picture()), "a.jpg")}, button="Add these", follow_redirects=True)
+    added = client.submit(
+        page, {name["photos"]: (BytesIO(picture()), "a.jpg")}, button="Add these", follow_redirects=True
+    )
     client.submit(added, button="Remove photo 1")
     assert not draft_of(shop, chosen).lines[0].photos
 
 
-def test_a_photo_is_not_shown_with_another_customers_link(app: Flask, client: Any, shop: Shop, chosen: Prepared) -> None:
+def test_a_photo_is_not_shown_with_another_customers_link(
+    app: Flask, client: Any, shop: Shop, chosen: Prepared
+) -> None:
     name = fields(shop, chosen)
-    client.submit(walk_in(client, chosen), {name["photos"]: (BytesIO(picture()), "a.jpg")}, button="Add these photos")
+    client.submit(
+        walk_in(client, chosen), {name["photos"]: (BytesIO(picture()), "a.jpg")}, button="Add these photos"
+    )
     photo = draft_of(shop, chosen).lines[0].photos[0]
     other = prepare(shop)
     stranger = app.test_client()
@@ -190,21 +224,27 @@ def test_a_photo_is_not_shown_with_another_customers_link(app: Flask, client: An
 # ------------------------------------------------------------------------------------------------- address
 
 
-def test_an_address_that_the_order_knows_is_not_asked_again(client: Any, shop: Shop, answered: Prepared) -> None:
+def test_an_address_that_the_order_knows_is_not_asked_again(
+    client: Any, shop: Shop, answered: Prepared
+) -> None:
     page = walk_in(client, answered)
     assert page.request.path == answered.home + "/sending"
     assert "Beispielweg 12" in page.page.text
     assert draft_of(shop, answered).address.city == "Hamburg"
 
 
-def test_the_address_page_is_filled_in_and_asks_as_the_country_writes(client: Any, answered: Prepared) -> None:
+def test_the_address_page_is_filled_in_and_asks_as_the_country_writes(
+    client: Any, answered: Prepared
+) -> None:
     walk_in(client, answered)
     page = client.get(answered.home + "/address").page
     assert page.by_id("postcode").get("value") == "20359"
     assert page.by_id("postcode").get("autocomplete") == "postal-code"
 
 
-def test_what_is_wrong_with_an_address_is_told_at_its_field(client: Any, app: Flask, answered: Prepared) -> None:
+def test_what_is_wrong_with_an_address_is_told_at_its_field(
+    client: Any, app: Flask, answered: Prepared
+) -> None:
     walk_in(client, answered)
     page = client.get(answered.home + "/address")
     with nothing_changes(app):
@@ -215,7 +255,9 @@ def test_what_is_wrong_with_an_address_is_told_at_its_field(client: Any, app: Fl
     assert answer.page.by_id("postcode").get("value") == "ABC"
 
 
-def test_another_country_asks_its_own_fields_and_keeps_what_was_typed(client: Any, shop: Shop, answered: Prepared) -> None:
+def test_another_country_asks_its_own_fields_and_keeps_what_was_typed(
+    client: Any, shop: Shop, answered: Prepared
+) -> None:
     walk_in(client, answered)
     page = client.get(answered.home + "/address")
     american = client.submit(page, {"country": "US", "city": "Springfield"}, button="Change country")
@@ -223,7 +265,9 @@ def test_another_country_asks_its_own_fields_and_keeps_what_was_typed(client: An
     assert american.page.has_id("region")
     assert american.page.by_id("city").get("value") == "Springfield"
     assert not american.page.title.startswith("Error:")
-    sent = client.submit(american, {"region": "IL", "postcode": "62701", "street": "1 Main Street"}, button="Continue")
+    sent = client.submit(
+        american, {"region": "IL", "postcode": "62701", "street": "1 Main Street"}, button="Continue"
+    )
     assert sent.status_code == 303
     assert draft_of(shop, answered).address.country == "US"
 
@@ -250,11 +294,19 @@ def ways(page: Any) -> dict[str, str]:
 def test_every_way_has_its_price_and_none_is_chosen_beforehand(client: Any, answered: Prepared) -> None:
     page = walk_in(client, answered)
     text = page.page.text
-    for name in ("QR code, no printer", "Print a label", "Pick-up at home", "Drop-off point", "My own carrier"):
+    for name in (
+        "QR code, no printer",
+        "Print a label",
+        "Pick-up at home",
+        "Drop-off point",
+        "My own carrier",
+    ):
         assert name in text
     assert "taken off your refund" in text
     assert "working day" in text
-    checked = [one for one in page.page.form(button="Continue").iter("input") if one.get("checked") is not None]
+    checked = [
+        one for one in page.page.form(button="Continue").iter("input") if one.get("checked") is not None
+    ]
     assert not checked
 
 
@@ -273,7 +325,9 @@ def choose(client: Any, page: Any, way: str, **more: str) -> Any:
     return client.submit(page, data, button="Continue")
 
 
-def test_a_chosen_way_leads_to_the_check_with_its_price_in_the_breakdown(client: Any, shop: Shop, answered: Prepared) -> None:
+def test_a_chosen_way_leads_to_the_check_with_its_price_in_the_breakdown(
+    client: Any, shop: Shop, answered: Prepared
+) -> None:
     page = walk_in(client, answered)
     assert choose(client, page, "print_at_home").status_code == 303
     check = client.get(answered.home + "/check").page
@@ -326,7 +380,9 @@ def test_changing_the_items_asks_for_the_way_of_sending_again_and_comes_straight
 ) -> None:
     choose(client, walk_in(client, answered), "print_at_home")
     items = client.get(answered.home + "/items")
-    there = client.submit(items, {f"units-{answered.lines['MUG']}": "1"}, button="Continue", follow_redirects=True)
+    there = client.submit(
+        items, {f"units-{answered.lines['MUG']}": "1"}, button="Continue", follow_redirects=True
+    )
     assert there.request.path == answered.home + "/reasons"
 
 
@@ -338,7 +394,9 @@ def test_an_unchanged_answer_comes_straight_back_to_the_check(client: Any, answe
 
 
 @pytest.mark.parametrize("language", ["de", "fr"])
-def test_every_page_speaks_the_language_that_was_chosen(client: Any, answered: Prepared, language: str) -> None:
+def test_every_page_speaks_the_language_that_was_chosen(
+    client: Any, answered: Prepared, language: str
+) -> None:
     walk_in(client, answered)
     paths = ("", "/items", "/reasons", "/address", "/sending")
     english = {client.get(answered.home + path).page.h1 for path in paths}

@@ -11,7 +11,17 @@ import pytest
 from flask import Flask
 
 from portal.services import links
-from tests.web.shops import Prepared, Shop, add_order, draft_of, everything, nothing_changes, now, open_shop, prepare
+from tests.web.shops import (
+    Prepared,
+    Shop,
+    add_order,
+    draft_of,
+    everything,
+    nothing_changes,
+    now,
+    open_shop,
+    prepare,
+)
 
 
 @pytest.fixture
@@ -26,7 +36,9 @@ def prepared(shop: Shop) -> Prepared:
     return prepare(shop, units={"SHT": 1}, note="Please choose how you send it.")
 
 
-def test_fetching_a_link_a_hundred_times_by_any_safe_method_changes_nothing(app: Flask, prepared: Prepared) -> None:
+def test_fetching_a_link_a_hundred_times_by_any_safe_method_changes_nothing(
+    app: Flask, prepared: Prepared
+) -> None:
     with nothing_changes(app):
         for number in range(34):
             for method in ("GET", "HEAD", "OPTIONS"):
@@ -40,7 +52,9 @@ def test_fetching_a_link_a_hundred_times_by_any_safe_method_changes_nothing(app:
                 )
 
 
-def test_a_scanner_that_reads_every_page_of_an_open_return_changes_nothing(client: Any, app: Flask, prepared: Prepared) -> None:
+def test_a_scanner_that_reads_every_page_of_an_open_return_changes_nothing(
+    client: Any, app: Flask, prepared: Prepared
+) -> None:
     client.get(prepared.path)
     with nothing_changes(app):
         for path in ("", "/items", "/reasons", "/address", "/sending", "/check", "/status", "/new-link"):
@@ -53,7 +67,16 @@ def test_a_scanner_that_submits_without_the_token_of_the_page_changes_nothing(
 ) -> None:
     client.get(prepared.path)
     with nothing_changes(app):
-        for path in ("", "/items", "/reasons", "/address", "/sending", "/confirmation", "/cancellation", "/mail"):
+        for path in (
+            "",
+            "/items",
+            "/reasons",
+            "/address",
+            "/sending",
+            "/confirmation",
+            "/cancellation",
+            "/mail",
+        ):
             assert client.post(prepared.home + path, csrf=False).status_code == 403
 
 
@@ -105,9 +128,13 @@ def test_a_token_has_128_bits_or_more_and_no_two_are_alike(shop: Shop) -> None:
     assert all(len(token) * 6 >= 128 for token in tokens)
 
 
-def test_an_unknown_link_is_answered_alike_to_the_byte_whatever_is_wrong_with_it(app: Flask, prepared: Prepared) -> None:
+def test_an_unknown_link_is_answered_alike_to_the_byte_whatever_is_wrong_with_it(
+    app: Flask, prepared: Prepared
+) -> None:
     token = prepared.token
-    flipped = [token[:i] + ("A" if token[i] != "A" else "B") + token[i + 1 :] for i in (0, 10, len(token) - 1)]
+    flipped = [
+        token[:i] + ("A" if token[i] != "A" else "B") + token[i + 1 :] for i in (0, 10, len(token) - 1)
+    ]
     bodies = set()
     for wrong in (*flipped, token[:-1], token + "A", "x", "a" * 5000, token.upper(), "%00", "..%2f..%2fetc"):
         answer = app.test_client().get(f"/l/{wrong}", check=False)
@@ -116,7 +143,9 @@ def test_an_unknown_link_is_answered_alike_to_the_byte_whatever_is_wrong_with_it
     assert len(bodies) == 1
 
 
-def test_guessing_links_is_slowed_down_and_a_real_link_still_opens_elsewhere(app: Flask, prepared: Prepared) -> None:
+def test_guessing_links_is_slowed_down_and_a_real_link_still_opens_elsewhere(
+    app: Flask, prepared: Prepared
+) -> None:
     guesses = [app.test_client().get(f"/l/guess{number}").status_code for number in range(40)]
     assert guesses[0] == 404
     assert guesses[-1] == 429
@@ -192,19 +221,43 @@ def test_a_link_that_expires_while_it_is_used_lets_nothing_more_be_saved(
     assert draft_of(shop, prepared) == before
 
 
-def test_the_old_link_is_dead_once_a_new_one_was_made(app: Flask, client: Any, shop: Shop, prepared: Prepared) -> None:
+def test_the_old_link_is_dead_once_a_new_one_was_made(
+    app: Flask, client: Any, shop: Shop, prepared: Prepared
+) -> None:
     with app.app_context():
         links.reissue(shop.agent, prepared.link_id, email=False, site=shop.site, now=now())
     assert client.get(prepared.path).status_code == 410
 
 
-def test_a_return_is_open_only_to_a_browser_that_has_its_link(app: Flask, client: Any, shop: Shop, prepared: Prepared) -> None:
+def test_a_return_is_open_only_to_a_browser_that_has_its_link(
+    app: Flask, client: Any, shop: Shop, prepared: Prepared
+) -> None:
     other = prepare(shop, units={"MUG": 1})
     client.get(prepared.path, follow_redirects=True)
-    pages = ("", "/items", "/reasons", "/address", "/sending", "/check", "/status", "/papers/label.pdf", "/new-link")
+    pages = (
+        "",
+        "/items",
+        "/reasons",
+        "/address",
+        "/sending",
+        "/check",
+        "/status",
+        "/papers/label.pdf",
+        "/new-link",
+    )
     for path in pages:
         assert client.get(other.home + path, check=False).status_code == 404
-    for path in ("", "/items", "/reasons", "/address", "/sending", "/confirmation", "/cancellation", "/mail", "/new-link"):
+    for path in (
+        "",
+        "/items",
+        "/reasons",
+        "/address",
+        "/sending",
+        "/confirmation",
+        "/cancellation",
+        "/mail",
+        "/new-link",
+    ):
         assert client.post(other.home + path, check=False).status_code == 404
     assert app.test_client().get(prepared.home).status_code == 404
 

@@ -58,6 +58,9 @@ def _page(opened: Opened, form: AddressForm, country: str, *, status: int = 200)
         fragments=("fields",),
         status=status,
         **opened.context(
-            Step.ADDRESS, form=form, country=country, countries=gateways().addresses.countries(words().language)
+            Step.ADDRESS,
+            form=form,
+            country=country,
+            countries=gateways().addresses.countries(words().language),
         ),
     )

@@ -93,7 +93,9 @@ def _pressed() -> str | None:
     return "" if {"update", "drop"} & set(request.form) else None
 
 
-def _page(opened: Opened, read: Read | None = None, *, problems: tuple[Problem, ...] = (), status: int = 200) -> Response:
+def _page(
+    opened: Opened, read: Read | None = None, *, problems: tuple[Problem, ...] = (), status: int = 200
+) -> Response:
     shown = items(opened, read)
     return page(
         "customer/items.html",
@@ -171,7 +173,13 @@ def _products(opened: Opened, read: Read | None) -> list[dict[str, str]]:
         return []
     if read is not None and read.problems:
         form = request.form
-        rows = zip(form.getlist("line_id"), form.getlist("name"), form.getlist("sku"), form.getlist("units"), strict=False)
+        rows = zip(
+            form.getlist("line_id"),
+            form.getlist("name"),
+            form.getlist("sku"),
+            form.getlist("units"),
+            strict=False,
+        )
         return [{"line_id": i, "name": n, "sku": s, "units": u} for i, n, s, u in rows]
     saved = [
         {"line_id": str(line.id), "name": line.name, "sku": line.sku, "units": str(line.units)}
@@ -189,7 +197,9 @@ def _problems(opened: Opened, findings: tuple[Finding, ...]) -> tuple[Problem, .
         told = words().finding(finding, opened.view.draft.currency)
         maximum = finding.details.get("maximum")
         if finding.code == "too_many_units" and isinstance(maximum, int):
-            told = ngettext("At most %(n)s unit can be returned.", "At most %(n)s units can be returned.", maximum)
+            told = ngettext(
+                "At most %(n)s unit can be returned.", "At most %(n)s units can be returned.", maximum
+            )
         if finding.line_id in names:
             told = f"{names[finding.line_id]}: {told}"
         found.append(Problem(field=f"units-{finding.line_id}" if finding.line_id else "main", text=told))

@@ -53,7 +53,9 @@ def answer(return_id: UUID) -> AnyResponse:
         if problems:
             return _page(opened, read, problems=problems, status=422)
         place = request.form.get("add") or request.form.get("line") or ""
-        return redirect_to(opened.url("customer.reasons.show") + (f"#item-{as_id(place)}" if as_id(place) else ""))
+        return redirect_to(
+            opened.url("customer.reasons.show") + (f"#item-{as_id(place)}" if as_id(place) else "")
+        )
     problems += [problem for line in opened.view.draft.lines for problem in _missing(opened, line)]
     if problems:
         return _page(opened, read, problems=problems, status=422)
@@ -69,7 +71,9 @@ def save(return_id: UUID, line_id: UUID) -> AnyResponse:
     read = read_answers(request.form, (line.id,))
     given = read.choices[0]
     if f"note-{line_id}" not in request.form:
-        given = returns.SurveyAnswer(line_id=line.id, reason=given.reason, condition=given.condition, note=line.note)
+        given = returns.SurveyAnswer(
+            line_id=line.id, reason=given.reason, condition=given.condition, note=line.note
+        )
     try:
         returns.answer(opened.actor, return_id, (given,), now=now())
     except Conflict as error:
@@ -207,11 +211,15 @@ def _item(opened: Opened, line: DraftLine, read: Read | None) -> dict[str, Any]:
         "photos": line.photos,
         "photo_needed": needs_photo(line.reason, opened.view.terms),
         "room": max(0, room),
-        "room_text": ngettext("You can add %(n)s more photo.", "You can add %(n)s more photos.", max(0, room)),
+        "room_text": ngettext(
+            "You can add %(n)s more photo.", "You can add %(n)s more photos.", max(0, room)
+        ),
     }
 
 
-def _page(opened: Opened, read: Read | None = None, *, problems: list[Problem] | None = None, status: int = 200) -> AnyResponse:
+def _page(
+    opened: Opened, read: Read | None = None, *, problems: list[Problem] | None = None, status: int = 200
+) -> AnyResponse:
     return page("customer/reasons.html", status=status, **_context(opened, read, problems or []))
 
 

@@ -104,7 +104,11 @@ def _missing(way: Way, number: str, *, point: str, slot: str, tracking: str) -> 
 
 
 def _page(
-    opened: Opened, *, problems: list[Problem] | None = None, status: int = 200, offered: tuple[Way, ...] | None = None
+    opened: Opened,
+    *,
+    problems: list[Problem] | None = None,
+    status: int = 200,
+    offered: tuple[Way, ...] | None = None,
 ) -> Response:
     if offered is None:
         offered = shipping.ways(opened.actor, opened.id, gateways=gateways(), now=now())
@@ -147,7 +151,13 @@ def _shown(way: Way, number: str, opened: Opened, typed: Any) -> dict[str, Any]:
         "deducted": rate.pays == Pays.DEDUCT and rate.amount > 0,
         "speed": speed(rate.transit_days),
         "points": [_point(point) for point in way.points],
-        "slots": [{"id": slot.id, "name": f"{words().day(slot.on, weekday=True)}, {slot.opens:%H:%M}–{slot.closes:%H:%M}"} for slot in way.slots],
+        "slots": [
+            {
+                "id": slot.id,
+                "name": f"{words().day(slot.on, weekday=True)}, {slot.opens:%H:%M}–{slot.closes:%H:%M}",
+            }
+            for slot in way.slots
+        ],
         "is_own": rate.method == Method.OWN_CARRIER,
         "needs_point": rate.method == Method.DROPOFF_POINT,
         "point": typed.get(f"point-{number}") or (held.point_id if held else ""),
@@ -177,8 +187,16 @@ def distance(metres: int) -> str:
 
 
 def _point(point: ServicePoint) -> dict[str, str]:
-    address = ", ".join(filter(None, (*point.address.street, f"{point.address.postcode} {point.address.city}".strip())))
-    return {"id": point.id, "name": point.name, "address": address, "distance": distance(point.distance_m), "hours": hours(point)}
+    address = ", ".join(
+        filter(None, (*point.address.street, f"{point.address.postcode} {point.address.city}".strip()))
+    )
+    return {
+        "id": point.id,
+        "name": point.name,
+        "address": address,
+        "distance": distance(point.distance_m),
+        "hours": hours(point),
+    }
 
 
 def hours(point: ServicePoint) -> str:
@@ -195,5 +213,6 @@ def hours(point: ServicePoint) -> str:
         else:
             groups.append((day, day, text))
     return "; ".join(
-        f"{names[first]} {text}" if first == last else f"{names[first]}–{names[last]} {text}" for first, last, text in groups
+        f"{names[first]} {text}" if first == last else f"{names[first]}–{names[last]} {text}"
+        for first, last, text in groups
     )

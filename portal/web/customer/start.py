@@ -33,12 +33,18 @@ class StartForm(FlaskForm):
     number = StringField(
         _l("Order number"),
         filters=[_trimmed],
-        validators=[InputRequired(_l("Enter the order number. It is in your order confirmation.")), Length(max=60)],
+        validators=[
+            InputRequired(_l("Enter the order number. It is in your order confirmation.")),
+            Length(max=60),
+        ],
     )
     proof = StringField(
         _l("E-mail address or postcode"),
         filters=[_trimmed],
-        validators=[InputRequired(_l("Enter the e-mail address or the postcode of your order.")), Length(max=254)],
+        validators=[
+            InputRequired(_l("Enter the e-mail address or the postcode of your order.")),
+            Length(max=254),
+        ],
     )
 
 
@@ -66,7 +72,13 @@ def home() -> Response:
 @bp.get("/start/<string:slug>")
 def show(slug: str) -> Response:
     merchant, terms = _merchant(slug)
-    return page("customer/start.html", merchant=merchant, terms=terms, form=StartForm(formdata=None), track=_track_form())
+    return page(
+        "customer/start.html",
+        merchant=merchant,
+        terms=terms,
+        form=StartForm(formdata=None),
+        track=_track_form(),
+    )
 
 
 @bp.post("/start/<string:slug>")
@@ -76,7 +88,9 @@ def send(slug: str) -> Response:
     merchant, terms = _merchant(slug)
     form = StartForm()
     if not form.validate():
-        return page("customer/start.html", status=422, merchant=merchant, terms=terms, form=form, track=_track_form())
+        return page(
+            "customer/start.html", status=422, merchant=merchant, terms=terms, form=form, track=_track_form()
+        )
     return _send(merchant, form)
 
 
@@ -89,7 +103,12 @@ def track(slug: str) -> Response:
     if not form.validate():
         form = _track_form(form)
         return page(
-            "customer/start.html", status=422, merchant=merchant, terms=terms, form=StartForm(formdata=None), track=form
+            "customer/start.html",
+            status=422,
+            merchant=merchant,
+            terms=terms,
+            form=StartForm(formdata=None),
+            track=form,
         )
     return _send(merchant, form)
 

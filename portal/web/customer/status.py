@@ -34,7 +34,9 @@ LATER = 30
 def show(return_id: UUID) -> Response:
     opened = open_return(return_id)
     if opened.is_draft:
-        return redirect_to(next_url(opened) if opened.link.purpose == "finish" else opened.url("customer.landing.show"))
+        return redirect_to(
+            next_url(opened) if opened.link.purpose == "finish" else opened.url("customer.landing.show")
+        )
     found = following.progress(opened.actor, return_id, now=now())
     return page("customer/status.html", fragments=("progress",), **opened.context(**context(opened, found)))
 
@@ -79,7 +81,9 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
     waiting = state == "approved" and parcel is not None and parcel.state == "label_pending"
     patient = found.approved_at is not None and now() - found.approved_at < timedelta(minutes=5)
     code = parcel.handoff_code if parcel and parcel.handoff_code else ""
-    qr = gateways().documents.qr_svg(code or found.number, title=_("QR code %(code)s", code=code or found.number))
+    qr = gateways().documents.qr_svg(
+        code or found.number, title=_("QR code %(code)s", code=code or found.number)
+    )
     latest = found.refunds[-1] if found.refunds else None
     amount = latest.breakdown if latest else found.breakdown or found.page.breakdown
     sending = opened.view.draft.sending
@@ -89,7 +93,10 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "state": state,
         "waiting": waiting,
         "again": SOON if patient else LATER,
-        "failed": state == "approved" and parcel is not None and parcel.state == "exception" and not parcel.tracking_number,
+        "failed": state == "approved"
+        and parcel is not None
+        and parcel.state == "exception"
+        and not parcel.tracking_number,
         "handoff": code,
         "qr": Markup(qr),  # noqa: S704 - drawn by our own documents adapter, without any markup of a visitor
         "refund": explained(amount, estimate=latest is None),
@@ -181,7 +188,9 @@ def events(found: Progress) -> list[dict[str, Any]]:
     said = words()
     return [
         {
-            "what": said.tracking(event.description) if event.description else said.state("shipment", event.status).name,
+            "what": said.tracking(event.description)
+            if event.description
+            else said.state("shipment", event.status).name,
             "where": event.location,
             "when": said.moment(event.at),
         }
@@ -205,22 +214,53 @@ def timeline(found: Progress) -> list[dict[str, Any]]:
         return [*rows, row(_("Approved"), "done", found.approved_at), row(_("Not sent in time"), "bad")]
     if state == "requested":
         rows.append(row(_("We look at it"), "now", text=_("You hear from us by e-mail.")))
-        rows += [row(_("Send the parcel"), "next"), row(_("We check the items"), "next"), row(_("Refund"), "next")]
+        rows += [
+            row(_("Send the parcel"), "next"),
+            row(_("We check the items"), "next"),
+            row(_("Refund"), "next"),
+        ]
         return rows
-    if found.approved_at and found.submitted_at and found.approved_at - found.submitted_at > timedelta(seconds=5):
+    if (
+        found.approved_at
+        and found.submitted_at
+        and found.approved_at - found.submitted_at > timedelta(seconds=5)
+    ):
         rows.append(row(_("Approved"), "done", found.approved_at))
     until = _("By %(day)s", day=said.day(found.ship_by, weekday=True)) if found.ship_by else ""
     sent = state not in ("approved",)
-    parcel_at = next((e.at for e in reversed(found.parcel.events) if e.status == "in_transit"), None) if found.parcel else None
-    rows.append(row(_("Parcel sent") if sent else _("Send the parcel"), "done" if sent else "now", parcel_at, "" if sent else until))
+    parcel_at = (
+        next((e.at for e in reversed(found.parcel.events) if e.status == "in_transit"), None)
+        if found.parcel
+        else None
+    )
+    rows.append(
+        row(
+            _("Parcel sent") if sent else _("Send the parcel"),
+            "done" if sent else "now",
+            parcel_at,
+            "" if sent else until,
+        )
+    )
     arrived = state in ("partially_received", "received", "inspected", "closed")
     if sent:
         text = _("A part of your items has arrived.") if state == "partially_received" else ""
-        rows.append(row(_("Parcel arrived") if arrived else _("On its way to us"), "done" if arrived else "now", found.received_at, text))
+        rows.append(
+            row(
+                _("Parcel arrived") if arrived else _("On its way to us"),
+                "done" if arrived else "now",
+                found.received_at,
+                text,
+            )
+        )
     else:
         rows.append(row(_("It arrives with us"), "next"))
     checked = state in ("inspected", "closed")
-    rows.append(row(_("Items checked") if checked else _("We check the items"), "done" if checked else "now" if arrived else "next"))
+    rows.append(
+        row(
+            _("Items checked") if checked else _("We check the items"),
+            "done" if checked else "now" if arrived else "next",
+        )
+    )
     rows.append(_refund_row(found, row, checked))
     return rows
 

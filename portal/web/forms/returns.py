@@ -76,7 +76,13 @@ def read_products(form: MultiDict[str, str]) -> Read:
     """Products that were typed in: rows of ``line_id``, ``name``, ``sku`` and ``units``; empty ones are left out."""
     choices, problems = [], []
     rows = list(
-        zip(form.getlist("line_id"), form.getlist("name"), form.getlist("sku"), form.getlist("units"), strict=False)
+        zip(
+            form.getlist("line_id"),
+            form.getlist("name"),
+            form.getlist("sku"),
+            form.getlist("units"),
+            strict=False,
+        )
     )
     dropped = form.get("drop", "")
     for number, (line_id, name, sku, typed) in enumerate(rows):
@@ -135,7 +141,10 @@ def reason_groups() -> list[tuple[str, list[tuple[str, str]]]]:
     """The two levels of reasons: (category, its (code, name)), in the order of the page."""
     said = words()
     return [
-        (said.category(category), [(reason.code, said.reason(reason.code)) for reason in in_category(category)])
+        (
+            said.category(category),
+            [(reason.code, said.reason(reason.code)) for reason in in_category(category)],
+        )
         for category in CATEGORIES
     ]
 
@@ -181,12 +190,19 @@ def address_form(rules: AddressRules, *, filled: Address | None = None, data: An
         if field.name == "street":
             made[field.name] = TextAreaField(label, render_kw={**hints, "rows": 2})
         elif field.choices:
-            choices = [SelectChoice("", _("Please choose")), *(SelectChoice(*choice) for choice in field.choices)]
+            choices = [
+                SelectChoice("", _("Please choose")),
+                *(SelectChoice(*choice) for choice in field.choices),
+            ]
             made[field.name] = SelectField(label, choices=choices, validate_choice=False, render_kw=hints)
         else:
             made[field.name] = StringField(label, render_kw=hints)
         if field.required:
-            made[field.name].kwargs["render_kw"] = {**hints, **made[field.name].kwargs["render_kw"], "required": True}
+            made[field.name].kwargs["render_kw"] = {
+                **hints,
+                **made[field.name].kwargs["render_kw"],
+                "required": True,
+            }
     known = filled.record() | {"street": "\n".join(filled.street)} if filled else {}
     form_class = type("CountryAddressForm", (AddressForm,), made)
     form = form_class(formdata=data, data=known)
