@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal import faults
 from portal.core.access import Stale
+from portal.db import old_sqlite  # noqa: F401  whatever opens a connection from here on is taught
 from portal.db.base import db, transaction
 from portal.db.slots import Slots, slots
 from portal.ports import Unavailable
