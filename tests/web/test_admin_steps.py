@@ -36,7 +36,7 @@ def test_approving_authorizes_the_units_and_comes_back_to_the_return(world: Worl
 def test_why_somebody_has_to_decide_stands_on_the_page(world: World, client: Any) -> None:
     page = client.get(f"/admin/returns/{world.requested()}").page
     assert "Why somebody has to decide" in page.text
-    assert "Someone looks at returns for this reason first." in page.text
+    assert "are looked at by a person first." in page.text
 
 
 def test_declining_needs_a_reason_and_words_for_the_customer(world: World, client: Any) -> None:

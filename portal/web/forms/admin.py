@@ -1,5 +1,6 @@
 """The forms of the admin area: one per POST. They check shape; what policy says comes back from the services."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -320,7 +321,10 @@ class AmountField(StringField):
         if "," in text and "." in text:
             thousands = "," if text.rfind(",") < text.rfind(".") else "."
             text = text.replace(thousands, "")
-        return minor(text.replace(",", "."), currency)
+        text = text.replace(",", ".")
+        if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+            raise ValueError(f"{text!r} is no amount")
+        return minor(text, currency)
 
     def example(self, currency: str) -> str:
         point = "." if words().language == "en" else ","
