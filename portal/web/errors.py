@@ -13,12 +13,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.core.access import Conflict, NotAllowed, NotFound, Stale
 from portal.core.lifecycles import IllegalStep
 from portal.core.policy.verdict import Refused
+from portal.services import merchants
 from portal.services.outside import Declined, Unavailable
 from portal.web.actor import LinkDead, SignInNeeded
 from portal.web.extensions import ForeignRequest, came_from_here
 from portal.web.page import FRAGMENT_HEADERS, wants_fragment
 from portal.web.words import gettext as _
-from portal.web.words import words
+from portal.web.words import speak, words
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ SECRETS = ("password",)
 def answer(status: int, template: str = "", **context: Any) -> Response:
     """The page of an error, or, asked for by htmx, the notice that goes into ``#flash``."""
     fragment = wants_fragment()
+    if merchant := g.get("merchant"):
+        home = url_for("customer.start.show", slug=merchant.slug)
+        context = {"merchant": merchant, "home_url": home, **context}
     shown = template or f"errors/{status}.html"
     response = make_response(render_template(shown, as_fragment=fragment, **context), status)
     response.vary.update(FRAGMENT_HEADERS)
@@ -41,7 +45,8 @@ def answer(status: int, template: str = "", **context: Any) -> Response:
 
 def not_found(_error: Exception) -> Response:
     """Always the same bytes, whatever was asked for: nothing can be learned from them."""
-    return answer(404, csrf_token=str)
+    g.pop("merchant", None)
+    return answer(404, csrf_token=str, home_url=url_for("customer.start.home"))
 
 
 def not_allowed(_error: NotAllowed) -> Response:
@@ -82,6 +87,8 @@ def declined(error: Declined) -> Response:
 
 
 def link_dead(error: LinkDead) -> Response:
+    g.merchant = merchants.by_id(error.link.merchant_id)
+    speak("", g.merchant.zone, default=g.merchant.language)
     ask = url_for("customer.link.ask", return_id=error.link.return_id)
     return answer(410, "errors/link-expired.html", link_state=error.standing, ask_url=ask)
 

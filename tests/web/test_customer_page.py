@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from portal.core.access import Conflict, NotAllowed, NotFound, Stale
 from portal.core.lifecycles import IllegalStep
+from portal.db.base import db
 from portal.services.outside import Declined, Unavailable
 from portal.web.extensions import CONTENT_SECURITY_POLICY
-from tests.web.shops import Prepared, Shop, add_order, nothing_changes, open_shop, prepare, walk_in
+from tests.web.shops import Prepared, Shop, add_order, line, nothing_changes, open_shop, prepare, walk_in
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -198,3 +200,62 @@ def test_the_language_switch_keeps_the_rest_of_the_address(client: Any) -> None:
     answer = client.get("/start/x?a=1&lang=de&b=2")
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/start/x?a=1&b=2"
+
+
+def test_a_refused_page_can_be_reloaded_and_read_in_another_language(
+    client: Any, shop: Shop, prepared: Prepared
+) -> None:
+    walk_in(client, prepared)
+    for path, leads in (
+        (prepared.home + "/confirmation", prepared.home + "/check"),
+        (f"/start/{shop.slug}/track", f"/start/{shop.slug}"),
+    ):
+        assert client.get(path).headers["Location"] == leads
+        assert client.get(path + "?lang=de").status_code == 303
+
+
+def test_an_error_page_of_a_return_says_whom_to_write_to(client: Any, app: Flask, prepared: Prepared) -> None:
+    walk_in(client, prepared)
+
+    def fail(return_id: object) -> None:
+        from portal.web.customer.opened import open_return
+
+        open_return(prepared.id)
+        raise Conflict("rate_gone")
+
+    app.view_functions["customer.items.show"] = fail
+    page = client.get(prepared.home + "/items")
+    assert page.status_code == 409
+    assert "help@nordhaus.example.com" in page.page.text
+    assert "/start/nordhaus" in page.page.links().values()
+
+
+def test_the_address_on_a_label_tells_how_to_follow_the_parcel_and_nothing_about_it(client: Any) -> None:
+    known, unknown = (
+        client.get(f"/track/{number}").page.text for number in ("HC123456785DE", "XX000000000XX")
+    )
+    assert known.replace("HC123456785DE", "") == unknown.replace("XX000000000XX", "")
+
+
+STATEMENTS = {"": 9, "/items": 9, "/reasons": 9, "/address": 9, "/sending": 11, "/check": 9}
+"""The most statements that a page of a return takes, whatever the number of its lines."""
+
+
+def test_a_page_takes_few_statements_however_many_lines_there_are(
+    client: Any, app: Flask, shop: Shop
+) -> None:
+    add_order(shop, "N-40", tuple(line(f"S{n}", f"Thing {n}", "5.00") for n in range(40)))
+    prepared = prepare(shop, "N-40", {f"S{n}": 1 for n in range(40)}, why=("too_small", "unopened"))
+    walk_in(client, prepared)
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    for path, most in STATEMENTS.items():
+        asked.clear()
+        client.get(prepared.home + path)
+        assert 0 < len(asked) <= most, (path, asked)

@@ -39,6 +39,12 @@ def show(return_id: UUID) -> Response:
     return _page(opened, problems=[words().finding(f, opened.view.draft.currency) for f in refused])
 
 
+@bp.get("/confirmation")
+def back(return_id: UUID) -> Response:
+    """Where a refused confirmation was shown is no page of its own: a reload, or another language, comes here."""
+    return redirect_to(open_return(return_id).url("customer.check.show"))
+
+
 @bp.post("/confirmation")
 @limiter.limit("30/minute")
 def confirm(return_id: UUID) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
+from flask import g, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Actor, Conflict
@@ -87,6 +87,7 @@ def open_return(return_id: UUID) -> Opened:
     actor, link = holder(return_id)
     view = returns.page(actor, return_id, now=now())
     speak(view.draft.language, view.merchant.zone)
+    g.merchant = view.merchant
     return Opened(actor=actor, link=link, view=view)
 
 

@@ -113,11 +113,23 @@ def track(slug: str) -> Response:
     return _send(merchant, form)
 
 
+@bp.get("/start/<string:slug>/track")
+def back(slug: str) -> Response:
+    """A reload of what was refused, or another language."""
+    return redirect_to(url_for("customer.start.show", slug=slug))
+
+
 @bp.get("/start/<string:slug>/sent")
 def sent(slug: str) -> Response:
     """Always this page, to the byte."""
     merchant, _terms = _merchant(slug)
     return page("customer/sent.html", merchant=merchant, csrf_token=str)
+
+
+@bp.get("/track/<string:number>")
+def parcel(number: str) -> Response:
+    """What the address on a label opens: how to follow the parcel. Says nothing about the number itself."""
+    return page("customer/track.html", number=number[:40])
 
 
 def _merchant(slug: str):  # type: ignore[no-untyped-def]

@@ -206,5 +206,5 @@ def address_form(rules: AddressRules, *, filled: Address | None = None, data: An
     known = filled.record() | {"street": "\n".join(filled.street)} if filled else {}
     form_class = type("CountryAddressForm", (AddressForm,), made)
     form = form_class(formdata=data, data=known)
-    form.tidy_order = [field.name for field in rules.fields]  # type: ignore[attr-defined]
+    form.names = [field.name for field in rules.fields]  # type: ignore[attr-defined]
     return form  # type: ignore[no-any-return]
