@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
-from portal.core.access import Conflict
+from portal.core.access import Conflict, Stale
 from portal.core.returns import Step
 from portal.core.shipping import Method, Pays, ServicePoint, has_right_check_digit, tidy_tracking_number
 from portal.services import shipping
@@ -24,6 +24,7 @@ from portal.web.words import ngettext, words
 
 bp = Blueprint("sending", __name__, url_prefix="/r/<uuid:return_id>/sending")
 LONGEST_NUMBER = 40
+TRIES = 3
 
 
 @bp.get("")
@@ -50,15 +51,12 @@ def choose(return_id: UUID) -> Response:
     if problems:
         return _page(opened, problems=problems, status=422, offered=offered)
     try:
-        shipping.choose_sending(
-            opened.actor,
-            return_id,
+        _keep(
+            opened,
             rate_id=rate_id,
             point_id=point,
             slot_id=slot,
             tracking_number=tracking if way.rate.method == Method.OWN_CARRIER else "",
-            gateways=gateways(),
-            now=now(),
         )
     except Conflict as error:
         if error.code in ("rate_gone", "slot_gone", "point_unknown"):
@@ -78,13 +76,22 @@ def save(return_id: UUID) -> Response:
     way = next((way for way in offered if way.rate.id == request.form.get("rate", "")), None)
     if way is not None and not _missing(way, "0", point="", slot="", tracking=""):
         try:
-            shipping.choose_sending(
-                opened.actor, return_id, rate_id=way.rate.id, gateways=gateways(), now=now()
-            )
+            _keep(opened, rate_id=way.rate.id)
         except Conflict as error:
             return settled_meanwhile(error, opened)
         opened = open_return(return_id)
     return _page(opened, offered=offered)
+
+
+def _keep(opened: Opened, **chosen: str) -> None:
+    """Save the choice. When another answer was saved in the same moment it is judged, and saved, once more."""
+    for attempt in range(TRIES):
+        try:
+            shipping.choose_sending(opened.actor, opened.id, **chosen, gateways=gateways(), now=now())
+            return
+        except Stale:
+            if attempt == TRIES - 1:
+                raise
 
 
 def _missing(way: Way, number: str, *, point: str, slot: str, tracking: str) -> list[Problem]:
