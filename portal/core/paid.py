@@ -21,6 +21,7 @@ from portal.core.intake import (
 from portal.core.money import Minor, allocate, exponent, major
 from portal.core.spans import Span
 
+ONE = Decimal(1)
 MOST_UNITS = 2**31 - 1
 MOST_MINOR = 10**15
 """Of one order: ten trillion in most currencies. What is beyond is a fault of the file."""
@@ -152,7 +153,7 @@ class _Reading:
 
     def rounded(self, amount: Decimal) -> Minor:
         """``amount`` in minor units, half up: for what is rounded once, on the line."""
-        return int((amount * self._scale).quantize(Decimal(1), ROUND_HALF_UP))
+        return int((amount * self._scale).quantize(ONE, ROUND_HALF_UP))
 
     def exact(self, amount: Decimal, what: str) -> Minor:
         """``amount`` in minor units; a fraction of a cent in a total is rounded and noted."""

@@ -16,6 +16,7 @@ from portal.adapters.orders.files import Files, as_text
 from portal.adapters.orders.mapping import Columns, CsvMapping, decisions, moments, numbers
 from portal.adapters.orders.records import address
 from portal.core.intake import (
+    NOTHING,
     TENDERS,
     Fault,
     Incoming,
@@ -174,7 +175,7 @@ class _Reading:
         order = row[self.order].strip()
         if not order:
             raise ValueError("it has no order number")
-        sku = self.value(row, "sku")
+        sku = row[at["sku"]].strip() if "sku" in at else ""
         units, price = self.number(row[at["units"]]), self.number(row[at["unit_price"]])
         means, kind = self.decide(order, sku, units, price)
         if means != "line":
@@ -182,16 +183,16 @@ class _Reading:
         if units < 0:
             raise ValueError(f"{units} units: less than none")
         return IncomingLine(
-            external_id=self.value(row, "line_id") or str(position),
+            external_id=(self.value(row, "line_id") if "line_id" in at else "") or str(position),
             units=units,
             unit_price=price,
             kind=kind,
             sku=sku,
-            name=self.value(row, "name"),
-            variant=self.value(row, "variant"),
-            category=self.value(row, "category"),
+            name=row[at["name"]].strip() if "name" in at else "",
+            variant=row[at["variant"]].strip() if "variant" in at else "",
+            category=row[at["category"]].strip() if "category" in at else "",
             weight_g=int(self.number(self.value(row, "weight_g"))) if "weight_g" in at else 0,
-            discount=self.number(row[at["discount"]]) if "discount" in at else Decimal(0),
+            discount=self.number(row[at["discount"]]) if "discount" in at else NOTHING,
             taxes=self._taxes(row) if "tax" in at else (),
             shipped=self._shipped(row, units),
         )

@@ -217,6 +217,7 @@ def moments(read: Format) -> Callable[[str], datetime]:
 def numbers(read: Format) -> Callable[[str], Decimal]:
     """A reader of the file's numbers; blank is 0. It raises ``ValueError``."""
 
+    @lru_cache(maxsize=4096)
     def number(text: str) -> Decimal:
         text = text.strip()
         if read.thousands:
