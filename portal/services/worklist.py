@@ -18,8 +18,6 @@ from portal.services import work
 SUBJECTS = {"mail": Mail, "label": Shipment, "void": Shipment, "refund": Refund}
 """What each kind of work is about; every one of them belongs to a return of one merchant."""
 
-WAITING = ("ENQUEUED", "DELAYED", "PENDING")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -31,18 +29,24 @@ class Entry:
     status: str
     error: str
     updated_at: datetime
+    due_at: datetime | None
     return_id: UUID | None
     return_number: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed for good, and only a person can have it run again."""
+        return self.status in work.FAILED
 
 
 def listing(actor: Actor, *, limit: int = 200) -> tuple[Entry, ...]:
     """What failed or waits at the merchants whose work this person looks after, newest first."""
-    return tuple(entry for entry, _ in _mine(actor, work.listing(statuses=("ERROR", *WAITING), limit=limit)))
+    return tuple(entry for entry, _ in _mine(actor, work.listing(limit=limit)))
 
 
 def resume(actor: Actor, item_id: str) -> None:
     """Run a piece of work again that failed for good. Raises ``NotFound``, also for another merchant's."""
-    for entry, item in _mine(actor, work.listing(statuses=("ERROR", "DELAYED"), limit=1000)):
+    for entry, item in _mine(actor, work.listing(statuses=(*work.FAILED, "DELAYED"), limit=1000)):
         if entry.id == item_id:
             work.resume(item.id)
             return
@@ -63,6 +67,7 @@ def _mine(actor: Actor, items: Sequence[work.Item]) -> list[tuple[Entry, work.It
             status=item.status,
             error=item.error,
             updated_at=item.updated_at,
+            due_at=item.due_at,
             return_id=return_id,
             return_number=number or "",
         )

@@ -36,7 +36,9 @@ class World:
     def gateways(self) -> Any:
         return self.app.extensions["gateways"]
 
-    def signed_in(self, role: str = "supervisor", *, merchants: tuple[UUID, ...] | None = None) -> CheckingClient:
+    def signed_in(
+        self, role: str = "supervisor", *, merchants: tuple[UUID, ...] | None = None
+    ) -> CheckingClient:
         """A browser in which somebody with that role at the own shop has signed in."""
         client = self.app.test_client()
         assert isinstance(client, CheckingClient)
@@ -72,13 +74,21 @@ class World:
             owner = merchant_id or self.own
             return builders.a_draft(builders.a_person(owner), owner, order, now=now(), **more)
 
-    def confirmed(self, units: dict[str, int] | None = None, *, merchant_id: UUID | None = None, **more: Any) -> UUID:
+    def confirmed(
+        self, units: dict[str, int] | None = None, *, merchant_id: UUID | None = None, **more: Any
+    ) -> UUID:
         """A return that is approved, of a new order."""
         owner = merchant_id or self.own
         order = self.order(owner)
         with self.app.app_context():
             return builders.a_return(
-                self.gateways, owner, order, units or {"SHIRT": 1}, now=now(), site=self.app.extensions["site"], **more
+                self.gateways,
+                owner,
+                order,
+                units or {"SHIRT": 1},
+                now=now(),
+                site=self.app.extensions["site"],
+                **more,
             )
 
     def requested(self, units: dict[str, int] | None = None) -> UUID:
@@ -131,6 +141,8 @@ def _every() -> list[Any]:
 
 def a_world(app: Flask, terms: Terms | None = None) -> World:
     with app.app_context():
-        own = builders.a_merchant(slug="own", terms=terms or Terms(approval_reasons=("changed_mind",)), now=now())
+        own = builders.a_merchant(
+            slug="own", terms=terms or Terms(approval_reasons=("changed_mind",)), now=now()
+        )
         other = builders.a_merchant(slug="other", now=now())
     return World(app=app, own=own, other=other)

@@ -39,7 +39,9 @@ def draft(world: World) -> UUID:
 
 
 def send(client: Any, return_id: UUID, data: dict[str, Any] | None = None, **more: Any) -> Any:
-    return client.submit(client.get(f"/admin/returns/{return_id}/link"), data or {}, button="Make the link", **more)
+    return client.submit(
+        client.get(f"/admin/returns/{return_id}/link"), data or {}, button="Make the link", **more
+    )
 
 
 def shown_url(page: Any) -> str:
@@ -57,7 +59,9 @@ def test_the_page_says_what_is_left_and_previews_the_message(client: Any, draft:
     assert "note" in names
 
 
-def test_a_link_is_made_and_mailed_in_the_language_of_the_customer(world: World, client: Any, drain: Any) -> None:
+def test_a_link_is_made_and_mailed_in_the_language_of_the_customer(
+    world: World, client: Any, drain: Any
+) -> None:
     return_id = world.draft(world.order(), language="fr")
     answer = send(client, return_id)
     assert answer.status_code == 303
@@ -146,7 +150,9 @@ def test_the_page_tells_whether_it_was_opened_and_finished(world: World, client:
     assert client.get(location).page.text.count("Not yet") == 1
 
 
-def test_a_revoked_link_explains_itself_and_can_be_issued_anew(world: World, client: Any, draft: UUID) -> None:
+def test_a_revoked_link_explains_itself_and_can_be_issued_anew(
+    world: World, client: Any, draft: UUID
+) -> None:
     page = client.get(send(client, draft).location)
     old = shown_url(page.page)
     client.submit(page, button="Revoke link")

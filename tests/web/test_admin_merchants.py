@@ -81,8 +81,17 @@ def test_no_page_of_one_shop_shows_anything_of_the_other(world: World, drain: An
     pages = crawl(client)
     assert len(pages) > 25
     assert any("own.customer@customer.example" in html for html in pages.values())
-    told = ("other.customer@", "Other Customer", "Demo shop other", foreign["number"], foreign["refund_number"])
-    told += (foreign["order_number"], *(str(value) for name, value in foreign.items() if name.endswith("_id")))
+    told = (
+        "other.customer@",
+        "Other Customer",
+        "Demo shop other",
+        foreign["number"],
+        foreign["refund_number"],
+    )
+    told += (
+        foreign["order_number"],
+        *(str(value) for name, value in foreign.items() if name.endswith("_id")),
+    )
     shown = [f"{path}: {word}" for path, html in pages.items() for word in told if word in html]
     assert not shown
     for query in ("other.customer@customer.example", "Other", foreign["number"], foreign["order_number"]):
@@ -159,4 +168,7 @@ def test_another_shops_work_is_neither_listed_nor_run(world: World) -> None:
     text = answer.get_data(as_text=True)
     assert str(own["back"]) in text
     assert str(foreign["back"]) not in text
-    assert client.post("/admin/work/resumption", data={"item": f"refund-{foreign['refund_id']}"}).status_code == 404
+    assert (
+        client.post("/admin/work/resumption", data={"item": f"refund-{foreign['refund_id']}"}).status_code
+        == 404
+    )

@@ -27,7 +27,12 @@ def client(world: World) -> Any:
 def begun(client: Any, **more: str) -> UUID:
     """A draft, begun on the page for it."""
     page = client.get("/admin/returns/new")
-    given = {"kind": "return", "channel": "phone", "name": "Demo Customer", "email": "demo.customer@customer.example"}
+    given = {
+        "kind": "return",
+        "channel": "phone",
+        "name": "Demo Customer",
+        "email": "demo.customer@customer.example",
+    }
     answer = client.submit(page, given | more, button="Go on to the order")
     assert answer.status_code == 303, answer.page.text
     return UUID(answer.location.split("/")[3])
@@ -63,7 +68,9 @@ def test_type_and_customer_are_mandatory_and_nothing_is_chosen_beforehand(client
 def test_an_address_that_is_none_is_refused(client: Any) -> None:
     page = client.get("/admin/returns/new")
     answer = client.submit(
-        page, {"kind": "return", "channel": "chat", "name": "A", "email": "nobody"}, button="Go on to the order"
+        page,
+        {"kind": "return", "channel": "chat", "name": "A", "email": "nobody"},
+        button="Go on to the order",
     )
     assert answer.status_code == 422
     assert "such as name@example.com" in answer.page.text
@@ -83,7 +90,11 @@ def test_a_customer_is_found_by_name_or_e_mail_of_an_order(world: World, client:
     assert not answer.page.whole
     page = client.get(answer.page.link(f"Use order {order.number}"))
     values, _ = page.page.fields(page.page.form(button="Go on to the order"))
-    assert (values["email"], values["language"], values["order_id"]) == ("known@customer.example", "fr", str(order.id))
+    assert (values["email"], values["language"], values["order_id"]) == (
+        "known@customer.example",
+        "fr",
+        str(order.id),
+    )
     alone = client.get(answer.page.link("Customer only"))
     values, _ = alone.page.fields(alone.page.form(button="Go on to the order"))
     assert (values["email"], values["order_id"]) == ("known@customer.example", "")
@@ -130,7 +141,9 @@ def test_the_ways_to_end_follow_the_policy(app: Flask, terms: Terms, link: bool,
 def test_the_order_is_found_by_its_number_and_picked(world: World, client: Any) -> None:
     order = world.order()
     return_id = begun(client)
-    found = client.get(f"/admin/returns/{return_id}/prepare/order", query_string={"q": order.number}, htmx="orders")
+    found = client.get(
+        f"/admin/returns/{return_id}/prepare/order", query_string={"q": order.number}, htmx="orders"
+    )
     assert order.number in found.page.text
     page = client.get(f"/admin/returns/{return_id}/prepare/order", query_string={"q": order.number})
     answer = client.submit(page, button=f"Use order {order.number}")
@@ -146,14 +159,20 @@ def test_a_number_typed_by_hand_finds_the_order_too(world: World, client: Any) -
     assert world.dossier(return_id).page.draft.order_id == order.id
 
 
-def test_without_an_order_products_are_typed_in_and_the_refund_is_assessed_later(world: World, client: Any) -> None:
+def test_without_an_order_products_are_typed_in_and_the_refund_is_assessed_later(
+    world: World, client: Any
+) -> None:
     return_id = begun(client)
     client.submit(
-        client.get(f"/admin/returns/{return_id}/prepare/order"), {"order_number": "X-77"}, button="Use this number"
+        client.get(f"/admin/returns/{return_id}/prepare/order"),
+        {"order_number": "X-77"},
+        button="Use this number",
     )
     page = client.get(f"/admin/returns/{return_id}/prepare")
     assert "To be assessed" in page.page.text
-    client.submit(page, {"name": "Blue mug", "sku": "MB", "units": "2"}, action="/prepare/lines", button="Save items")
+    client.submit(
+        page, {"name": "Blue mug", "sku": "MB", "units": "2"}, action="/prepare/lines", button="Save items"
+    )
     page = client.get(f"/admin/returns/{return_id}/prepare")
     draft = world.dossier(return_id).page.draft
     assert [(line.name, line.sku, line.units) for line in draft.lines] == [("Blue mug", "MB", 2)]
@@ -200,7 +219,9 @@ def test_the_steppers_work_without_javascript(world: World, client: Any) -> None
         assert world.lines(return_id)["MUG"].units == expected
 
 
-def test_more_than_can_come_back_is_refused_with_the_reason_and_nothing_is_saved(world: World, client: Any) -> None:
+def test_more_than_can_come_back_is_refused_with_the_reason_and_nothing_is_saved(
+    world: World, client: Any
+) -> None:
     order = world.order()
     return_id = world.draft(order)
     answer = choose(client, return_id, order, {"MUG": 4})
@@ -250,8 +271,12 @@ def test_a_way_of_sending_needs_the_address_and_a_choice(world: World, client: A
     order = world.order()
     return_id = world.draft(order)
     choose(client, return_id, order, {"SHIRT": 1})
-    assert "The address is needed first." in client.get(f"/admin/returns/{return_id}/prepare/sending").page.text
-    client.submit(client.get(f"/admin/returns/{return_id}/prepare/address"), action="/prepare/address", button="Save")
+    assert (
+        "The address is needed first." in client.get(f"/admin/returns/{return_id}/prepare/sending").page.text
+    )
+    client.submit(
+        client.get(f"/admin/returns/{return_id}/prepare/address"), action="/prepare/address", button="Save"
+    )
     page = client.get(f"/admin/returns/{return_id}/prepare/sending")
     values, _ = page.page.fields(page.page.form("/sending"))
     assert "rate" not in values
@@ -266,7 +291,9 @@ def test_an_agent_creates_a_whole_return_and_authorizes_it(world: World, client:
     order = world.order()
     return_id = world.draft(order)
     with world.app.app_context():
-        builders.fill(world.actor("csr"), return_id, world.gateways, order=order, units={"SHIRT": 1}, now=now())
+        builders.fill(
+            world.actor("csr"), return_id, world.gateways, order=order, units={"SHIRT": 1}, now=now()
+        )
     answer = client.submit(client.get(f"/admin/returns/{return_id}/prepare"), button="Authorize return")
     assert answer.location == f"/admin/returns/{return_id}"
     drain()
@@ -289,7 +316,9 @@ def test_when_somebody_took_the_last_unit_meanwhile_the_agent_is_told(world: Wor
     order = world.order()
     return_id = world.draft(order)
     with world.app.app_context():
-        builders.fill(world.actor("csr"), return_id, world.gateways, order=order, units={"SHIRT": 1}, now=now())
+        builders.fill(
+            world.actor("csr"), return_id, world.gateways, order=order, units={"SHIRT": 1}, now=now()
+        )
         page = client.get(f"/admin/returns/{return_id}/prepare")
         builders.a_return(
             world.gateways, world.own, order, {"SHIRT": 1}, now=now(), site=world.app.extensions["site"]

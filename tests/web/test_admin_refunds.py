@@ -34,13 +34,21 @@ def came_back(world: World, *, paid: builders.Tender | None = None) -> UUID:
         )
 
 
-def refund(client: Any, return_id: UUID, data: dict[str, str] | None = None, button: str = "Refund €50.00") -> Any:
+def refund(
+    client: Any, return_id: UUID, data: dict[str, str] | None = None, button: str = "Refund €50.00"
+) -> Any:
     return client.submit(client.get(f"/admin/returns/{return_id}/refund"), data or {}, button=button)
 
 
 def test_the_refund_is_shown_before_it_is_made_with_where_it_goes(world: World, client: Any) -> None:
     page = client.get(f"/admin/returns/{came_back(world)}/refund").page
-    for told in ("What is refunded, and why", "1 × Demo shirt", "€50.00", "Demo card", "version 1 of the policy"):
+    for told in (
+        "What is refunded, and why",
+        "1 × Demo shirt",
+        "€50.00",
+        "Demo card",
+        "version 1 of the policy",
+    ):
         assert told in page.text
 
 
@@ -55,7 +63,9 @@ def test_whoever_may_approve_makes_it_at_once_and_it_is_sent(world: World, clien
     assert found.refunds[0].payouts[0].reference in page.text
 
 
-def test_whoever_may_not_approve_proposes_and_somebody_else_approves(world: World, client: Any, drain: Any) -> None:
+def test_whoever_may_not_approve_proposes_and_somebody_else_approves(
+    world: World, client: Any, drain: Any
+) -> None:
     return_id = came_back(world)
     agent = world.signed_in("csr")
     refund(agent, return_id, button="Propose a refund of €50.00")
@@ -115,7 +125,9 @@ def test_without_anything_back_there_is_nothing_to_refund(world: World, client: 
     assert "nothing to refund" in answer.page.text.lower()
 
 
-def test_a_failed_refund_stands_on_the_desk_until_it_is_given_up(world: World, client: Any, drain: Any) -> None:
+def test_a_failed_refund_stands_on_the_desk_until_it_is_given_up(
+    world: World, client: Any, drain: Any
+) -> None:
     return_id = came_back(world, paid=builders.a_payment(ending="-fails"))
     refund(client, return_id)
     drain()

@@ -68,7 +68,9 @@ def test_a_number_typed_exactly_leads_straight_to_its_return(world: World, clien
     return_id = world.confirmed()
     number = world.dossier(return_id).page.draft.number or ""
     for typed in (number, number.lower().replace("-", " "), number.removeprefix("RMA-")):
-        assert client.get("/admin/returns", query_string={"q": typed}).location == f"/admin/returns/{return_id}"
+        assert (
+            client.get("/admin/returns", query_string={"q": typed}).location == f"/admin/returns/{return_id}"
+        )
 
 
 def test_a_search_without_a_hit_says_what_can_be_searched_for(client: Any) -> None:
@@ -113,14 +115,28 @@ def test_the_page_of_a_return_shows_everything(world: World, client: Any, drain:
     draft = found.page.draft
     told = [draft.number, draft.name, draft.email, draft.order_number, "3 of 5 items", "partial"]
     told += ["Too small", "Unopened"]
-    told += ["Estimated refund", "To be refunded now", found.parcels[0].tracking_number, "Return approved", "Version 1"]
-    told += [line.code for line in draft.lines] + ["A: can be sold as new", "Goods received", "Return started"]
+    told += [
+        "Estimated refund",
+        "To be refunded now",
+        found.parcels[0].tracking_number,
+        "Return approved",
+        "Version 1",
+    ]
+    told += [line.code for line in draft.lines] + [
+        "A: can be sold as new",
+        "Goods received",
+        "Return started",
+    ]
     assert [word for word in told if word not in page.text] == []
     assert page.h1 == draft.number
 
 
 def test_only_the_next_step_is_offered_as_such(world: World, client: Any) -> None:
-    steps = ((world.requested, "Approve return"), (world.received, "Inspect goods"), (world.inspected, "Refund"))
+    steps = (
+        (world.requested, "Approve return"),
+        (world.received, "Inspect goods"),
+        (world.inspected, "Refund"),
+    )
     for made, expected in steps:
         page = client.get(f"/admin/returns/{made()}").page
         primary = [node for node in page.by_id("actions").iter() if "button-primary" in node.get("class", "")]
@@ -146,7 +162,9 @@ def test_papers_can_be_fetched_and_strange_ones_are_not_there(world: World, clie
     assert client.get(f"/admin/returns/{return_id}/papers/label.exe").status_code == 404
 
 
-def test_a_message_is_shown_as_it_was_sent_with_its_looks_shut_in(world: World, client: Any, drain: Any) -> None:
+def test_a_message_is_shown_as_it_was_sent_with_its_looks_shut_in(
+    world: World, client: Any, drain: Any
+) -> None:
     return_id = world.confirmed()
     drain()
     mail = next(one for one in world.dossier(return_id).mails if one.event == "approved")

@@ -29,7 +29,9 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
 
 
 def path_of(app: Flask, rule: Rule) -> str:
-    values = {name: "label" if name == "kind" else "pdf" if name == "format" else uuid4() for name in rule.arguments}
+    values = {
+        name: "label" if name == "kind" else "pdf" if name == "format" else uuid4() for name in rule.arguments
+    }
     with app.test_request_context():
         return str(app.url_map.bind("localhost").build(rule.endpoint, values))
 

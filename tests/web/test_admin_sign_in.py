@@ -30,7 +30,9 @@ def world(app: Flask) -> World:
     return made
 
 
-def sign_in(client: Any, email: str = "agent@people.example", password: str = PASSWORD, next: str = "") -> Any:
+def sign_in(
+    client: Any, email: str = "agent@people.example", password: str = PASSWORD, next: str = ""
+) -> Any:
     page = client.get("/admin/sign-in", query_string={"next": next} if next else None)
     return client.submit(page, {"email": email, "password": password})
 
@@ -45,7 +47,11 @@ def test_the_right_password_opens_the_desk_in_the_language_of_the_person(world: 
 
 @pytest.mark.parametrize(
     ("email", "password"),
-    [("agent@people.example", "wrong password"), ("nobody@people.example", PASSWORD), ("nobody@people.example", "x")],
+    [
+        ("agent@people.example", "wrong password"),
+        ("nobody@people.example", PASSWORD),
+        ("nobody@people.example", "x"),
+    ],
 )
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(
     world: World, client: Any, email: str, password: str
@@ -98,7 +104,9 @@ def test_htmx_is_told_to_go_to_the_sign_in_page(world: World, client: Any) -> No
     assert answer.headers["HX-Redirect"].startswith("/admin/sign-in")
 
 
-def test_signing_in_gives_the_session_a_new_content_and_keeps_nothing_held_before(world: World, client: Any) -> None:
+def test_signing_in_gives_the_session_a_new_content_and_keeps_nothing_held_before(
+    world: World, client: Any
+) -> None:
     with client.session_transaction() as session:
         session["links"] = {"a": "b"}
     sign_in(client)
@@ -153,7 +161,9 @@ def test_guessing_passwords_of_one_account_is_slowed_down(world: World, client: 
 def test_a_form_from_another_site_signs_nobody_in(world: World, client: Any) -> None:
     page = client.get("/admin/sign-in")
     answer = client.submit(
-        page, {"email": "agent@people.example", "password": PASSWORD}, headers={"Origin": "https://evil.example"}
+        page,
+        {"email": "agent@people.example", "password": PASSWORD},
+        headers={"Origin": "https://evil.example"},
     )
     assert answer.status_code == 403
     assert client.get("/admin/").status_code == 303

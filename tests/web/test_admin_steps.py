@@ -143,9 +143,13 @@ def test_all_of_it_arrived_with_one_press(world: World, client: Any) -> None:
         ({"lines-0-units": "1", "lines-0-damaged": "2"}, "More are damaged than arrived"),
     ],
 )
-def test_a_count_that_cannot_be_is_refused(world: World, client: Any, typed: dict[str, str], told: str) -> None:
+def test_a_count_that_cannot_be_is_refused(
+    world: World, client: Any, typed: dict[str, str], told: str
+) -> None:
     return_id = world.confirmed({"MUG": 3})
-    answer = client.submit(client.get(f"/admin/returns/{return_id}/receipt"), typed, button="Receive what I counted")
+    answer = client.submit(
+        client.get(f"/admin/returns/{return_id}/receipt"), typed, button="Receive what I counted"
+    )
     assert answer.status_code == 422
     assert answer.page.title.startswith("Error:")
     assert told in answer.page.text

@@ -160,7 +160,9 @@ def papers(found: Dossier) -> dict[str, list[Paper]]:
             format=one["format"],
             size=one["size"] or None,
         )
-        shown.setdefault(one["kind"], []).append(Paper(name=f"{one['format'].upper()} {size}".strip(), url=url))
+        shown.setdefault(one["kind"], []).append(
+            Paper(name=f"{one['format'].upper()} {size}".strip(), url=url)
+        )
     return shown
 
 

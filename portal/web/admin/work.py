@@ -19,11 +19,10 @@ def index() -> Response:
     entries = worklist.listing(person())
     return page(
         "admin/work/index.html",
-        failed=[entry for entry in entries if entry.status == "ERROR"],
-        waiting=[entry for entry in entries if entry.status != "ERROR"],
+        failed=[entry for entry in entries if entry.failed],
+        waiting=[entry for entry in entries if not entry.failed],
         kinds=kinds(),
         statuses={
-            "ERROR": _("failed"),
             "ENQUEUED": _("waits for its turn"),
             "DELAYED": _("waits for another try"),
             "PENDING": _("is being done"),
