@@ -15,7 +15,12 @@ from portal.db.returns import Return
 from portal.db.shipments import Shipment
 from portal.services import work
 
-SUBJECTS = {"mail": Mail, "label": Shipment, "void": Shipment, "refund": Refund}
+SUBJECTS: dict[str, type[Mail] | type[Shipment] | type[Refund]] = {
+    "mail": Mail,
+    "label": Shipment,
+    "void": Shipment,
+    "refund": Refund,
+}
 """What each kind of work is about; every one of them belongs to a return of one merchant."""
 
 
