@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 
 from portal.core.intake import IncomingAdjustment
 from portal.core.money import Minor
-from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax, RefundOfLine
+from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax
 from portal.core.spans import count
 from portal.db.base import db, insert_ignore, uuid7, uuid7_number
 from portal.db.orders import (
@@ -22,10 +21,7 @@ from portal.db.orders import (
     OrderPayment,
     OutsideRefund,
     Payment,
-    spans,
 )
-from portal.db.refunds import RefundLine
-from portal.db.returns import ReturnLine
 
 Rows = list[dict[str, Any]]
 
@@ -64,15 +60,17 @@ def insert(
             plain.append((order_id, order))
             continue
         ids = {line.external_id: uuid7() for line in order.lines}
-        lines.extend(_line(ids[line.external_id], merchant_id, order_id, line, ids) for line in order.lines)
+        lines.extend(
+            line_row(ids[line.external_id], merchant_id, order_id, line, ids) for line in order.lines
+        )
         for line in order.lines:
-            taxes.extend(_taxes(merchant_id, ids[line.external_id], line.taxes))
-        refunds.extend(_outside(merchant_id, order_id, refund, ids) for refund in order.refunds)
+            taxes.extend(tax_rows(merchant_id, ids[line.external_id], line.taxes))
+        refunds.extend(refund_row(merchant_id, order_id, refund, ids) for refund in order.refunds)
     write(ORDERS, heads)
     _write_plain(merchant_id, plain)
     write(LINES, lines)
     write(TAXES, taxes)
-    _pay(merchant_id, paying, provider)
+    pay(merchant_id, paying, provider)
     write(OUTSIDE, refunds)
 
 
@@ -157,11 +155,11 @@ def _head(order_id: UUID, merchant_id: UUID, source: str, order: PaidOrder, now:
         "source": source,
         "external_id": order.external_id,
         "version": 1,
-        **_told(order, now),
+        **told(order, now),
     }
 
 
-def _told(order: PaidOrder, now: datetime) -> dict[str, Any]:
+def told(order: PaidOrder, now: datetime) -> dict[str, Any]:
     """What the channel tells of the order itself."""
     return {
         "number": order.number,
@@ -225,7 +223,7 @@ _UNTOUCHED = MappingProxyType(
 """What nearly every line has that comes in; nothing of it has been given back."""
 
 
-def _line(
+def line_row(
     line_id: UUID, merchant_id: UUID, order_id: UUID, line: PaidLine, ids: Mapping[str, UUID]
 ) -> dict[str, Any]:
     return {
@@ -262,7 +260,7 @@ def _line(
     }
 
 
-def _taxes(merchant_id: UUID, line_id: UUID, taxes: Iterable[PaidTax]) -> Rows:
+def tax_rows(merchant_id: UUID, line_id: UUID, taxes: Iterable[PaidTax]) -> Rows:
     return [
         {
             "id": uuid7(),
@@ -278,7 +276,7 @@ def _taxes(merchant_id: UUID, line_id: UUID, taxes: Iterable[PaidTax]) -> Rows:
     ]
 
 
-def _outside(
+def refund_row(
     merchant_id: UUID, order_id: UUID, refund: PaidRefund, ids: Mapping[str, UUID]
 ) -> dict[str, Any]:
     return {
@@ -303,7 +301,7 @@ def _outside(
     }
 
 
-def _pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], provider: str) -> None:
+def pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], provider: str) -> None:
     """Each order's share of its payments. A payment that other orders share grows by this order's part."""
     if not paying:
         return
@@ -331,7 +329,7 @@ def _pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], pro
         shares.append((new_id(), merchant, as_kept(order_id), as_kept(payment_id), captured, sent))
     _drive(PAYMENTS, _PAYMENT, fresh, {})
     if grown:
-        _change_payments(grown)
+        change_payments(grown)
     _drive(SHARES, _SHARE, shares, {})
 
 
@@ -341,7 +339,7 @@ _PAYMENT = (
 _SHARE = ("id", "merchant_id", "order_id", "payment_id", "share_minor", "refunded_minor")
 
 
-def _change_payments(changes: Rows) -> None:
+def change_payments(changes: Rows) -> None:
     """Each change: ``payment``, ``more`` captured, ``sent`` back."""
     db.session.connection().execute(
         sa.update(PAYMENTS)
@@ -385,183 +383,3 @@ def insert_adjustments(
     if rows:
         db.session.connection().execute(insert_ignore(ADJUSTMENTS), rows)
     return len(rows)
-
-
-def stored(order_id: UUID) -> PaidOrder:
-    """An order as it lies here, its lines and shares of payments locked until the transaction ends."""
-    session = db.session
-    head = session.execute(sa.select(ORDERS).where(ORDERS.c.id == order_id).with_for_update()).one()
-    lines = session.execute(
-        sa.select(LINES).where(LINES.c.order_id == order_id).order_by(LINES.c.id).with_for_update()
-    ).all()
-    names = {line.id: line.external_id for line in lines}
-    taxes: dict[UUID, list[PaidTax]] = {}
-    for tax in session.execute(sa.select(TAXES).where(TAXES.c.order_line_id.in_(list(names)))):
-        taxes.setdefault(tax.order_line_id, []).append(
-            PaidTax(
-                label=tax.label,
-                amount=tax.amount_minor,
-                rate_ppm=tax.rate_ppm,
-                jurisdiction=tax.jurisdiction,
-                refunded=tax.refunded_minor,
-            )
-        )
-    shares = session.execute(
-        sa.select(SHARES, PAYMENTS.c.reference, PAYMENTS.c.tender, PAYMENTS.c.label)
-        .join(PAYMENTS, PAYMENTS.c.id == SHARES.c.payment_id)
-        .where(SHARES.c.order_id == order_id)
-        .order_by(SHARES.c.id)
-        .with_for_update(of=SHARES)
-    )
-    refunds = session.execute(sa.select(OUTSIDE).where(OUTSIDE.c.order_id == order_id).order_by(OUTSIDE.c.id))
-    return PaidOrder(
-        external_id=head.external_id,
-        number=head.number,
-        number_key=head.number_key,
-        currency=head.currency,
-        placed_at=head.placed_at,
-        state=head.state,
-        prices_include_tax=head.prices_include_tax,
-        lines=tuple(
-            _stored_line(line, taxes.get(line.id, []), names)
-            for line in sorted(lines, key=lambda line: line.number)
-        ),
-        payments=tuple(
-            PaidPayment(
-                reference=share.reference,
-                tender=share.tender,
-                captured=share.share_minor,
-                label=share.label,
-                refunded=share.refunded_minor,
-                id=share.payment_id,
-            )
-            for share in shares
-        ),
-        refunds=tuple(_stored_refund(refund, names) for refund in refunds),
-        notes=tuple(head.notes),
-        digest=head.digest,
-    )
-
-
-def _stored_line(row: Any, taxes: list[PaidTax], names: Mapping[UUID, str]) -> PaidLine:
-    return PaidLine(
-        external_id=row.external_id,
-        number=row.number,
-        kind=row.kind,
-        units=row.units,
-        unit_price=Decimal(row.unit_price),
-        goods=row.goods_minor,
-        discount=row.discount_minor,
-        taxes=tuple(taxes),
-        tax=row.tax_minor,
-        paid=row.paid_minor,
-        sku=row.sku,
-        name=row.name,
-        variant=row.variant,
-        category=row.category,
-        picture=row.picture,
-        weight_g=row.weight_g,
-        final_sale=row.final_sale,
-        parent=names.get(row.parent_id, ""),
-        shipped=row.shipped_units,
-        delivered=row.delivered_units,
-        shipped_at=row.shipped_at,
-        delivered_at=row.delivered_at,
-        canceled=spans(row.canceled_spans),
-        claimed=spans(row.claimed_spans),
-        returned=spans(row.returned_spans),
-        refunded=row.refunded_minor,
-        id=row.id,
-    )
-
-
-def _stored_refund(row: Any, names: Mapping[UUID, str]) -> PaidRefund:
-    return PaidRefund(
-        external_id=row.external_id,
-        at=row.at,
-        amount=row.amount_minor,
-        goods=row.goods_minor,
-        reason=row.reason,
-        lines=tuple(
-            RefundOfLine(
-                line=names.get(UUID(line["order_line_id"]), ""),
-                units=line["units"],
-                spans=spans(line["spans"]),
-                amount=line["amount"],
-                taxes=tuple((label, amount) for label, amount in line["taxes"]),
-            )
-            for line in row.lines
-        ),
-    )
-
-
-def in_returns(order_id: UUID) -> set[str]:
-    """External ids of the order's lines that some return or refund speaks of."""
-    spoken_of = sa.union(
-        sa.select(ReturnLine.order_line_id).where(ReturnLine.order_line_id.is_not(None)),
-        sa.select(RefundLine.order_line_id),
-    ).subquery()
-    found = sa.select(LINES.c.external_id).where(
-        LINES.c.order_id == order_id, LINES.c.id.in_(sa.select(spoken_of.c.order_line_id))
-    )
-    return set(db.session.scalars(found))
-
-
-def rewrite(
-    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, *, provider: str, now: datetime
-) -> None:
-    """Make the stored order ``new``, which came of ``old``: lines and payments keep their ids."""
-    connection = db.session.connection()
-    ids = {line.external_id: line.id or uuid7() for line in new.lines}
-    gone = [line.id for line in old.lines if line.external_id not in ids]
-    touched = [line.id for line in old.lines]
-    connection.execute(sa.delete(TAXES).where(TAXES.c.order_line_id.in_(touched)))
-    connection.execute(sa.delete(LINES).where(LINES.c.id.in_(gone)))
-    write(
-        LINES,
-        [_line(ids[line.external_id], merchant_id, order_id, line, ids) for line in new.lines if not line.id],
-    )
-    for line in new.lines:
-        if line.id:
-            values = _line(line.id, merchant_id, order_id, line, ids)
-            connection.execute(sa.update(LINES).where(LINES.c.id == line.id).values(values))
-    write(
-        TAXES, [row for line in new.lines for row in _taxes(merchant_id, ids[line.external_id], line.taxes)]
-    )
-    _rewrite_payments(merchant_id, order_id, old, new, provider)
-    connection.execute(sa.delete(OUTSIDE).where(OUTSIDE.c.order_id == order_id))
-    write(OUTSIDE, [_outside(merchant_id, order_id, refund, ids) for refund in new.refunds])
-    connection.execute(
-        sa.update(ORDERS)
-        .where(ORDERS.c.id == order_id)
-        .values(_told(new, now) | {"version": ORDERS.c.version + 1})
-    )
-
-
-def _rewrite_payments(
-    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, provider: str
-) -> None:
-    before = {payment.id: payment for payment in old.payments}
-    connection = db.session.connection()
-    for payment in new.payments:
-        if payment.id is None:
-            continue
-        was = before.pop(payment.id)
-        share = sa.and_(SHARES.c.order_id == order_id, SHARES.c.payment_id == payment.id)
-        connection.execute(
-            sa.update(SHARES)
-            .where(share)
-            .values(share_minor=payment.captured, refunded_minor=payment.refunded)
-        )
-        more, sent = payment.captured - was.captured, payment.refunded - was.refunded
-        if more or sent:
-            _change_payments([{"payment": payment.id, "more": more, "sent": sent}])
-    for gone in before.values():
-        share = sa.and_(SHARES.c.order_id == order_id, SHARES.c.payment_id == gone.id)
-        connection.execute(sa.delete(SHARES).where(share))
-        _change_payments([{"payment": gone.id, "more": -gone.captured, "sent": 0}])
-    _pay(
-        merchant_id,
-        [(order_id, new.currency, payment) for payment in new.payments if payment.id is None],
-        provider,
-    )

@@ -14,7 +14,7 @@ from portal.core.elsewhere import with_refunds
 from portal.core.intake import Fault, Incoming, IncomingAdjustment, IncomingCancellation, IncomingOrder
 from portal.core.money import Minor, minor
 from portal.core.paid import PaidOrder, paid
-from portal.db import history
+from portal.db import history, reimport
 from portal.db import intake as db_intake
 from portal.db.base import transaction
 
@@ -193,6 +193,6 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
 
 
 def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: PaidOrder) -> None:
-    old = db_intake.stored(order_id)
-    after = with_refunds(changed(old, record, held=db_intake.in_returns(order_id)), incoming.refunds)
-    db_intake.rewrite(target.merchant_id, order_id, old, after, provider=target.provider, now=target.now)
+    old = reimport.stored(order_id)
+    after = with_refunds(changed(old, record, held=reimport.in_returns(order_id)), incoming.refunds)
+    reimport.rewrite(target.merchant_id, order_id, old, after, provider=target.provider, now=target.now)

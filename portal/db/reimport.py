@@ -1,0 +1,214 @@
+"""An order that comes in again, differently: read as it lies here, and written as it has become."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax, RefundOfLine
+from portal.db.base import db, uuid7
+from portal.db.intake import (
+    LINES,
+    ORDERS,
+    OUTSIDE,
+    PAYMENTS,
+    SHARES,
+    TAXES,
+    change_payments,
+    line_row,
+    pay,
+    refund_row,
+    tax_rows,
+    told,
+    write,
+)
+from portal.db.orders import spans
+from portal.db.refunds import RefundLine
+from portal.db.returns import ReturnLine
+
+
+def stored(order_id: UUID) -> PaidOrder:
+    """An order as it lies here, its lines and shares of payments locked until the transaction ends."""
+    session = db.session
+    head = session.execute(sa.select(ORDERS).where(ORDERS.c.id == order_id).with_for_update()).one()
+    lines = session.execute(
+        sa.select(LINES).where(LINES.c.order_id == order_id).order_by(LINES.c.id).with_for_update()
+    ).all()
+    names = {line.id: line.external_id for line in lines}
+    taxes: dict[UUID, list[PaidTax]] = {}
+    for tax in session.execute(sa.select(TAXES).where(TAXES.c.order_line_id.in_(list(names)))):
+        taxes.setdefault(tax.order_line_id, []).append(
+            PaidTax(
+                label=tax.label,
+                amount=tax.amount_minor,
+                rate_ppm=tax.rate_ppm,
+                jurisdiction=tax.jurisdiction,
+                refunded=tax.refunded_minor,
+            )
+        )
+    shares = session.execute(
+        sa.select(SHARES, PAYMENTS.c.reference, PAYMENTS.c.tender, PAYMENTS.c.label)
+        .join(PAYMENTS, PAYMENTS.c.id == SHARES.c.payment_id)
+        .where(SHARES.c.order_id == order_id)
+        .order_by(SHARES.c.id)
+        .with_for_update(of=SHARES)
+    )
+    refunds = session.execute(sa.select(OUTSIDE).where(OUTSIDE.c.order_id == order_id).order_by(OUTSIDE.c.id))
+    return PaidOrder(
+        external_id=head.external_id,
+        number=head.number,
+        number_key=head.number_key,
+        currency=head.currency,
+        placed_at=head.placed_at,
+        state=head.state,
+        prices_include_tax=head.prices_include_tax,
+        lines=tuple(
+            _stored_line(line, taxes.get(line.id, []), names)
+            for line in sorted(lines, key=lambda line: line.number)
+        ),
+        payments=tuple(
+            PaidPayment(
+                reference=share.reference,
+                tender=share.tender,
+                captured=share.share_minor,
+                label=share.label,
+                refunded=share.refunded_minor,
+                id=share.payment_id,
+            )
+            for share in shares
+        ),
+        refunds=tuple(_stored_refund(refund, names) for refund in refunds),
+        notes=tuple(head.notes),
+        digest=head.digest,
+    )
+
+
+def _stored_line(row: Any, taxes: list[PaidTax], names: Mapping[UUID, str]) -> PaidLine:
+    return PaidLine(
+        external_id=row.external_id,
+        number=row.number,
+        kind=row.kind,
+        units=row.units,
+        unit_price=Decimal(row.unit_price),
+        goods=row.goods_minor,
+        discount=row.discount_minor,
+        taxes=tuple(taxes),
+        tax=row.tax_minor,
+        paid=row.paid_minor,
+        sku=row.sku,
+        name=row.name,
+        variant=row.variant,
+        category=row.category,
+        picture=row.picture,
+        weight_g=row.weight_g,
+        final_sale=row.final_sale,
+        parent=names.get(row.parent_id, ""),
+        shipped=row.shipped_units,
+        delivered=row.delivered_units,
+        shipped_at=row.shipped_at,
+        delivered_at=row.delivered_at,
+        canceled=spans(row.canceled_spans),
+        claimed=spans(row.claimed_spans),
+        returned=spans(row.returned_spans),
+        refunded=row.refunded_minor,
+        id=row.id,
+    )
+
+
+def _stored_refund(row: Any, names: Mapping[UUID, str]) -> PaidRefund:
+    return PaidRefund(
+        external_id=row.external_id,
+        at=row.at,
+        amount=row.amount_minor,
+        goods=row.goods_minor,
+        reason=row.reason,
+        lines=tuple(
+            RefundOfLine(
+                line=names.get(UUID(line["order_line_id"]), ""),
+                units=line["units"],
+                spans=spans(line["spans"]),
+                amount=line["amount"],
+                taxes=tuple((label, amount) for label, amount in line["taxes"]),
+            )
+            for line in row.lines
+        ),
+    )
+
+
+def in_returns(order_id: UUID) -> set[str]:
+    """External ids of the order's lines that some return or refund speaks of."""
+    spoken_of = sa.union(
+        sa.select(ReturnLine.order_line_id).where(ReturnLine.order_line_id.is_not(None)),
+        sa.select(RefundLine.order_line_id),
+    ).subquery()
+    found = sa.select(LINES.c.external_id).where(
+        LINES.c.order_id == order_id, LINES.c.id.in_(sa.select(spoken_of.c.order_line_id))
+    )
+    return set(db.session.scalars(found))
+
+
+def rewrite(
+    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, *, provider: str, now: datetime
+) -> None:
+    """Make the stored order ``new``, which came of ``old``: lines and payments keep their ids."""
+    connection = db.session.connection()
+    ids = {line.external_id: line.id or uuid7() for line in new.lines}
+    gone = [line.id for line in old.lines if line.external_id not in ids]
+    touched = [line.id for line in old.lines]
+    connection.execute(sa.delete(TAXES).where(TAXES.c.order_line_id.in_(touched)))
+    connection.execute(sa.delete(LINES).where(LINES.c.id.in_(gone)))
+    write(
+        LINES,
+        [
+            line_row(ids[line.external_id], merchant_id, order_id, line, ids)
+            for line in new.lines
+            if not line.id
+        ],
+    )
+    for line in new.lines:
+        if line.id:
+            values = line_row(line.id, merchant_id, order_id, line, ids)
+            connection.execute(sa.update(LINES).where(LINES.c.id == line.id).values(values))
+    write(
+        TAXES, [row for line in new.lines for row in tax_rows(merchant_id, ids[line.external_id], line.taxes)]
+    )
+    _rewrite_payments(merchant_id, order_id, old, new, provider)
+    connection.execute(sa.delete(OUTSIDE).where(OUTSIDE.c.order_id == order_id))
+    write(OUTSIDE, [refund_row(merchant_id, order_id, refund, ids) for refund in new.refunds])
+    connection.execute(
+        sa.update(ORDERS)
+        .where(ORDERS.c.id == order_id)
+        .values(told(new, now) | {"version": ORDERS.c.version + 1})
+    )
+
+
+def _rewrite_payments(
+    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, provider: str
+) -> None:
+    before = {payment.id: payment for payment in old.payments}
+    connection = db.session.connection()
+    for payment in new.payments:
+        if payment.id is None:
+            continue
+        was = before.pop(payment.id)
+        share = sa.and_(SHARES.c.order_id == order_id, SHARES.c.payment_id == payment.id)
+        connection.execute(
+            sa.update(SHARES)
+            .where(share)
+            .values(share_minor=payment.captured, refunded_minor=payment.refunded)
+        )
+        more, sent = payment.captured - was.captured, payment.refunded - was.refunded
+        if more or sent:
+            change_payments([{"payment": payment.id, "more": more, "sent": sent}])
+    for gone in before.values():
+        share = sa.and_(SHARES.c.order_id == order_id, SHARES.c.payment_id == gone.id)
+        connection.execute(sa.delete(SHARES).where(share))
+        change_payments([{"payment": gone.id, "more": -gone.captured, "sent": 0}])
+    pay(
+        merchant_id,
+        [(order_id, new.currency, payment) for payment in new.payments if payment.id is None],
+        provider,
+    )
