@@ -160,11 +160,20 @@ def kept(opened: Opened) -> str:
     return words().join(names)
 
 
-def papers(found: Progress) -> list[dict[str, str]]:
-    """What can be downloaded, label first."""
+COMMON = (
+    ("label", "pdf", "a4"),
+    ("label", "pdf", "4x6"),
+    ("packing_slip", "pdf", ""),
+    ("receipt", "pdf", ""),
+)
+"""The papers that most people want, in the order of their use; without a printer the code comes first."""
+
+
+def papers(found: Progress) -> dict[str, list[dict[str, str]]]:
+    """What can be downloaded: what most people want, and the other formats."""
     names = {
-        ("label", "pdf", "4x6"): _("Label, 4 × 6 inch (PDF)"),
         ("label", "pdf", "a4"): _("Label, A4 (PDF)"),
+        ("label", "pdf", "4x6"): _("Label, 4 × 6 inch (PDF)"),
         ("label", "png", ""): _("Label (PNG)"),
         ("label", "zpl", ""): _("Label for label printers (ZPL)"),
         ("qr", "png", ""): _("QR code (PNG)"),
@@ -172,13 +181,18 @@ def papers(found: Progress) -> list[dict[str, str]]:
         ("packing_slip", "pdf", ""): _("Packing slip (PDF)"),
         ("receipt", "pdf", ""): _("Receipt (PDF)"),
     }
-    rank = {"label": 0, "qr": 1, "packing_slip": 2, "receipt": 3}
-    rows = []
-    for paper in sorted(found.papers, key=lambda paper: rank.get(paper.kind, 9)):
-        name = names.get((paper.kind, paper.format, paper.size)) or names.get((paper.kind, paper.format, ""))
-        shown = name or f"{words().document(paper.kind)} ({paper.format.upper()})"
-        rows.append({"kind": paper.kind, "format": paper.format, "size": paper.size, "name": shown})
-    return rows
+    common = ((("qr", "png", ""),) if found.parcel and found.parcel.handoff_code else ()) + COMMON
+    shown: dict[str, list[dict[str, str]]] = {"common": [], "other": []}
+    ranked = []
+    for paper in found.papers:
+        exact, loose = (paper.kind, paper.format, paper.size), (paper.kind, paper.format, "")
+        key = exact if exact in names else loose
+        name = names.get(key) or f"{words().document(paper.kind)} ({paper.format.upper()})"
+        row = {"kind": paper.kind, "format": paper.format, "size": paper.size, "name": name}
+        ranked.append((common.index(key) if key in common else len(common), row))
+    for rank, row in sorted(ranked, key=lambda pair: pair[0]):
+        shown["common" if rank < len(common) else "other"].append(row)
+    return shown
 
 
 def events(found: Progress) -> list[dict[str, Any]]:
