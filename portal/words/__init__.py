@@ -278,7 +278,9 @@ class Words:
         return self._name(sentences.DECLINED, code)
 
     def address_label(self, code: str) -> str:
-        return self._name(sentences.ADDRESS_LABELS, code)
+        """What a field of an address is called in its country."""
+        label = sentences.ADDRESS_LABELS.get(code)
+        return self.pgettext("address", label) if label else code
 
     def address_finding(self, code: str, help: str = "", field: str = "") -> str:
         """What is wrong with a field of an address; ``field`` is its label's code."""

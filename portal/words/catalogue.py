@@ -19,6 +19,11 @@ def N_(message: str) -> str:
     return message
 
 
+def NC_(context: str, message: str) -> str:
+    """The same for a word that means something else elsewhere; said with ``pgettext(context, ...)``."""
+    return message
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The messages of one language: (context, message) -> its forms. What is missing stays English."""

@@ -25,6 +25,7 @@ KEYWORDS = {
     "_": None,
     "_l": None,
     "N_": None,
+    "NC_": ((1, "c"), 2),
     "gettext": None,
     "lazy_gettext": None,
     "ngettext": (1, 2),

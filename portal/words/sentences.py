@@ -1,6 +1,6 @@
 """Objections and answers as sentences: what the policy, a carrier, an address or the state of things says."""
 
-from portal.words.catalogue import N_
+from portal.words.catalogue import N_, NC_
 
 FINDINGS: dict[str, tuple[str, ...]] = {
     "window_expired": (
@@ -143,34 +143,34 @@ ADDRESS_FINDINGS: dict[str, tuple[str, ...]] = {
 }
 
 ADDRESS_LABELS: dict[str, str] = {
-    "name": N_("Name"),
-    "company": N_("Company"),
-    "street": N_("Street and number"),
-    "postcode": N_("Postcode"),
-    "city": N_("Town or city"),
-    "region": N_("Region"),
-    "country": N_("Country"),
-    "phone": N_("Phone"),
-    "postcode_postal": N_("Postcode"),
-    "postcode_zip": N_("ZIP code"),
-    "postcode_eircode": N_("Eircode"),
-    "postcode_pin": N_("PIN code"),
-    "city_city": N_("Town or city"),
-    "city_district": N_("District"),
-    "city_post_town": N_("Post town"),
-    "city_suburb": N_("Suburb"),
-    "region_province": N_("Province"),
-    "region_state": N_("State"),
-    "region_island": N_("Island"),
-    "region_department": N_("Department"),
-    "region_oblast": N_("Oblast"),
-    "region_parish": N_("Parish"),
-    "region_county": N_("County"),
-    "region_prefecture": N_("Prefecture"),
-    "region_emirate": N_("Emirate"),
-    "region_district": N_("District"),
-    "region_area": N_("Area"),
-    "region_do_si": N_("Province or city"),
+    "name": NC_("address", "Name"),
+    "company": NC_("address", "Company"),
+    "street": NC_("address", "Street and number"),
+    "postcode": NC_("address", "Postcode"),
+    "city": NC_("address", "Town or city"),
+    "region": NC_("address", "Region"),
+    "country": NC_("address", "Country"),
+    "phone": NC_("address", "Phone"),
+    "postcode_postal": NC_("address", "Postcode"),
+    "postcode_zip": NC_("address", "ZIP code"),
+    "postcode_eircode": NC_("address", "Eircode"),
+    "postcode_pin": NC_("address", "PIN code"),
+    "city_city": NC_("address", "Town or city"),
+    "city_district": NC_("address", "District"),
+    "city_post_town": NC_("address", "Post town"),
+    "city_suburb": NC_("address", "Suburb"),
+    "region_province": NC_("address", "Province"),
+    "region_state": NC_("address", "State"),
+    "region_island": NC_("address", "Island"),
+    "region_department": NC_("address", "Department"),
+    "region_oblast": NC_("address", "Oblast"),
+    "region_parish": NC_("address", "Parish"),
+    "region_county": NC_("address", "County"),
+    "region_prefecture": NC_("address", "Prefecture"),
+    "region_emirate": NC_("address", "Emirate"),
+    "region_district": NC_("address", "District"),
+    "region_area": NC_("address", "Area"),
+    "region_do_si": NC_("address", "Province or city"),
 }
 
 TRACKING: dict[str, str] = {

@@ -18,7 +18,7 @@ from portal.words.messages import PLACEHOLDER, extract, others, problems, transl
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
-SAYERS = {"_", "_l", "N_", "gettext", "lazy_gettext", "ngettext", "pgettext", "npgettext"}
+SAYERS = {"_", "_l", "N_", "NC_", "gettext", "lazy_gettext", "ngettext", "pgettext", "npgettext"}
 EXPRESSION = "\N{OBJECT REPLACEMENT CHARACTER}"
 SPOKEN = {"title", "alt", "placeholder", "aria-label", "aria-description", "aria-roledescription", "label"}
 SAME_EVERYWHERE = {"QR", "PDF", "PNG", "ZPL", "SVG", "SKU", "API", "MB", "CSV", "JSON", "Ctrl"}

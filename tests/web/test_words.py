@@ -184,6 +184,12 @@ def test_every_field_of_every_country_has_a_label() -> None:
     assert not [label for label in labels if EN.address_label(label) == label]
 
 
+def test_the_state_of_an_address_is_not_the_state_of_a_return() -> None:
+    assert EN.address_label("region_state") == EN.gettext("State") == "State"
+    assert DE.address_label("region_state") == "Bundesstaat"
+    assert DE.gettext("State") == "Stand"
+
+
 @pytest.mark.parametrize("code", addresses.FINDING_CODES)
 def test_every_fault_of_an_address_is_a_sentence_with_its_example(code: str) -> None:
     assert EN.address_finding(code).endswith(".")
