@@ -7,7 +7,8 @@ class IllegalStep(Exception):
     """That step is not possible from that state; ``allowed`` says which are."""
 
     def __init__(self, lifecycle: str, state: str, step: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"{lifecycle}: {step!r} is not possible from {state!r}; possible: {', '.join(allowed) or 'nothing'}")
+        possible = ", ".join(allowed) or "nothing"
+        super().__init__(f"{lifecycle}: {step!r} is not possible from {state!r}; possible: {possible}")
         self.lifecycle, self.state, self.step, self.allowed = lifecycle, state, step, allowed
 
 
@@ -130,7 +131,13 @@ SHIPMENT = Lifecycle(
         },
         "out_for_delivery": {"deliver": "delivered", "fail": "exception"},
         "available_for_pickup": {"deliver": "delivered", "send_back": "return_to_sender"},
-        "exception": {"label": "label_created", "scan": "in_transit", "deliver": "delivered", "lose": "lost", "void": "canceled"},
+        "exception": {
+            "label": "label_created",
+            "scan": "in_transit",
+            "deliver": "delivered",
+            "lose": "lost",
+            "void": "canceled",
+        },
         "delivered": {},
         "lost": {"deliver": "delivered"},
         "return_to_sender": {},

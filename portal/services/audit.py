@@ -37,6 +37,7 @@ def verify() -> Result:
         ("order lines", _lines),
         ("tax labels", _taxes),
         ("payments", _payments),
+        ("shares", _shares),
         ("returns", _returns),
     ):
         checked[name] = check(problems)
@@ -174,14 +175,30 @@ def _of_holding(key: Any, amount: Any) -> dict[Any, int]:
 
 
 def _taxes(problems: list[str]) -> int:
-    """No label gives back more than it took."""
-    over = db.session.scalars(
-        sa.select(OrderLineTax).where(OrderLineTax.refunded_minor > OrderLineTax.amount_minor)
-    )
-    problems += [
-        f"tax {tax.label} of line {tax.order_line_id}: {tax.refunded_minor} of {tax.amount_minor}"
-        for tax in over
+    """A label gave back what its refunds say, made here or elsewhere, and no more than it took."""
+    told: dict[tuple[str, str], int] = {}
+    lines: list[tuple[str, Any]] = [
+        (str(line_id), taxes)
+        for line_id, taxes in db.session.execute(
+            sa.select(RefundLine.order_line_id, RefundLine.taxes)
+            .join(Refund, Refund.id == RefundLine.refund_id)
+            .where(Refund.state.in_(HOLDING))
+        )
     ]
+    for outside in db.session.scalars(sa.select(OutsideRefund.lines)):
+        lines += [(str(line["order_line_id"]), line.get("taxes", ())) for line in outside]
+    for line_id, taxes in lines:
+        for label, amount in taxes:
+            told[line_id, label] = told.get((line_id, label), 0) + amount
+    for tax in db.session.scalars(sa.select(OrderLineTax)):
+        where, said = (
+            f"tax {tax.label} of line {tax.order_line_id}",
+            told.get((str(tax.order_line_id), tax.label), 0),
+        )
+        if tax.refunded_minor > tax.amount_minor:
+            problems.append(f"{where}: {tax.refunded_minor} refunded of {tax.amount_minor}")
+        if tax.refunded_minor != said:
+            problems.append(f"{where}: {tax.refunded_minor} refunded, its refunds say {said}")
     return db.session.scalar(sa.select(sa.func.count()).select_from(OrderLineTax)) or 0
 
 
@@ -201,6 +218,39 @@ def _payments(problems: list[str]) -> int:
                 f"payment {payment.reference}: {payment.refunded_minor} refunded, its orders say {told}"
             )
     return looked_at
+
+
+def _shares(problems: list[str]) -> int:
+    """An order's share of a payment is held by its refunds, and by what was made elsewhere."""
+    held = _held()
+    elsewhere = set(db.session.scalars(sa.select(OutsideRefund.order_id).distinct()))
+    looked_at = 0
+    for share in db.session.scalars(sa.select(OrderPayment)):
+        looked_at += 1
+        ours = held.get((share.order_id, share.payment_id), 0)
+        if ours > share.refunded_minor or (ours < share.refunded_minor and share.order_id not in elsewhere):
+            problems.append(
+                f"share of order {share.order_id}: {share.refunded_minor} refunded, its refunds hold {ours}"
+            )
+    return looked_at
+
+
+def _held() -> dict[tuple[Any, Any], int]:
+    """(order, payment) -> what refunds hold of it: their shares, less the transfers that failed last."""
+    held: dict[tuple[Any, Any], int] = {}
+    orders: dict[Any, Any] = {}
+    for refund in db.session.scalars(sa.select(Refund).where(Refund.state.in_(HOLDING))):
+        orders[refund.id] = refund.order_id
+        for share in breakdowns.from_json(refund.breakdown).shares:
+            place = (refund.order_id, share.origin_id)
+            held[place] = held.get(place, 0) + share.amount
+    latest: dict[tuple[Any, Any], Payout] = {}
+    for payout in db.session.scalars(sa.select(Payout).order_by(Payout.created_at, Payout.id)):
+        latest[payout.refund_id, payout.payment_id] = payout
+    for payout in latest.values():
+        if payout.state == "failed" and payout.refund_id in orders:
+            held[orders[payout.refund_id], payout.payment_id] -= payout.amount_minor
+    return held
 
 
 def _returns(problems: list[str]) -> int:

@@ -12,6 +12,7 @@ from portal import faults
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.links import Site, url
 from portal.core.returns import BY_CUSTOMER, Draft, steps_left
+from portal.core.shipping import Method
 from portal.db import history, merchants, refunds, returns, shipments
 from portal.db.base import db, transaction, uuid7
 from portal.db.mails import Mail
@@ -71,6 +72,8 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
     merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
     draft = returns.draft(row)
     values = values_of(mail, row, draft, [s.value for s in steps_left(draft, terms, steps=BY_CUSTOMER)])
+    code = _counter_code(mail, row)
+    values["has_qr"] = bool(code)
     real, marked = _addresses(mail, row, site)
     language = merchant.language if mail.event in TO_MERCHANT else mail.language
 
@@ -94,7 +97,7 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
         html=sent.html,
         message_id=mail.message_id,
         references=f"<{row.id}@returns>",
-        attachments=_attachments(mail, row),
+        attachments=(*_attachments(mail, row), *_picture(code, gateways)),
     )
     db.session.commit()  # nothing is read while the mail server is waited for
     try:
@@ -217,6 +220,25 @@ def _attachments(mail: Mail, row: returns.Return) -> tuple[Attachment, ...]:
         for kind, format in wanted
         if (kind, format) in found
     )
+
+
+def _counter_code(mail: Mail, row: returns.Return) -> str:
+    """What the customer shows at the counter; empty for other messages and other ways of sending."""
+    if mail.event != "approved" or (row.sending or {}).get("method") != Method.QR_DROPOFF:
+        return ""
+    shipment = shipments.Shipment
+    wanted = sa.select(shipment.handoff_code).where(
+        shipment.return_id == row.id, shipment.state != "canceled"
+    )
+    return db.session.scalar(wanted.order_by(shipment.id.desc()).limit(1)) or ""
+
+
+def _picture(code: str, gateways: Gateways) -> tuple[Attachment, ...]:
+    """The code as a picture that the message itself shows."""
+    if not code:
+        return ()
+    content = gateways.documents.qr_png(code)
+    return (Attachment(name="qr.png", media_type="image/png", content=content, cid="qr"),)
 
 
 def resend(actor: Actor, mail_id: UUID, *, now: datetime) -> None:

@@ -1,0 +1,110 @@
+"""The books: what is seeded wrong is found; what must not change cannot; what is too much the database refuses."""
+
+import json
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from portal.services import audit, refunds
+from tests.builders import NOW, a_merchant, a_person, an_item, an_order, came_back
+
+
+@pytest.fixture
+def books(session, gateways, drain):
+    """One refund that was paid, one that waits, and everything in order."""
+    shop = a_merchant()
+    paid, waits = (an_order(gateways, shop, [an_item("MUG", 2, "9.99", tax="3.19")]) for _ in range(2))
+    finance = a_person(shop, "finance")
+    refunds.propose(finance, came_back(gateways, shop, paid, {"MUG": 1}), now=NOW)
+    session.commit()
+    drain()
+    refunds.propose(a_person(shop, "csr"), came_back(gateways, shop, waits), now=NOW)
+    session.commit()
+    assert audit.verify().problems == []
+    return session
+
+
+BREAKS = {
+    "a refund's amount": ("UPDATE refunds SET amount_minor = amount_minor + 1 WHERE state = 'succeeded'", "breakdown"),
+    "a refund's line": ("UPDATE refund_lines SET amount_minor = amount_minor - 1", "lines sum to"),
+    "a transfer's amount": ("UPDATE payouts SET amount_minor = amount_minor - 1", "transfers sum to"),
+    "a transfer's state": ("UPDATE payouts SET state = 'pending', settled_at = NULL", "refunds_payable"),
+    "a line's refunded": ("UPDATE order_lines SET refunded_minor = 0", "refunds sum to"),
+    "a line's claimed": ("UPDATE order_lines SET claimed_units = 0", "positions"),
+    "a line's positions": ("UPDATE order_lines SET claimed_spans = '[]', claimed_units = 0", "does not know"),
+    "a payment's refunded": ("UPDATE payments SET refunded_minor = refunded_minor - 1", "its orders say"),
+    "a payment's and its share's": (
+        "UPDATE payments SET refunded_minor = refunded_minor - 1;"
+        "UPDATE order_payments SET refunded_minor = refunded_minor - 1",
+        "its refunds hold",
+    ),
+    "a tax label's refunded": ("UPDATE order_line_taxes SET refunded_minor = 0", "its refunds say"),
+    "a refund that vanished": (
+        "DELETE FROM refund_lines; DELETE FROM payouts; DELETE FROM refunds",
+        "its refunds sum to 0",
+    ),
+    "a level of stock": ("UPDATE stock_levels SET units = units + 1", "movements say"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seeded", BREAKS)
+def test_a_seeded_break_is_found(books, seeded):
+    statements, expected = BREAKS[seeded]
+    for statement in statements.split(";"):
+        books.execute(sa.text(statement))
+    assert any(expected in problem for problem in audit.verify().problems)
+    books.rollback()
+    assert audit.verify().problems == []
+
+
+APPEND_ONLY = ("history", "ledger_transfers", "stock_movements", "policies")
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_what_happened_is_never_changed_or_deleted(books, table):
+    column = {"history": "actor_name", "policies": "published_by"}.get(table)
+    change = f"{column} = 'x'" if column else "merchant_id = merchant_id"
+    assert books.scalar(sa.text(f"SELECT count(*) FROM {table}")) > 0
+    for statement in (f"UPDATE {table} SET {change}", f"DELETE FROM {table}"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            books.execute(sa.text(statement))
+        books.rollback()
+
+
+TOO_MUCH = (
+    "UPDATE order_lines SET refunded_minor = paid_minor + 1",
+    "UPDATE order_lines SET refunded_minor = -1",
+    "UPDATE order_lines SET claimed_units = units + 1",
+    "UPDATE order_lines SET canceled_units = units, claimed_units = 1",
+    "UPDATE order_lines SET shipped_units = units + 1",
+    "UPDATE order_line_taxes SET refunded_minor = amount_minor + 1",
+    "UPDATE payments SET refunded_minor = captured_minor + 1",
+    "UPDATE order_payments SET refunded_minor = share_minor + 1",
+    "UPDATE return_lines SET received_units = authorized_units + 1",
+    "UPDATE return_lines SET accepted_units = received_units, rejected_units = 1",
+    "UPDATE return_lines SET refunded_units = received_units + 1",
+    "UPDATE payouts SET amount_minor = 0",
+    "UPDATE refunds SET amount_minor = -1",
+    "UPDATE refunds SET state = 'paid twice'",
+    "UPDATE returns SET state = 'gone'",
+)
+
+
+@pytest.mark.parametrize("statement", TOO_MUCH)
+def test_the_database_itself_refuses_a_unit_or_a_cent_too_much(books, statement):
+    with pytest.raises(IntegrityError):
+        books.execute(sa.text(statement))
+    books.rollback()
+
+
+def test_the_command_proves_the_books_and_fails_where_they_are_wrong(books, app):
+    runner = app.test_cli_runner()
+    well = runner.invoke(args=["verify-ledger", "--json"])
+    assert well.exit_code == 0, well.output
+    assert json.loads(well.output)["problems"] == [] and json.loads(well.output)["checked"]["refunds"] == 2
+    books.execute(sa.text("UPDATE order_lines SET refunded_minor = 0"))
+    books.commit()
+    broken = runner.invoke(args=["verify-ledger"])
+    assert broken.exit_code != 0
+    assert "refunds sum to" in broken.output
