@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Protocol
 from uuid import UUID
 
-from bench.shop import EMAIL, PASSWORD, Sample
+from bench.shop import ACCOUNTS, PASSWORD, Sample
 
 Fields = Mapping[str, str | list[str]]
 
@@ -48,11 +49,15 @@ BY_CUSTOMER = (
 AT_THE_DESK = ("return", "receive GET", "receive POST", "inspect GET", "inspect POST", "refund GET", "refund POST")
 
 
+_turns = itertools.cycle(ACCOUNTS)
+
+
 def sign_in(staff: Visitor) -> None:
     staff.step = "sign in"
     staff.get("/admin/sign-in")
-    done = staff.post("/admin/sign-in", {"email": EMAIL, "password": PASSWORD, "next": ""})
+    done = staff.post("/admin/sign-in", {"email": next(_turns), "password": PASSWORD, "next": ""})
     _led(done)
+    _shown(staff.get("/admin/returns"))  # a page of the new session, with its token
 
 
 def send_link(staff: Visitor, order: Sample) -> tuple[UUID, str]:
@@ -81,6 +86,16 @@ def start(staff: Visitor, order: Sample) -> UUID:
 
 def by_customer(visitor: Visitor, link: str, order: Sample, *, lines: int = 2, units: int = 1) -> str:
     """From the link to the status page; answers the path of the return. ``units`` of the first ``lines``."""
+    base = to_the_check(visitor, link, order, lines=lines, units=units)
+    visitor.step = "confirm"
+    confirm(visitor, base)
+    visitor.step = "status"
+    _shown(visitor.get(f"{base}/status"))
+    return base
+
+
+def to_the_check(visitor: Visitor, link: str, order: Sample, *, lines: int = 2, units: int = 1) -> str:
+    """Everything answered; answers the path of the return."""
     visitor.step = "landing"
     base = _led(visitor.get(link))
     _shown(visitor.get(base))
@@ -108,10 +123,6 @@ def by_customer(visitor: Visitor, link: str, order: Sample, *, lines: int = 2, u
     _led(visitor.post(f"{base}/sending", {"rate": RATE}))
     visitor.step = "check"
     _shown(visitor.get(f"{base}/check"))
-    visitor.step = "confirm"
-    confirm(visitor, base)
-    visitor.step = "status"
-    _shown(visitor.get(f"{base}/status"))
     return base
 
 
@@ -138,10 +149,7 @@ def at_the_desk(staff: Visitor, return_id: UUID, *, inspect: bool = True) -> Non
     base = f"/admin/returns/{return_id}"
     staff.step = "return"
     _shown(staff.get(base))
-    staff.step = "receive GET"
-    page = _shown(staff.get(f"{base}/receipt"))
-    staff.step = "receive POST"
-    _led(staff.post(f"{base}/receipt", {**hidden(page), "everything": "1"}))
+    receive(staff, return_id)
     if inspect:
         staff.step = "inspect GET"
         page = _shown(staff.get(f"{base}/inspection"))
@@ -150,10 +158,7 @@ def at_the_desk(staff: Visitor, return_id: UUID, *, inspect: bool = True) -> Non
         for row in re.findall(r'name="(lines-\d+)-line_id"', page):
             graded |= {f"{row}-grade": "A", f"{row}-disposition": "", f"{row}-accepted": "yes", f"{row}-note": ""}
         _led(staff.post(f"{base}/inspection", graded))
-    staff.step = "refund GET"
-    page = _shown(staff.get(f"{base}/refund"))
-    staff.step = "refund POST"
-    _led(staff.post(f"{base}/refund", {**hidden(page), "goodwill": "", "reason": ""}))
+    refund(staff, return_id)
 
 
 def posts_alone(staff: Visitor, order: Sample, *, lines: int = 2) -> UUID:
@@ -183,15 +188,27 @@ def posts_alone(staff: Visitor, order: Sample, *, lines: int = 2) -> UUID:
     _led(staff.post(f"{base}/prepare/sending", {"rate": RATE}))
     staff.step = "confirm"
     _led(staff.post(f"{base}/prepare/confirmation", {}))
-    staff.step = "receive GET"
-    page = _shown(staff.get(f"{base}/receipt"))
-    staff.step = "receive POST"
-    _led(staff.post(f"{base}/receipt", {**hidden(page), "everything": "1"}))
-    staff.step = "refund GET"
-    page = _shown(staff.get(f"{base}/refund"))
-    staff.step = "refund POST"
-    _led(staff.post(f"{base}/refund", {**hidden(page), "goodwill": "", "reason": ""}))
+    receive(staff, return_id)
+    refund(staff, return_id)
     return return_id
+
+
+def receive(staff: Visitor, return_id: UUID) -> None:
+    """All of it arrived."""
+    path = f"/admin/returns/{return_id}/receipt"
+    staff.step = "receive GET"
+    page = _shown(staff.get(path))
+    staff.step = "receive POST"
+    _led(staff.post(path, {**hidden(page), "everything": "1"}))
+
+
+def refund(staff: Visitor, return_id: UUID) -> None:
+    """As the page shows it."""
+    path = f"/admin/returns/{return_id}/refund"
+    staff.step = "refund GET"
+    page = _shown(staff.get(path))
+    staff.step = "refund POST"
+    _led(staff.post(path, {**hidden(page), "goodwill": "", "reason": ""}))
 
 
 def hidden(page: str) -> dict[str, str]:

@@ -20,7 +20,9 @@ from portal.db.base import db
 from portal.db.orders import Order, OrderLine
 from portal.services import intake, merchants, people
 
-EMAIL, PASSWORD = "agent@bench.example", secrets.token_urlsafe(12)
+ACCOUNTS, PASSWORD = tuple(f"agent-{n}@bench.example" for n in range(12)), secrets.token_urlsafe(12)
+"""Several, since one account may not sign in more than ten times in ten minutes."""
+
 PRICE, TAX, FEE = Decimal("24.90"), Decimal("3.98"), Decimal("4.90")
 
 
@@ -35,7 +37,7 @@ class Sample:
 
 
 def open_shop(app: Flask, *, slug: str = "bench", trigger: str = "on_receipt") -> UUID:
-    """A merchant with a policy that has something to judge, and somebody who may do everything there."""
+    """A merchant with a policy that has something to judge, and people who may do everything there."""
     now = datetime.now(UTC)
     place = Address(name="Bench Dock", street=("Beispielweg 1",), postcode="20359", city="Hamburg", country="DE")
     terms = Terms(
@@ -50,7 +52,8 @@ def open_shop(app: Flask, *, slug: str = "bench", trigger: str = "on_receipt") -
         merchant_id = merchants.create(
             slug=slug, name="Bench", support_email="help@bench.example", address=place.record(), terms=terms, now=now
         )
-        people.create_user(email=EMAIL, name="Bench Agent", password=PASSWORD, roles={slug: "admin"}, now=now)
+        for email in ACCOUNTS:
+            people.create_user(email=email, name="Bench Agent", password=PASSWORD, roles={slug: "admin"}, now=now)
     return merchant_id
 
 

@@ -38,6 +38,8 @@ FORGETFUL = {
     "logging_collector": "off",
     "log_min_messages": "warning",
 }
+FAST_BECAUSE_LOST = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum")
+"""What a server that is to be measured must do as in earnest."""
 
 
 def programs() -> Path:
@@ -56,9 +58,14 @@ def fast_folder(prefix: str) -> Path:
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """A fresh server; gives the SQLAlchemy address of its first database. Stopped and removed at the end."""
-    folder = fast_folder("returns-postgres-")
+def running(*, durable: bool = False) -> Iterator[str]:
+    """A fresh server; gives the SQLAlchemy address of its first database. Stopped and removed at the end.
+
+    ``durable`` keeps its data on disk and waits for every commit, as in earnest.
+    """
+    prefix = "returns-postgres-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix)) if durable else fast_folder(prefix)
+    chosen = {name: to for name, to in FORGETFUL.items() if not durable or name not in FAST_BECAUSE_LOST}
     data = folder / "data"
     who: dict[str, Any] = {}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -71,7 +78,7 @@ def running() -> Iterator[str]:
             make = [programs() / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
             make += ["--locale=C.UTF-8", "--no-sync", "--no-instructions"]
             subprocess.run(make, check=True, cwd=folder, stdout=out, stderr=out, **who)
-            settings = [part for pair in FORGETFUL.items() for part in ("-c", "{}={}".format(*pair))]
+            settings = [part for pair in chosen.items() for part in ("-c", "{}={}".format(*pair))]
             server = subprocess.Popen(
                 [programs() / "postgres", "-D", data, "-k", folder, *settings],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out,

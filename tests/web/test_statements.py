@@ -1,0 +1,53 @@
+"""How many SQL statements each step of a return's way sends: few, and no more for more lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flask import Flask
+
+from bench import flow, shop
+from bench.inside import InsideVisitor, InsideWorker, Statements, counting
+
+MOST = {
+    "start GET": 12, "start POST": 8, "link POST": 18, "link": 20,
+    "landing": 26, "items GET": 8, "items POST": 28, "reasons GET": 8, "reasons POST": 34,
+    "address GET": 8, "address POST": 17, "sending GET": 9, "sending POST": 21, "check": 8,
+    "confirm": 29, "status": 14,
+    "return": 20, "receive GET": 18, "receive POST": 35, "inspect GET": 18, "inspect POST": 30,
+    "refund GET": 22, "refund POST": 48,
+    "job label": 24, "job mail": 40, "job refund": 30,
+}  # fmt: skip
+"""Statements of each step, redirects that it follows included; two more than counted, so that a fix may add one."""
+
+MOST_OF_ALL = 480
+"""Of the whole way: the agent's link, every page of the customer, the desk, and all durable work."""
+
+
+def _walk(
+    app: Flask, statements: Statements, worker: InsideWorker, order: shop.Sample, *, lines: int
+) -> Counter[str]:
+    """Statements by step of one return of so many ``lines``."""
+    staff = InsideVisitor(app.test_client(), statements)
+    customer = InsideVisitor(app.test_client(), statements)
+    flow.sign_in(staff)
+    statements.by_step.clear()
+    return_id, link = flow.send_link(staff, order)
+    flow.by_customer(customer, link, order, lines=lines)
+    worker.work()
+    flow.at_the_desk(staff, return_id)
+    worker.work()
+    return Counter(statements.by_step)
+
+
+def test_twenty_lines_send_no_more_statements_than_two(app: Flask) -> None:
+    merchant = shop.open_shop(app, trigger="on_inspection")
+    small, large = shop.stock_up(app, merchant, [5, 20], prefix="counted")
+    with counting() as statements:
+        worker = InsideWorker(app, statements)
+        two = _walk(app, statements, worker, small, lines=2)
+        twenty = _walk(app, statements, worker, large, lines=20)
+    assert {step: count for step, count in twenty.items() if count > two[step]} == {}
+    assert {step: count for step, count in two.items() if count > MOST.get(step, 0)} == {}
+    assert set(MOST) == set(two)
+    assert two.total() <= MOST_OF_ALL, two
