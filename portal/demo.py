@@ -19,6 +19,7 @@ from portal.services import (
     intake,
     links,
     merchants,
+    orders,
     overview,
     people,
     returns,
@@ -114,9 +115,12 @@ NORDHAUS = (
               ending="-pending"),
 )  # fmt: skip
 ATELIER = (
-    DemoOrder(number="A-1001", days=4, name="Sample Shopper", language="en", country="GB", items=(SHOES, SOAP), shipping="3.95"),
-    DemoOrder(number="A-1002", days=15, name="Sample Reader", language="en", country="GB", items=(BOOK, MUG), shipping="3.95"),
-    DemoOrder(number="A-1003", days=3, name="Sample Visitor", language="fr", country="FR", items=(HAT, BAG), shipping="9.50"),
+    DemoOrder(number="A-1001", days=4, name="Sample Shopper", language="en", country="GB", items=(SHOES, SOAP),
+              shipping="3.95"),
+    DemoOrder(number="A-1002", days=15, name="Sample Reader", language="en", country="GB", items=(BOOK, MUG),
+              shipping="3.95"),
+    DemoOrder(number="A-1003", days=3, name="Sample Visitor", language="fr", country="FR", items=(HAT, BAG),
+              shipping="9.50"),
 )  # fmt: skip
 
 PLACES = {
@@ -148,14 +152,15 @@ def seed(gateways: Gateways, *, site: Site, now: datetime) -> bool:
     second = merchants.create(
         slug="atelier", name="Atelier Demo", support_email="help@atelier.example", accent="plum",
         address=_warehouse("Atelier Demo Returns", "GB"), language="en", country="GB", currency="GBP",
-        zone="Europe/London", terms=Terms(window_days=14, approval_reasons=("changed_mind",), return_postage="merchant"), now=now,
+        zone="Europe/London", now=now,
+        terms=Terms(window_days=14, approval_reasons=("changed_mind",), return_postage="merchant"),
     )  # fmt: skip
     for email, name, role in PEOPLE:
         people.create_user(
             email=email, name=name, password=PASSWORD, roles={"nordhaus": role, "atelier": role}, now=now
         )
-    for merchant_id, orders, currency in ((first, NORDHAUS, "EUR"), (second, ATELIER, "GBP")):
-        stream = [_incoming(order, currency, now) for order in orders]
+    for merchant_id, placed, currency in ((first, NORDHAUS, "EUR"), (second, ATELIER, "GBP")):
+        stream = [_incoming(order, currency, now) for order in placed]
         intake.import_orders(SYSTEM, merchant_id, stream, source="demo", now=now)
     _returns(first, second, gateways, site, now)
     return True
@@ -248,7 +253,7 @@ def _agent(merchant_ids: Sequence[UUID]) -> Actor:
 def _draft(
     agent: Actor, merchant_id: UUID, number: str, units: dict[str, int], why: tuple[str, str], now: datetime
 ) -> UUID:
-    order = overview.find_orders(agent, query=number, merchant_id=merchant_id)[0]
+    order = orders.find_orders(agent, query=number, merchant_id=merchant_id)[0]
     draft = returns.start_draft(
         agent, merchant_id=merchant_id, kind="return", channel="phone", name=order.name, email=order.email,
         language=order.language, order_id=order.id, now=now,

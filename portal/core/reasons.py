@@ -18,14 +18,18 @@ class Reason:
 def _table() -> tuple[Reason, ...]:
     rows = """
     too_small fit none no | too_large fit none no | does_not_fit fit none no | uncomfortable fit none no
-    not_compatible fit none no | color_not_as_expected preference none no | style_not_as_expected preference none no
+    not_compatible fit none no | color_not_as_expected preference none no
+    style_not_as_expected preference none no
     not_as_described listing merchant optional | quality_unsatisfactory quality merchant optional
     defective quality merchant required | expired_short_dated quality merchant optional
-    arrived_damaged delivery carrier required | packaging_damaged delivery carrier optional | arrived_late delivery carrier no
+    arrived_damaged delivery carrier required | packaging_damaged delivery carrier optional
+    arrived_late delivery carrier no
     missing_parts fulfilment merchant optional | wrong_item_received fulfilment merchant required
     wrong_quantity_received fulfilment merchant no | ordered_by_mistake remorse customer no
-    duplicate_order remorse customer no | bracketing remorse customer no | better_price_found remorse customer no
-    changed_mind remorse customer no | gift_return remorse customer no | allergic_reaction_safety safety merchant optional
+    duplicate_order remorse customer no | bracketing remorse customer no
+    better_price_found remorse customer no
+    changed_mind remorse customer no | gift_return remorse customer no
+    allergic_reaction_safety safety merchant optional
     statutory_withdrawal legal none no | other other none optional
     """
     by_customer = tuple(
@@ -45,7 +49,18 @@ def _table() -> tuple[Reason, ...]:
 
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _table()}
-CATEGORIES = ("fit", "preference", "quality", "delivery", "fulfilment", "listing", "remorse", "safety", "legal", "other")
+CATEGORIES = (
+    "fit",
+    "preference",
+    "quality",
+    "delivery",
+    "fulfilment",
+    "listing",
+    "remorse",
+    "safety",
+    "legal",
+    "other",
+)
 """The first level a customer chooses from, in the order of the page."""
 
 CONDITIONS = ("unopened", "opened_unused", "used_like_new", "used", "damaged", "defective", "incomplete")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -93,4 +95,30 @@ def _run(
         thread.start()
     for thread in threads:
         thread.join()
+    databases.close(app)
+
+
+def process(target: Callable[..., None], *arguments: Any) -> Any:
+    """A process of its own that does ``target``, started."""
+    db.session.rollback()
+    started = _processes.Process(target=target, args=arguments, daemon=True)
+    started.start()
+    return started
+
+
+def work(database: Database, environ: dict[str, str], *options: str) -> None:
+    """What `flask work` does, in a process of its own; ``FAULT_POINT`` in ``environ`` says where it dies."""
+    os.environ.update({"APP_ENV": "test", **environ})
+    app = create_app(database.settings(**environ))
+    done = app.test_cli_runner().invoke(args=["work", *options])
+    databases.close(app)
+    sys.exit(done.exit_code)
+
+
+def once(database: Database, environ: dict[str, str], step: Step, *arguments: Any) -> None:
+    """One step of one person, in a process of its own that may die of it."""
+    os.environ.update({"APP_ENV": "test", **environ})
+    app = create_app(database.settings(**environ))
+    with app.app_context():
+        step(app.extensions["gateways"], *arguments)
     databases.close(app)

@@ -14,7 +14,7 @@ from portal.core.intake import IncomingLine, IncomingOrder, IncomingPayment
 from portal.core.links import Site
 from portal.core.money import minor
 from portal.core.policy.terms import Terms
-from portal.services import confirmation, desk, intake, merchants, overview, refunds, returns, shipping
+from portal.services import confirmation, desk, intake, merchants, orders, refunds, returns, shipping
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SITE = Site(base_url="http://localhost", secret="only the tests sign with this key, nobody else")
@@ -68,7 +68,7 @@ def take_order(
         postcode="20359", digest=number, customer_ref="race", address=PLACE.record(),
     )  # fmt: skip
     intake.import_orders(SYSTEM, merchant_id, [order], source="demo", now=NOW)
-    return overview.find_orders(agent(merchant_id), query=number, merchant_id=merchant_id)[0].id
+    return orders.find_orders(agent(merchant_id), query=number, merchant_id=merchant_id)[0].id
 
 
 def draft(actor: Actor, merchant_id: UUID, order_id: UUID, units: Mapping[str, int], gateways: Any) -> UUID:

@@ -6,19 +6,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from portal.services import audit, refunds
+from portal.services import audit, payouts, refunds
 from tests.builders import NOW, a_merchant, a_person, an_item, an_order, came_back
 
 
 @pytest.fixture
-def books(session, gateways, drain):
+def books(session, gateways):
     """One refund that was paid, one that waits, and everything in order."""
     shop = a_merchant()
     paid, waits = (an_order(gateways, shop, [an_item("MUG", 2, "9.99", tax="3.19")]) for _ in range(2))
     finance = a_person(shop, "finance")
-    refunds.propose(finance, came_back(gateways, shop, paid, {"MUG": 1}), now=NOW)
-    session.commit()
-    drain()
+    refund_id = refunds.propose(finance, came_back(gateways, shop, paid, {"MUG": 1}), now=NOW)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
     refunds.propose(a_person(shop, "csr"), came_back(gateways, shop, waits), now=NOW)
     session.commit()
     assert audit.verify().problems == []

@@ -12,7 +12,7 @@ from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import Refused
 from portal.core.spans import count
 from portal.db import returns as stored
-from portal.services import confirmation, desk, jobs, links, merchants, overview, returns
+from portal.services import confirmation, desk, dossiers, jobs, links, merchants, returns
 from tests.builders import (
     NOW,
     SITE,
@@ -55,10 +55,10 @@ def test_confirming_twice_is_one_return_with_one_number(shop, gateways):
     assert confirm(agent, draft) == "approved"
     assert stored.get(draft).number == number and is_valid(number)
     assert claimed(order) == {"MUG": ((0, 2),)}
-    assert [one.what for one in overview.dossier(agent, draft, now=NOW).history].count(
+    assert [one.what for one in dossiers.dossier(agent, draft, now=NOW).history].count(
         "return.submitted"
     ) == 1
-    assert len(overview.parcels(draft)) == 1
+    assert len(dossiers.parcels(draft)) == 1
 
 
 def test_every_line_has_a_code_of_its_own_for_exactly_its_units(shop, gateways):
@@ -100,12 +100,12 @@ def test_what_needs_a_person_is_requested_and_the_customer_is_told(session, gate
     draft = a_draft(agent, shop, order)
     fill(agent, draft, gateways, order=order, condition="used")
     assert confirm(a_customer(draft, shop), draft) == "requested"
-    dossier = overview.dossier(agent, draft, now=NOW)
+    dossier = dossiers.dossier(agent, draft, now=NOW)
     assert [mail.event for mail in dossier.mails] == ["requested"]
     assert dossier.parcels == () and dossier.page.draft.lines[0].authorized == 0
     desk.approve(agent, draft, now=NOW)
     desk.approve(agent, draft, now=NOW)
-    dossier = overview.dossier(agent, draft, now=NOW)
+    dossier = dossiers.dossier(agent, draft, now=NOW)
     assert dossier.page.draft.state == "approved" and dossier.page.draft.lines[0].authorized == 1
     assert len(dossier.parcels) == 1 and dossier.ship_by == NOW.date() + timedelta(days=14)
 

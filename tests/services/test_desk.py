@@ -8,7 +8,7 @@ from portal.core.lifecycles import IllegalStep
 from portal.db import returns as stored
 from portal.db.base import db
 from portal.db.stock import StockMovement
-from portal.services import desk, overview, stock
+from portal.services import desk, dossiers, stock
 from tests.builders import (
     NOW,
     a_merchant,
@@ -112,7 +112,7 @@ def test_inspecting_in_parts_ends_with_the_last_unit(shop, dock, gateways):
         inspect(shop, return_id, [("MUG", 1, "A", True)], disposition="eat")
     inspect(shop, return_id, [("MUG", 1, "A", True)])
     assert stored.get(return_id).state == "inspected"
-    found = overview.dossier(dock, return_id, now=NOW).inspections
+    found = dossiers.dossier(dock, return_id, now=NOW).inspections
     assert [(one.units, one.grade) for one in found] == [(2, "B"), (1, "A")]
 
 

@@ -10,7 +10,7 @@ from portal.core import links as core
 from portal.core.access import Conflict, NotFound
 from portal.db import returns as stored
 from portal.db.mails import Mail
-from portal.services import links, merchants, notices, overview
+from portal.services import dossiers, links, merchants, notices
 from tests.builders import (
     NOW,
     SITE,
@@ -79,7 +79,7 @@ def test_looking_at_a_link_changes_nothing_and_continuing_is_noted_once(shop, ag
     links.mark_opened(actor, link.id, now=NOW)
     links.mark_opened(actor, link.id, now=NOW + timedelta(days=1))
     assert links.open_token(token).opened_at == NOW
-    happened = [one.what for one in overview.dossier(agent, draft, now=NOW).history]
+    happened = [one.what for one in dossiers.dossier(agent, draft, now=NOW).history]
     assert happened.count("return.link.opened") == 1
 
 

@@ -12,7 +12,8 @@ from portal.core.policy.terms import RestockingFee
 from portal.core.refunds import ledger
 from portal.db import returns as stored
 from portal.db.mails import Mail
-from portal.services import audit, books, notices, overview, refunds, returns
+from portal.db.refunds import Refund
+from portal.services import audit, books, dossiers, notices, payouts, refunds, returns
 from tests.builders import (
     NOW,
     SITE,
@@ -41,6 +42,21 @@ def shop(session):
 @pytest.fixture
 def finance(shop):
     return a_person(shop, "finance")
+
+
+@pytest.fixture
+def settled(session, gateways, app):
+    """Does at once what a worker would: sends what was approved, then the messages about it."""
+
+    def settle():
+        session.commit()
+        for refund_id in session.scalars(sa.select(Refund.id).where(Refund.state == "approved")).all():
+            payouts.send(refund_id, gateways=gateways, now=NOW)
+        for mail_id in session.scalars(sa.select(Mail.id).where(Mail.state == "queued")).all():
+            notices.deliver(mail_id, gateways=gateways, site=app.extensions["site"], now=NOW)
+        session.commit()
+
+    return settle
 
 
 def propose(actor, return_id, **more):
@@ -113,7 +129,7 @@ def test_where_the_policy_pays_on_receipt_the_inspection_is_not_awaited(session,
 
 
 def test_two_partial_refunds_of_one_return_give_exactly_what_was_paid(
-    shop, finance, gateways, drain, session
+    shop, finance, gateways, settled, session
 ):
     order = an_order(gateways, shop, [an_item("MUG", 3, "9.33", discount="0.01"), shipping_cost()])
     return_id = a_return(gateways, shop, order)
@@ -122,8 +138,7 @@ def test_two_partial_refunds_of_one_return_give_exactly_what_was_paid(
         receive(shop, return_id, {"MUG": units})
         inspect(shop, return_id)
         propose(finance, return_id)
-        session.commit()
-        drain()
+        settled()
         amounts.append(refunds.of_return(return_id)[-1].amount)
     assert sum(amounts) == 2798 + 490
     assert as_it_is(order).items[0].refundable == 0, "the last unit clears the line"
@@ -132,25 +147,23 @@ def test_two_partial_refunds_of_one_return_give_exactly_what_was_paid(
 
 
 def test_a_return_closes_by_itself_when_all_is_inspected_and_paid_and_not_before(
-    shop, finance, gateways, drain, session
+    shop, finance, gateways, settled, session
 ):
     return_id = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 2)]))
     receive(shop, return_id, {"MUG": 1})
     inspect(shop, return_id)
     propose(finance, return_id)
-    session.commit()
-    drain()
+    settled()
     row = stored.get(return_id)
     assert (row.state, row.refund_state) == ("inspected", "partially_refunded"), "one may still come"
     receive(shop, return_id, {"MUG": 1})
     inspect(shop, return_id)
     propose(finance, return_id)
-    session.commit()
-    drain()
+    settled()
     session.expire_all()
     row = stored.get(return_id)
     assert (row.state, row.closed_reason, row.refund_state) == ("closed", "completed", "refunded")
-    happened = [one.what for one in overview.dossier(finance, return_id, now=NOW).history]
+    happened = [one.what for one in dossiers.dossier(finance, return_id, now=NOW).history]
     assert happened[-2:] == ["refund.succeeded", "return.closed"]
 
 
@@ -176,7 +189,7 @@ def test_only_accepted_units_are_refunded_each_at_its_grade(session, gateways):
     ],
 )
 def test_tenders_are_given_back_in_the_policys_order_and_none_more_than_it_captured(
-    session, gateways, drain, order_of, shares
+    session, gateways, settled, order_of, shares
 ):
     shop = a_merchant(terms=terms(tender_order=order_of))
     finance = a_person(shop, "finance")
@@ -184,8 +197,7 @@ def test_tenders_are_given_back_in_the_policys_order_and_none_more_than_it_captu
     order = an_order(gateways, shop, [an_item("MUG", 3, "15.00")], paid=paid)
     return_id = came_back(gateways, shop, order, {"MUG": 2})
     propose(finance, return_id)
-    session.commit()
-    drain()
+    settled()
     assert given_back(order) == shares
     propose(finance, came_back(gateways, shop, order, {"MUG": 1}))
     assert given_back(order) == {"gift_card": 2500, "card": 2000}
@@ -232,7 +244,7 @@ def test_goodwill_for_a_return_that_nobody_submitted_is_refused(session, gateway
         propose(finance, draft, goodwill=100, reason="Late")
 
 
-def test_a_csr_proposes_and_finance_approves(shop, finance, gateways, drain, session):
+def test_a_csr_proposes_and_finance_approves(shop, finance, gateways, settled, session):
     agent = a_person(shop, "csr")
     return_id = came_back(gateways, shop, an_order(gateways, shop))
     refund_id = propose(agent, return_id)
@@ -240,12 +252,11 @@ def test_a_csr_proposes_and_finance_approves(shop, finance, gateways, drain, ses
     assert stored.get(return_id).refund_state == "pending_approval"
     with pytest.raises(NotAllowed):
         refunds.approve(agent, refund_id, now=NOW)
-    session.commit()
-    drain()
+    settled()
     assert gateways.payments["sandbox"].refunds() == []
     refunds.approve(finance, refund_id, now=NOW)
     refunds.approve(finance, refund_id, now=NOW)
-    drain()
+    settled()
     session.expire_all()
     assert refunds.one(agent, refund_id).state == "succeeded"
     assert len(gateways.payments["sandbox"].refunds()) == 1
@@ -270,7 +281,7 @@ def test_another_shops_refund_is_not_found_and_a_warehouse_sees_no_money(shop, f
     assert refunds.listing(stranger) == () and len(refunds.listing(finance)) == 1
 
 
-def test_a_refund_canceled_before_it_is_paid_frees_everything(shop, finance, gateways, session, drain):
+def test_a_refund_canceled_before_it_is_paid_frees_everything(shop, finance, gateways, session, settled):
     order = an_order(gateways, shop, [an_item("MUG", 2, "9.99", tax="3.19")])
     return_id = came_back(gateways, shop, order)
     refund_id = propose(finance, return_id)
@@ -280,8 +291,7 @@ def test_a_refund_canceled_before_it_is_paid_frees_everything(shop, finance, gat
     assert refunds.one(finance, refund_id).payouts[0].state == "canceled"
     assert audit.verify().problems == []
     again = propose(finance, return_id)
-    session.commit()
-    drain()
+    settled()
     assert refunds.one(finance, again).state == "succeeded"
     assert len(gateways.payments["sandbox"].refunds()) == 1, "the canceled one was never sent"
     assert audit.verify().problems == []
@@ -301,7 +311,7 @@ def test_two_orders_on_one_payment_share_its_cap_by_their_own_shares(shop, finan
 @pytest.mark.parametrize(
     ("currency", "price", "expected"), [("JPY", "1001", 2002), ("KWD", "1.005", 2010), ("EUR", "0.01", 2)]
 )
-def test_a_whole_return_in_a_currency_of_any_exponent(session, gateways, drain, currency, price, expected):
+def test_a_whole_return_in_a_currency_of_any_exponent(session, gateways, settled, currency, price, expected):
     shop = a_merchant(currency=currency, terms=terms())
     finance = a_person(shop, "finance")
     order = an_order(gateways, shop, [an_item("MUG", 3, price)], currency=currency)
@@ -313,8 +323,7 @@ def test_a_whole_return_in_a_currency_of_any_exponent(session, gateways, drain, 
     receive(shop, draft)
     inspect(shop, draft)
     propose(finance, draft)
-    session.commit()
-    drain()
+    settled()
     (refund,) = refunds.of_return(draft)
     assert (refund.amount, refund.currency, refund.state) == (expected, currency, "succeeded")
     assert audit.verify().problems == []
@@ -339,15 +348,14 @@ def test_a_fee_of_the_whole_return_is_taken_once(session, gateways):
         assert refunds.one(finance, propose(finance, return_id)).amount == expected
 
 
-def test_an_estimate_that_the_inspection_changed_is_explained_to_the_customer(session, gateways, drain):
+def test_an_estimate_that_the_inspection_changed_is_explained_to_the_customer(session, gateways, settled):
     shop = a_merchant(terms=terms(condition_deductions_bp=(("C", 3000),)))
     finance = a_person(shop, "finance")
     return_id = a_return(gateways, shop, an_order(gateways, shop))
     receive(shop, return_id)
     inspect(shop, return_id, [("MUG", 1, "C", True)])
     propose(finance, return_id)
-    session.commit()
-    drain()
+    settled()
     mail = session.scalar(sa.select(Mail).where(Mail.event == "inspected_changed"))
     assert mail.state == "sent" and mail.values["before"]["shares"][0]["amount"] == 1000
     assert "10.00" in mail.text and "7.00" in mail.text

@@ -4,7 +4,7 @@ import pytest
 
 from portal.core.access import Conflict, NotAllowed, NotFound, Stale
 from portal.db import returns as stored
-from portal.services import confirmation, jobs, overview, progress, returns, shipping
+from portal.services import confirmation, dossiers, jobs, progress, returns, shipping
 from tests.builders import (
     HOME,
     NOW,
@@ -27,9 +27,9 @@ def shop(session):
 
 
 def make_label(return_id, gateways):
-    parcel = overview.parcels(return_id)[0]
+    parcel = dossiers.parcels(return_id)[0]
     shipping.make_label(parcel.id, gateways=gateways, now=NOW)
-    return overview.parcels(return_id)[0]
+    return dossiers.parcels(return_id)[0]
 
 
 def test_label_slip_and_receipt_are_made_once_and_read_by_whoever_may(shop, gateways):
@@ -49,7 +49,7 @@ def test_label_slip_and_receipt_are_made_once_and_read_by_whoever_may(shop, gate
         shipping.documents(a_person(a_merchant()), return_id)
     with pytest.raises(NotFound):
         shipping.document(customer, return_id, kind="label", format="gif")
-    assert [mail.event for mail in overview.dossier(a_person(shop), return_id, now=NOW).mails] == ["approved"]
+    assert [mail.event for mail in dossiers.dossier(a_person(shop), return_id, now=NOW).mails] == ["approved"]
     assert progress.progress(customer, return_id, now=NOW).parcel.tracking_number == parcel.tracking_number
 
 
@@ -96,7 +96,7 @@ def test_a_label_that_could_not_be_made_is_told_and_asked_for_again(shop, gatewa
     return_id = a_return(gateways, shop, an_order(gateways, shop))
     from portal.db.shipments import Shipment
 
-    parcel = session.get(Shipment, overview.parcels(return_id)[0].id)
+    parcel = session.get(Shipment, dossiers.parcels(return_id)[0].id)
     sending = parcel.sending
     parcel.sending = sending | {"rate_id": "withdrawn"}
     session.commit()
@@ -119,7 +119,7 @@ def test_a_canceled_return_gets_no_label_and_one_that_has_a_label_voids_it(shop,
     parcel = make_label(late, gateways)
     confirmation.cancel(agent, late, now=NOW)
     jobs.void(parcel.id, gateways=gateways)
-    assert overview.parcels(late)[0].state == "canceled" and overview.parcels(late)[0].error == ""
+    assert dossiers.parcels(late)[0].state == "canceled" and dossiers.parcels(late)[0].error == ""
 
 
 def test_handing_over_is_said_once_by_the_customer(shop, gateways):
@@ -129,7 +129,7 @@ def test_handing_over_is_said_once_by_the_customer(shop, gateways):
     for _ in range(2):
         shipping.hand_over(customer, return_id, now=NOW)
     assert stored.get(return_id).state == "in_transit"
-    assert overview.parcels(return_id)[0].handed_over_at == NOW
+    assert dossiers.parcels(return_id)[0].handed_over_at == NOW
     with pytest.raises(NotAllowed):
         shipping.hand_over(a_person(shop, "finance"), return_id, now=NOW)
 

@@ -12,7 +12,7 @@ from flask import Flask
 from portal.core.access import SYSTEM, Actor
 from portal.core.facts import OrderFacts
 from portal.core.policy.terms import Terms
-from portal.services import confirmation, overview, people
+from portal.services import confirmation, dossiers, people
 from tests import builders
 from tests.builders import an_item
 from tests.checking import CheckingClient
@@ -121,9 +121,9 @@ class World:
             builders.inspect(self.own, return_id, now=now())
         return return_id
 
-    def dossier(self, return_id: UUID, merchant_id: UUID | None = None) -> overview.Dossier:
+    def dossier(self, return_id: UUID, merchant_id: UUID | None = None) -> dossiers.Dossier:
         with self.app.app_context():
-            return overview.dossier(self.actor("admin", merchant_id), return_id, now=now())
+            return dossiers.dossier(self.actor("admin", merchant_id), return_id, now=now())
 
     def state(self, return_id: UUID) -> str:
         return self.dossier(return_id).page.draft.state

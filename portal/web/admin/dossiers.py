@@ -9,7 +9,7 @@ from portal.core.access import Actor
 from portal.core.lifecycles import REFUND
 from portal.core.refunds.breakdown import Breakdown
 from portal.core.returns import DraftLine
-from portal.services.overview import Dossier, InspectionFacts
+from portal.services.dossiers import Dossier, InspectionFacts
 from portal.services.refunds import RefundFacts
 from portal.web.admin.amounts import Explained, explained
 from portal.web.admin.shapes import Action, Happening

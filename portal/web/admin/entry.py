@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from portal.core.access import NotFound
 from portal.core.merchants import MerchantFacts
 from portal.core.policy.terms import Terms
-from portal.services import merchants, overview, returns
+from portal.services import merchants, orders, returns
 from portal.web.actor import needs, person
 from portal.web.forms.admin import NewReturnForm
 from portal.web.page import now, page, redirect_to
@@ -28,7 +28,7 @@ def new() -> Response:
     form = NewReturnForm(formdata=None, nonce=secrets.token_urlsafe(24), language=merchant.language)
     order_id = _uuid(request.args.get("order", ""))
     if order_id is not None:
-        found = overview.order(person(), order_id)
+        found = orders.order(person(), order_id)
         if found.merchant.id != merchant.id:
             raise NotFound
         form = NewReturnForm(
@@ -74,7 +74,7 @@ def create() -> Response:
 def _show(form: NewReturnForm, merchant: MerchantFacts, *, query: str = "", status: int = 200) -> Response:
     form.offer()
     terms = merchants.terms_of(merchant.id)
-    hits = overview.find_orders(person(), merchant_id=merchant.id, query=query) if query else ()
+    hits = orders.find_orders(person(), merchant_id=merchant.id, query=query) if query else ()
     return page(
         "admin/entry/new.html",
         fragments=("customers",),

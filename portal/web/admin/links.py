@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict, NotFound
 from portal.core.links import LinkFacts, Site
 from portal.core.returns import BY_CUSTOMER, Step, is_done
-from portal.services import links, notices, overview, returns
-from portal.services.overview import Dossier
+from portal.services import dossiers, links, notices, returns
+from portal.services.dossiers import Dossier
 from portal.services.returns import Page
 from portal.web.actor import needs, person
 from portal.web.admin import drafts
@@ -175,7 +175,7 @@ def reissue(return_id: UUID, link_id: UUID) -> Response:
 
 def _link(return_id: UUID, link_id: UUID) -> tuple[Dossier, LinkFacts]:
     """The link of that return. Raises ``NotFound`` for another return's."""
-    found = overview.dossier(person(), return_id, now=now())
+    found = dossiers.dossier(person(), return_id, now=now())
     speak(zone=found.page.merchant.zone)
     for link in found.links:
         if link.id == link_id:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.facts import LineFacts
 from portal.core.spans import count
-from portal.services import overview
+from portal.services import orders
 from portal.web.actor import needs, person
 from portal.web.admin.shapes import Column
 from portal.web.page import page
@@ -27,7 +27,7 @@ def index() -> Response:
         "admin/orders/index.html",
         fragments=("rows",),
         query=query,
-        hits=overview.find_orders(person(), query=query, limit=50),
+        hits=orders.find_orders(person(), query=query, limit=50),
         columns=(
             Column(name=_("Order")),
             Column(name=_("Customer")),
@@ -52,7 +52,7 @@ class OrderLine:
 @needs("orders.read")
 def show(order_id: UUID) -> Response:
     """What was bought and paid, what was sent, returned and refunded, here and elsewhere."""
-    found = overview.order(person(), order_id)
+    found = orders.order(person(), order_id)
     speak(zone=found.merchant.zone)
     items = {line.id for line in found.order.items}
     return page(

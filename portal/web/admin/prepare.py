@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.policy.verdict import Refused, Verdict
 from portal.core.returns import Step, steps_left
-from portal.services import confirmation, overview, photos, returns
+from portal.services import confirmation, orders, photos, returns
 from portal.services.returns import Page
 from portal.web.actor import needs, person
 from portal.web.admin import drafts
@@ -145,9 +145,7 @@ def set_order(return_id: UUID) -> Response:
         return _order_page(found, form, status=422)
     picked = form.picked()
     if picked is None and form.order_number.data and found.terms.order_source:
-        hits = overview.find_orders(
-            person(), merchant_id=found.draft.merchant_id, query=form.order_number.data
-        )
+        hits = orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=form.order_number.data)
         exact = [hit for hit in hits if hit.number.lower() == form.order_number.data.lower()]
         picked = exact[0].id if len(exact) == 1 else None
     returns.set_order(
@@ -160,7 +158,7 @@ def _order_page(found: Page, form: OrderNumberForm, *, status: int = 200) -> Res
     query = request.args.get("q", "").strip()
     if not query and request.method == "GET" and not found.draft.order_id:
         query = found.draft.email
-    hits = overview.find_orders(person(), merchant_id=found.draft.merchant_id, query=query) if query else ()
+    hits = orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=query) if query else ()
     return page(
         "admin/prepare/order.html",
         fragments=("orders",),

@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict, NotFound
 from portal.core.lifecycles import REFUND
 from portal.core.refunds.breakdown import Breakdown
-from portal.services import overview, refunds
-from portal.services.overview import Dossier
+from portal.services import dossiers, refunds
+from portal.services.dossiers import Dossier
 from portal.services.refunds import RefundFacts
 from portal.web.actor import needs, person
 from portal.web.admin.amounts import explained
@@ -103,7 +103,7 @@ def create(return_id: UUID) -> Response:
 
 
 def _found(return_id: UUID) -> Dossier:
-    found = overview.dossier(person(), return_id, now=now())
+    found = dossiers.dossier(person(), return_id, now=now())
     speak(zone=found.page.merchant.zone)
     return found
 

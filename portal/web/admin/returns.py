@@ -9,7 +9,7 @@ from portal.core.access import Conflict, NotFound
 from portal.core.lifecycles import RETURN
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.services import merchants, overview, photos, refunds, shipping
-from portal.services.overview import Dossier
+from portal.services.dossiers import Dossier, dossier
 from portal.web.actor import needs, person
 from portal.web.admin import dossiers
 from portal.web.admin.amounts import explained
@@ -89,7 +89,7 @@ def _tabs(counts: dict[str, int], state: str, kept: dict[str, object]) -> tuple[
 @needs("returns.read")
 def show(return_id: UUID) -> AnyResponse:
     """Everything that is known of a return, and the next step."""
-    found = overview.dossier(person(), return_id, now=now())
+    found = dossier(person(), return_id, now=now())
     speak(zone=found.page.merchant.zone)
     draft, actor = found.page.draft, person()
     due = _due(found)

@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.reasons import disposition_for
 from portal.core.returns import DraftLine
-from portal.services import confirmation, desk, overview, shipping
+from portal.services import confirmation, desk, dossiers, shipping
 from portal.services.desk import InspectionEntry
-from portal.services.overview import Dossier
+from portal.services.dossiers import Dossier
 from portal.web.actor import needs, person
 from portal.web.forms.admin import ActionForm, CloseForm, DeclineForm, InspectionForm, ReasonForm, ReceiptForm
 from portal.web.page import now, page, redirect_to, tell
@@ -209,7 +209,7 @@ def cancel(return_id: UUID) -> Response:
 
 
 def _found(return_id: UUID) -> Dossier:
-    found = overview.dossier(person(), return_id, now=now())
+    found = dossiers.dossier(person(), return_id, now=now())
     speak(zone=found.page.merchant.zone)
     return found
 
