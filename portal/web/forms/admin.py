@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from email_validator import EmailNotValidError, validate_email
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileRequired, MultipleFileField
 from wtforms import (
@@ -50,9 +51,10 @@ def _trimmed(value: str | None) -> str:
 
 
 def _is_mail_address(_form: Form, field: StringField) -> None:
-    name, at, domain = field.data.rpartition("@")
-    if not (name and at and "." in domain.strip(".") and " " not in field.data):
-        raise ValidationError(gettext("Enter an e-mail address, such as name@example.com"))
+    try:
+        validate_email(field.data, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise ValidationError(gettext("Enter an e-mail address, such as name@example.com")) from None
 
 
 class SignInForm(FlaskForm):
