@@ -59,15 +59,14 @@ def test_every_seeded_break_is_found(books):
 APPEND_ONLY = ("history", "ledger_transfers", "stock_movements", "policies")
 
 
-@pytest.mark.parametrize("table", APPEND_ONLY)
-def test_what_happened_is_never_changed_or_deleted(books, table):
-    column = {"history": "actor_name", "policies": "published_by"}.get(table)
-    change = f"{column} = 'x'" if column else "merchant_id = merchant_id"
-    assert books.scalar(sa.text(f"SELECT count(*) FROM {table}")) > 0
-    for statement in (f"UPDATE {table} SET {change}", f"DELETE FROM {table}"):
-        with pytest.raises(DBAPIError, match="append-only"):
-            books.execute(sa.text(statement))
-        books.rollback()
+def test_what_happened_is_never_changed_or_deleted(books):
+    for table in APPEND_ONLY:
+        assert books.scalar(sa.text(f"SELECT count(*) FROM {table}")) > 0  # noqa: S608
+        change = f"UPDATE {table} SET merchant_id = merchant_id"  # noqa: S608
+        for statement in (change, f"DELETE FROM {table}"):  # noqa: S608
+            with pytest.raises(DBAPIError, match="append-only"):
+                books.execute(sa.text(statement))
+            books.rollback()
 
 
 TOO_MUCH = (
