@@ -52,9 +52,9 @@ def messages() -> None:
 
 @click.command("work")
 @click.option("--drain", is_flag=True, help="Do what is due, then stop.")
-@click.option("--threads", default=4, show_default=True, help="Pieces of work at the same time.")
+@click.option("--threads", type=int, help="Pieces of work each worker does at a time: 4, or as told before.")
 @with_appcontext
-def work(drain: bool, threads: int) -> None:
+def work(drain: bool, threads: int | None) -> None:
     """Run durable work: refunds, labels, mails. Start as many of these as you like."""
     from portal.services import jobs
     from portal.services import work as engine

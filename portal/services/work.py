@@ -81,7 +81,7 @@ def migrate() -> None:
 
 
 def _register(threads: int | None = None) -> None:
-    """Make the queue known; ``threads`` is how much of it one worker does at a time."""
+    """Make the queue known; ``threads`` is how much of it each worker does at a time, from now on."""
     _client(_url()).register_queue(
         QUEUE,
         worker_concurrency=threads or 4,
@@ -172,7 +172,15 @@ def _moment(milliseconds: int) -> datetime:
 
 def resume(item_id: str) -> None:
     """Run a piece of work now: one that failed for good, or one that waits for its next try."""
-    _client(_url()).resume_workflow(item_id, queue_name=QUEUE)
+    client = _client(_url())
+    if client.list_workflows(
+        workflow_ids=[item_id], status=list(FAILED), load_input=False, load_output=False
+    ):
+        # The engine takes what ended in an error for complete: the same work is begun anew in its place.
+        client.fork_workflow(item_id, 1, application_version=VERSION, queue_name=QUEUE)
+        client.delete_workflow(item_id)
+    else:
+        client.resume_workflow(item_id, queue_name=QUEUE)
 
 
 def busy() -> bool:
@@ -193,7 +201,7 @@ def run(
     stop: Event,
     tick: Callable[[], None] | None = None,
     drain: bool = False,
-    threads: int = 4,
+    threads: int | None = None,
     tick_seconds: float = 5.0,
 ) -> None:
     """Work until ``stop`` is set, or with ``drain`` until nothing is due. ``context`` opens an app context.
@@ -203,7 +211,7 @@ def run(
     """
     with context(), slots(data_dir) as held:
         own = held.take_any()
-        _launch(jobs, context=context, executor=_executor(own), threads=None if drain else threads, stop=stop)
+        _launch(jobs, context=context, executor=_executor(own), threads=threads, drain=drain, stop=stop)
         _adopt(held)
         looked = 0.0
         try:
@@ -244,6 +252,7 @@ def _launch(
     context: Callable[[], AbstractContextManager[object]],
     executor: str,
     threads: int | None,
+    drain: bool,
     stop: Event,
 ) -> None:
     config: DBOSConfig = {
@@ -254,7 +263,7 @@ def _launch(
         "serializer": DBOSPortableJSONSerializer(),
         "log_level": "WARNING",
         "run_migrations": False,
-        "notification_listener_polling_interval_sec": 1.0 if threads else 0.05,
+        "notification_listener_polling_interval_sec": 0.05 if drain else 1.0,
     }
     _register(threads)
     DBOS.destroy(destroy_registry=True)

@@ -233,7 +233,7 @@ def test_shared_goods_in_any_order_stop_nobody(
         shop.take_order(
             merchant,
             f"R-6{n}",
-            dict.fromkeys(skus[::-1 if n else 1], (24, "7.77")),
+            dict.fromkeys(skus[:: -1 if n else 1], (24, "7.77")),
             gateways,
             endings=("", ""),
         )
