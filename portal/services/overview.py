@@ -17,7 +17,7 @@ from portal.core.shipping import tidy_tracking_number
 from portal.db import history
 from portal.db.base import db
 from portal.db.merchants import Merchant
-from portal.db.returns import Return, ReturnLine
+from portal.db.returns import Link, Return, ReturnLine
 from portal.db.shipments import Shipment
 
 MOST = 1000
@@ -206,8 +206,11 @@ def waiting(actor: Actor) -> Waiting:
     """What waits at the actor's merchants."""
     ids = merchants_of(actor, None)
     mine = Return.merchant_id.in_(ids)
+    answered = sa.exists().where(
+        Link.return_id == history.Happening.subject_id, Link.created_at > history.Happening.at
+    )
     asked = sa.select(history.Happening.subject_id).where(
-        history.Happening.merchant_id.in_(ids), history.Happening.what == "return.link.requested"
+        history.Happening.merchant_id.in_(ids), history.Happening.what == "return.link.requested", ~answered
     )
     open_refund = ("none", "calculated", "canceled", "partially_refunded", "pending_approval")
     recent = db.session.scalars(sa.select(Return.id).where(mine).order_by(Return.id.desc()).limit(8)).all()

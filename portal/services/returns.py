@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.addresses import Address, address_from
@@ -191,32 +192,37 @@ def start_draft(
 ) -> UUID:
     """A new draft; the same ``nonce`` again answers the same draft. Raises ``NotFound``, ``NotAllowed``."""
     scope.require(actor, "returns.create", merchant_id)
-    with transaction():
-        if nonce and (made := returns.by_nonce(nonce)) is not None:
-            scope.require(actor, "returns.create", made.merchant_id)
-            return made.id
-        merchant, policy_id, terms = merchants.with_terms(merchant_id)
-        if not terms.active:
-            raise Conflict("policy_inactive")
-        row = Return(
-            id=uuid7(),
-            merchant_id=merchant_id,
-            policy_id=policy_id,
-            kind=kind,
-            channel=channel,
-            language=language,
-            currency=merchant.currency,
-            nonce=nonce,
-            created_by=actor.id,
-            created_at=now,
-        )
-        _put_customer(row, name=name, email=email, phone=phone)
-        if order_id or order_number:
-            _put_order(row, order_id, order_number)
-        returns.db.session.add(row)
-        returns.db.session.flush()
-        _tell(actor, "return.created", row, now, channel=channel)
-        return row.id
+    try:
+        with transaction():
+            if nonce and (made := returns.by_nonce(nonce)) is not None:
+                scope.require(actor, "returns.create", made.merchant_id)
+                return made.id
+            merchant, policy_id, terms = merchants.with_terms(merchant_id)
+            if not terms.active:
+                raise Conflict("policy_inactive")
+            row = Return(
+                id=uuid7(),
+                merchant_id=merchant_id,
+                policy_id=policy_id,
+                kind=kind,
+                channel=channel,
+                language=language,
+                currency=merchant.currency,
+                nonce=nonce,
+                created_by=actor.id,
+                created_at=now,
+            )
+            _put_customer(row, name=name, email=email, phone=phone)
+            if order_id or order_number:
+                _put_order(row, order_id, order_number)
+            returns.db.session.add(row)
+            returns.db.session.flush()
+            _tell(actor, "return.created", row, now, channel=channel)
+            return row.id
+    except IntegrityError:
+        if nonce is None or (made := returns.by_nonce(nonce)) is None:
+            raise
+        return made.id  # the same form arrived twice at once; the other one was faster
 
 
 def set_customer(

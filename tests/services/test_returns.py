@@ -1,6 +1,8 @@
 """The draft: agent and customer fill in one return, and nothing they said is lost or doubled."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import pytest
 
@@ -278,3 +280,27 @@ def test_a_draft_keeps_the_policy_it_was_begun_with(shop, agent, gateways):
     other = a_draft(agent, shop, order)
     with pytest.raises(Refused):
         returns.choose_lines(agent, other, chosen(order, {"MUG": 1}), now=NOW)
+
+
+def test_the_same_form_sent_twice_at_once_makes_one_draft(app, shop, agent):
+    """Both look for the form's nonce before either has written; the database lets one of them in."""
+    ready = Barrier(2)
+
+    def send(_):
+        with app.app_context():
+            ready.wait(10)
+            return returns.start_draft(
+                agent,
+                merchant_id=shop,
+                kind="return",
+                channel="phone",
+                name="Demo Customer",
+                email="demo@customer.example",
+                language="en",
+                nonce="form-1",
+                now=NOW,
+            )
+
+    with ThreadPoolExecutor(2) as both:
+        first, second = both.map(send, range(2))
+    assert first == second
