@@ -176,9 +176,8 @@ def resume(item_id: str) -> None:
     if client.list_workflows(
         workflow_ids=[item_id], status=list(FAILED), load_input=False, load_output=False
     ):
-        # The engine takes what ended in an error for complete: the same work is begun anew in its place.
-        client.fork_workflow(item_id, 1, application_version=VERSION, queue_name=QUEUE)
-        client.delete_workflow(item_id)
+        # The engine takes what ended in an error for complete: it is begun again, under its own name.
+        client.rewind_workflow(item_id, queue_name=QUEUE, application_version=VERSION)
     else:
         client.resume_workflow(item_id, queue_name=QUEUE)
 

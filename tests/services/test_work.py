@@ -152,6 +152,8 @@ def test_what_fails_for_good_stays_listed_until_a_person_resumes_it(session: Ses
     assert cured == []
     work.resume(item.id)
     run(broken=cured.append)
+    promise("broken", subject)
+    run(broken=cured.append)
     assert cured == [subject]
     assert not work.listing()
 
