@@ -25,7 +25,9 @@ WORKLOADS: dict[str, Callable[[argparse.Namespace], Result]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("workloads", nargs="*", metavar="W", help=f"of {', '.join(WORKLOADS)}; none means all")
+    parser.add_argument(
+        "workloads", nargs="*", metavar="W", help=f"of {', '.join(WORKLOADS)}; none means all"
+    )
     parser.add_argument("--json", action="store_true", help="print plain values")
     parser.add_argument("--races", type=int, default=400, help="W4: flows over 20 shared products (400)")
     parser.add_argument("--flows", type=int, default=1000, help="W8: flows to watch the memory over (1000)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +80,9 @@ def w7() -> Result:
 
 
 def _seen(name: str, tab: Any, wire: Wire) -> tuple[object, ...]:
-    time.sleep(1.0)  # a swap waits a moment for the next key; a late paint or shift still belongs to it
+    tab.wait_for_timeout(
+        1000
+    )  # a swap waits a moment for the next key; a late paint or shift still belongs to it
     tab.wait_for_load_state("networkidle")
     size, count = wire.taken()
     painted, shifted = tab.evaluate("[window.painted, window.shifted]")

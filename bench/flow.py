@@ -46,7 +46,15 @@ BY_CUSTOMER = (
     "landing", "items GET", "items POST", "reasons GET", "reasons POST", "address GET", "address POST",
     "sending GET", "sending POST", "check", "confirm", "status",
 )  # fmt: skip
-AT_THE_DESK = ("return", "receive GET", "receive POST", "inspect GET", "inspect POST", "refund GET", "refund POST")
+AT_THE_DESK = (
+    "return",
+    "receive GET",
+    "receive POST",
+    "inspect GET",
+    "inspect POST",
+    "refund GET",
+    "refund POST",
+)
 
 
 _turns = itertools.cycle(ACCOUNTS)
@@ -127,7 +135,13 @@ def to_the_check(visitor: Visitor, link: str, order: Sample, *, lines: int = 2, 
 
 
 RATE = "house.parcel.print_at_home"
-ADDRESS = {"name": "Bench Customer", "street": "Beispielweg 12", "postcode": "20359", "city": "Hamburg", "phone": ""}
+ADDRESS = {
+    "name": "Bench Customer",
+    "street": "Beispielweg 12",
+    "postcode": "20359",
+    "city": "Hamburg",
+    "phone": "",
+}
 
 
 def survey(rows: list[str]) -> dict[str, str]:
@@ -156,7 +170,12 @@ def at_the_desk(staff: Visitor, return_id: UUID, *, inspect: bool = True) -> Non
         staff.step = "inspect POST"
         graded = hidden(page) | dict(re.findall(r'name="(lines-\d+-units)"[^>]*value="(\d+)"', page))
         for row in re.findall(r'name="(lines-\d+)-line_id"', page):
-            graded |= {f"{row}-grade": "A", f"{row}-disposition": "", f"{row}-accepted": "yes", f"{row}-note": ""}
+            graded |= {
+                f"{row}-grade": "A",
+                f"{row}-disposition": "",
+                f"{row}-accepted": "yes",
+                f"{row}-note": "",
+            }
         _led(staff.post(f"{base}/inspection", graded))
     refund(staff, return_id)
 

@@ -53,7 +53,10 @@ class Ground:
 @contextmanager
 def ground(kind: str) -> Iterator[Ground]:
     """A fresh database of that kind. PostgreSQL is the tests' own, or that of TEST_DATABASE_URL, durable."""
-    with tempfile.TemporaryDirectory(prefix="returns-bench-") as name, _database(kind, Path(name)) as database:
+    with (
+        tempfile.TemporaryDirectory(prefix="returns-bench-") as name,
+        _database(kind, Path(name)) as database,
+    ):
         migrate(database)
         yield Ground(database=database, url=f"http://127.0.0.1:{free_port()}")
 
@@ -88,7 +91,12 @@ class Processes:
         self.began = time.monotonic()
         with self.log.open("ab") as out:
             self._first = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                [sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
             )
 
     def all(self) -> list[psutil.Process]:

@@ -39,9 +39,13 @@ def _watched(on: Ground, flows: int, clients: int) -> tuple[object, ...]:
         def walk(staff: flow.Visitor, _customer: flow.Visitor, order: Sample) -> None:
             flow.posts_alone(staff, order)
 
-        done, errors, _seconds = together(on, walk, [orders[:tenth][number::clients] for number in range(clients)])
+        done, errors, _seconds = together(
+            on, walk, [orders[:tenth][number::clients] for number in range(clients)]
+        )
         warm = served.unshared()
-        more, others, _seconds = together(on, walk, [orders[tenth:][number::clients] for number in range(clients)])
+        more, others, _seconds = together(
+            on, walk, [orders[tenth:][number::clients] for number in range(clients)]
+        )
         last = served.unshared()
         held = hand.unshared()
     return ready, first, warm, last, last - warm, held, done + more, len(errors) + len(others)

@@ -37,7 +37,13 @@ def w4(flows: int = 400) -> Result:
             rows.append((kind, "8 clients want the last 3 units of a line", *_last_units(on, app, orders[0])))
             rows.append((kind, "8 identical confirmations of one return", *_identical(on, app, orders[1])))
             rows.append((kind, "8 refunds of one return", *_refunds(on, app, orders[2])))
-            rows.append((kind, f"{flows} flows over {SKUS} shared products, shuffled", *_shared(on, app, merchant, flows)))
+            rows.append(
+                (
+                    kind,
+                    f"{flows} flows over {SKUS} shared products, shuffled",
+                    *_shared(on, app, merchant, flows),
+                )
+            )
             rows.append((kind, "all of it looked at by verify-ledger", *_audited(app)))
     return Result(
         name="W4",
@@ -70,7 +76,9 @@ def _split(statuses: list[int]) -> tuple[int, int, int]:
     return won, len(statuses) - won - broken, broken
 
 
-def _at_the_check(on: Ground, staff: HttpVisitor, order: Sample, number: int, *, units: int) -> tuple[HttpVisitor, str]:
+def _at_the_check(
+    on: Ground, staff: HttpVisitor, order: Sample, number: int, *, units: int
+) -> tuple[HttpVisitor, str]:
     """A customer who has answered everything and looks at the check page."""
     _return_id, link = flow.send_link(staff, order)
     visitor = HttpVisitor(on.url, address=f"203.0.113.{number + 1}")
@@ -130,7 +138,12 @@ def _shared(on: Ground, app: Flask, merchant: UUID, flows: int) -> tuple[object,
     orders = shop.stock_up(app, merchant, [SKUS] * flows, prefix="shared", skus=SKUS)
     shuffled = random.Random(20)
     mixed = [
-        Sample(merchant_id=o.merchant_id, id=o.id, number=o.number, lines=tuple(shuffled.sample(o.lines, len(o.lines))))
+        Sample(
+            merchant_id=o.merchant_id,
+            id=o.id,
+            number=o.number,
+            lines=tuple(shuffled.sample(o.lines, len(o.lines))),
+        )
         for o in orders
     ]
 
@@ -140,7 +153,11 @@ def _shared(on: Ground, app: Flask, merchant: UUID, flows: int) -> tuple[object,
     done, errors, _seconds = together(on, walk, [mixed[number::CLIENTS] for number in range(CLIENTS)])
     broken = sum("Lost: 5" in error for error in errors)
     with app.app_context():
-        stuck = db.session.scalar(sa.select(sa.func.count()).where(Return.state != "received", Return.order_id.in_([o.id for o in orders])))
+        stuck = db.session.scalar(
+            sa.select(sa.func.count()).where(
+                Return.state != "received", Return.order_id.in_([o.id for o in orders])
+            )
+        )
     told = f"{stuck} returns not received" + (f"; {errors[0][:120]}" if errors else "")
     return flows, done, len(errors) - broken, broken, told
 
@@ -153,4 +170,10 @@ def _audited(app: Flask) -> tuple[object, ...]:
         open_ones = db.session.scalar(sa.select(sa.func.count()).where(Refund.state != "succeeded"))
         found = audit.verify()
     checked = found.checked["refunds"]
-    return checked, checked - len(found.problems), 0, 0, f"{len(found.problems)} problems, {open_ones} refunds not paid"
+    return (
+        checked,
+        checked - len(found.problems),
+        0,
+        0,
+        f"{len(found.problems)} problems, {open_ones} refunds not paid",
+    )

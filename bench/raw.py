@@ -71,16 +71,20 @@ def _one(cursor: Any, number: int, mark: str, kind: str) -> float:
     cursor.execute(f"SELECT * FROM raw_payments WHERE id = {mark}{lock}", (number,)).fetchall()
     for line in lines:
         cursor.execute(
-            f"UPDATE raw_lines SET claimed = claimed + 1, refunded = refunded + 2490 WHERE id = {mark} AND claimed < units",
+            "UPDATE raw_lines SET claimed = claimed + 1, refunded = refunded + 2490 "
+            f"WHERE id = {mark} AND claimed < units",
             (line,),
         )
     cursor.execute(f"INSERT INTO raw_returns VALUES ({mark}, {mark}, 'approved')", (number, number))
     for line in lines:
         cursor.execute(f"INSERT INTO raw_return_lines VALUES ({mark}, {mark}, 1)", (number, line))
     cursor.execute(
-        f"UPDATE raw_payments SET refunded = refunded + 4980 WHERE id = {mark} AND refunded + 4980 <= captured", (number,)
+        f"UPDATE raw_payments SET refunded = refunded + 4980 WHERE id = {mark} AND refunded + 4980 <= captured",
+        (number,),
     )
-    cursor.execute(f"INSERT INTO raw_refunds VALUES ({mark}, {mark}, 4980, {mark})", (number, number, "x" * 400))
+    cursor.execute(
+        f"INSERT INTO raw_refunds VALUES ({mark}, {mark}, 4980, {mark})", (number, number, "x" * 400)
+    )
     cursor.execute(f"INSERT INTO raw_ledger VALUES ({mark}, 'returns', 'payable', 4980)", (number,))
     cursor.execute(f"INSERT INTO raw_history VALUES ({mark}, 'return.approved', '{{}}')", (number,))
     cursor.execute("COMMIT")
@@ -88,7 +92,9 @@ def _one(cursor: Any, number: int, mark: str, kind: str) -> float:
 
 
 PAGE = """<!doctype html><html lang="en"><head><title>{{ title }}</title></head><body><h1>{{ title }}</h1><ul>
-{% for row in rows %}<li id="row-{{ row.id }}"><strong>{{ row.name }}</strong> <span>{{ row.text }}</span> <input name="units-{{ row.id }}" value="{{ row.units }}"></li>
+{% for row in rows %}<li id="row-{{ row.id }}">
+<strong>{{ row.name }}</strong> <span>{{ row.text }}</span>
+<input name="units-{{ row.id }}" value="{{ row.units }}"></li>
 {% endfor %}</ul></body></html>"""
 ROW = 170
 """Bytes of one row of it, about."""
@@ -102,7 +108,10 @@ def bare() -> Flask:
     @app.get("/readyz")
     @app.get("/")
     def page() -> str:
-        rows = [{"id": i, "name": f"Sample item {i}", "text": "one size " * 8, "units": i % 3} for i in range(count)]
+        rows = [
+            {"id": i, "name": f"Sample item {i}", "text": "one size " * 8, "units": i % 3}
+            for i in range(count)
+        ]
         return render_template_string(PAGE, title="A bare page", rows=rows)
 
     return app

@@ -39,7 +39,9 @@ class Sample:
 def open_shop(app: Flask, *, slug: str = "bench", trigger: str = "on_receipt") -> UUID:
     """A merchant with a policy that has something to judge, and people who may do everything there."""
     now = datetime.now(UTC)
-    place = Address(name="Bench Dock", street=("Beispielweg 1",), postcode="20359", city="Hamburg", country="DE")
+    place = Address(
+        name="Bench Dock", street=("Beispielweg 1",), postcode="20359", city="Hamburg", country="DE"
+    )
     terms = Terms(
         window_days=30,
         windows=(Window(days=60, reason="defective"), Window(days=14, category="books")),
@@ -50,10 +52,17 @@ def open_shop(app: Flask, *, slug: str = "bench", trigger: str = "on_receipt") -
     )
     with app.app_context():
         merchant_id = merchants.create(
-            slug=slug, name="Bench", support_email="help@bench.example", address=place.record(), terms=terms, now=now
+            slug=slug,
+            name="Bench",
+            support_email="help@bench.example",
+            address=place.record(),
+            terms=terms,
+            now=now,
         )
         for email in ACCOUNTS:
-            people.create_user(email=email, name="Bench Agent", password=PASSWORD, roles={slug: "admin"}, now=now)
+            people.create_user(
+                email=email, name="Bench Agent", password=PASSWORD, roles={slug: "admin"}, now=now
+            )
     return merchant_id
 
 
@@ -95,7 +104,9 @@ def _order(number: str, size: int, units: int, skus: int, now: datetime) -> Inco
                      taxes=(IncomingTax(label="VAT 19 %", amount=Decimal("0.78"), rate=Decimal("0.19")),))
     )  # fmt: skip
     total = PRICE * units * size + FEE
-    place = Address(name="Bench Customer", street=("Beispielweg 12",), postcode="20359", city="Hamburg", country="DE")
+    place = Address(
+        name="Bench Customer", street=("Beispielweg 12",), postcode="20359", city="Hamburg", country="DE"
+    )
     return IncomingOrder(
         external_id=number, number=number, currency="EUR", placed_at=placed, lines=tuple(lines),
         payments=(IncomingPayment(reference=f"bench-{number}", tender="card", captured=total, label="Card"),),
@@ -105,9 +116,10 @@ def _order(number: str, size: int, units: int, skus: int, now: datetime) -> Inco
 
 
 def _line(number: int, units: int, sku: int, placed: datetime) -> IncomingLine:
+    tax = IncomingTax(label="VAT 19 %", amount=TAX * units, rate=Decimal("0.19"))
     return IncomingLine(
         external_id=str(number), sku=f"SKU-{sku:03}", name=f"Sample item {sku}", variant="one size", units=units,
-        kind="merchandise", unit_price=PRICE, taxes=(IncomingTax(label="VAT 19 %", amount=TAX * units, rate=Decimal("0.19")),),
+        kind="merchandise", unit_price=PRICE, taxes=(tax,),
         picture="mug", category="home", weight_g=300, shipped=units, delivered=units,
         delivered_at=placed + timedelta(days=2),
     )  # fmt: skip

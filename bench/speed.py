@@ -29,8 +29,8 @@ def w1(flows: int = 40) -> Result:
         rows=rows,
         notes=[
             "`every page` is the agent's link, all pages of the customer, receiving, inspecting, refunding, each page",
-            "shown before it is posted; `posts alone` is the same return made by an agent with the fewest requests that",
-            "lead there. The refund's own job (asking the sandbox, recording, posting) is a row of its own.",
+            "shown before it is posted; `posts alone` is the same return made by an agent with the fewest requests",
+            "that lead there. The refund's own job (asking the sandbox, recording, posting) is a row of its own.",
         ],
     )
 
@@ -104,7 +104,21 @@ def _jobs(on: Ground) -> dict[str, list[float]]:
 def _bare_page(on: Ground, size: int, count: int = 100) -> tuple[list[float], float]:
     bind = on.url.removeprefix("http://")
     served = Processes(
-        ["gunicorn", "-k", "gthread", "-w", "1", "--threads", "4", "-b", bind, "-e", f"BARE_BYTES={size}", "bench.raw:bare()"], on
+        [
+            "gunicorn",
+            "-k",
+            "gthread",
+            "-w",
+            "1",
+            "--threads",
+            "4",
+            "-b",
+            bind,
+            "-e",
+            f"BARE_BYTES={size}",
+            "bench.raw:bare()",
+        ],
+        on,
     )
     try:
         wait(served, f"{on.url}/readyz")
@@ -134,11 +148,21 @@ def w2(flows: int = 160, clients: int = 8) -> Result:
                 before = served.cpu_seconds()
                 done, errors, seconds = together(on, walk, [share[part] for share in shares])
                 cpu = 1000 * (served.cpu_seconds() - before) / max(1, done)
-                rows.append((what, clients, done, len(errors), done / seconds, cpu, "; ".join(errors[:2])[:200]))
+                rows.append(
+                    (what, clients, done, len(errors), done / seconds, cpu, "; ".join(errors[:2])[:200])
+                )
     return Result(
         name="W2",
         title="8 clients, 2 web processes, PostgreSQL; web, database and clients share the machine",
-        columns=("what", "clients", "flows", "errors", "flows/s", "CPU ms of the web per flow", "first errors"),
+        columns=(
+            "what",
+            "clients",
+            "flows",
+            "errors",
+            "flows/s",
+            "CPU ms of the web per flow",
+            "first errors",
+        ),
         rows=rows,
     )
 
@@ -194,7 +218,16 @@ def w3(repeats: int = 5) -> Result:
     return Result(
         name="W3",
         title="lines returned of lines ordered: every page of the way, called directly",
-        columns=("database", "lines", "SQL pages", "SQL steps", "SQL jobs", "pages ms", "times 2 of 5", "jobs ms"),
+        columns=(
+            "database",
+            "lines",
+            "SQL pages",
+            "SQL steps",
+            "SQL jobs",
+            "pages ms",
+            "times 2 of 5",
+            "jobs ms",
+        ),
         rows=rows,
         notes=["`SQL steps` are the statements of confirming, receiving and refunding alone."],
     )
@@ -225,5 +258,3 @@ def _lines(
     counted = statements.by_step
     job = sum(count for step, count in counted.items() if step.startswith("job"))
     return pages[1:], jobs[1:], (statements.total() - job, sum(counted[step] for step in STEPS), job)
-
-

@@ -39,6 +39,8 @@ class _Order:
     provider: str
     key: str
     reference: str
+    captured: int
+    """What was paid by it; a sandbox is told of it this way."""
     amount: int
     currency: str
     again: bool
@@ -142,13 +144,16 @@ def _begin(payout_id: UUID, refund_id: UUID) -> _Order | None:
         payout.attempts += 1
         if refund.state == "approved":
             refund.state = REFUND.after(refund.state, "send")
-        reference = db.session.scalar(sa.select(Payment.reference).where(Payment.id == payout.payment_id))
+        reference, captured = db.session.execute(
+            sa.select(Payment.reference, Payment.captured_minor).where(Payment.id == payout.payment_id)
+        ).one()
         return _Order(
             payout_id=payout.id,
             refund_id=refund.id,
             provider=payout.provider,
             key=payout.key,
-            reference=reference or "",
+            reference=reference,
+            captured=captured,
             amount=payout.amount_minor,
             currency=payout.currency,
             again=again,
@@ -156,6 +161,7 @@ def _begin(payout_id: UUID, refund_id: UUID) -> _Order | None:
 
 
 def _ask(gateway: Payments, order: _Order) -> RefundResult:
+    gateway.learn(order.reference, captured=order.captured, currency=order.currency)
     known = gateway.look_up(key=order.key) if order.again else None
     return known or gateway.refund(
         key=order.key, reference=order.reference, amount=order.amount, currency=order.currency

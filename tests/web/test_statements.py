@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import sqlalchemy as sa
 from flask import Flask
 
 from bench import flow, shop
 from bench.inside import InsideVisitor, InsideWorker, Statements, counting
+from portal.db.base import db
+from portal.db.refunds import Refund
 
 MOST = {
     "start GET": 12, "start POST": 8, "link POST": 18, "link": 20,
@@ -47,6 +50,8 @@ def test_twenty_lines_send_no_more_statements_than_two(app: Flask) -> None:
         worker = InsideWorker(app, statements)
         two = _walk(app, statements, worker, small, lines=2)
         twenty = _walk(app, statements, worker, large, lines=20)
+    with app.app_context():
+        assert db.session.scalars(sa.select(Refund.state)).all() == ["succeeded", "succeeded"]
     assert {step: count for step, count in twenty.items() if count > two[step]} == {}
     assert {step: count for step, count in two.items() if count > MOST.get(step, 0)} == {}
     assert set(MOST) == set(two)
