@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher, profiles
 from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from sqlalchemy.orm import Session
 
 from portal import create_app
@@ -93,6 +97,35 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 # ---------------------------------------------------------------------------------------------------- the app
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled by an earlier app of this process; a changed source is compiled anew."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _Compiled()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_process() -> None:
+    """What costs time at every test and changes no answer: dear password hashes, sweeping what stays anyway."""
+    from portal.services import people
+
+    people._hasher = PasswordHasher.from_parameters(profiles.CHEAPEST)
+    people._NOBODY = people._hasher.hash("nobody has this password")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 @pytest.fixture
 def make_app(database: Database) -> Iterator[Callable[..., Flask]]:
     """Makes apps on the test's database; variables of the environment can be given by name."""
@@ -101,6 +134,7 @@ def make_app(database: Database) -> Iterator[Callable[..., Flask]]:
     def make(**environ: str) -> Flask:
         app = create_app(database.settings(**environ))
         app.test_client_class = CheckingClient
+        app.jinja_env.bytecode_cache = _compiled
         made.append(app)
         return app
 
