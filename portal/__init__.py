@@ -30,6 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     logs.configure(settings)
     logs.init_request_logging(app)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     db.init_app(app)
     with app.app_context():
         prepare(db.engine)

@@ -599,6 +599,8 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=20), nullable=True),
         sa.Column("authorized_units", sa.Integer(), nullable=False),
         sa.Column("received_units", sa.Integer(), nullable=False),
+        sa.Column("damaged_units", sa.Integer(), nullable=False),
+        sa.Column("other_units", sa.Integer(), nullable=False),
         sa.Column("accepted_units", sa.Integer(), nullable=False),
         sa.Column("rejected_units", sa.Integer(), nullable=False),
         sa.Column("refunded_units", sa.Integer(), nullable=False),
@@ -609,6 +611,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "authorized_units >= 0 AND authorized_units <= units",
             name=op.f("ck_return_lines_authorized_asked"),
+        ),
+        sa.CheckConstraint(
+            "damaged_units >= 0 AND other_units >= 0 AND damaged_units + other_units <= received_units",
+            name=op.f("ck_return_lines_found_received"),
         ),
         sa.CheckConstraint(
             "received_units >= 0 AND received_units <= authorized_units",

@@ -55,6 +55,8 @@ class DraftLine:
     code: str | None = None
     authorized: int = 0
     received: int = 0
+    damaged: int = 0
+    other: int = 0
     accepted: int = 0
     rejected: int = 0
     refunded: int = 0

@@ -115,6 +115,10 @@ class ReturnLine(Base):
         sa.CheckConstraint(
             "refunded_units >= 0 AND refunded_units <= received_units", name="refunded_received"
         ),
+        sa.CheckConstraint(
+            "damaged_units >= 0 AND other_units >= 0 AND damaged_units + other_units <= received_units",
+            name="found_received",
+        ),
     )
 
     id: Mapped[UUID] = key()
@@ -138,6 +142,10 @@ class ReturnLine(Base):
     """The authorization code: valid for exactly these units."""
     authorized_units: Mapped[int] = whole()
     received_units: Mapped[int] = whole()
+    damaged_units: Mapped[int] = whole()
+    """Of the received, as the dock saw them; the inspection decides."""
+    other_units: Mapped[int] = whole()
+    """Of the received: something else came in place of the product."""
     accepted_units: Mapped[int] = whole()
     rejected_units: Mapped[int] = whole()
     refunded_units: Mapped[int] = whole()
@@ -296,6 +304,8 @@ def _line(line: ReturnLine, photos: list[UUID]) -> DraftLine:
         code=line.code,
         authorized=line.authorized_units,
         received=line.received_units,
+        damaged=line.damaged_units,
+        other=line.other_units,
         accepted=line.accepted_units,
         rejected=line.rejected_units,
         refunded=line.refunded_units,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -124,13 +125,17 @@ def receive(
     return_id: UUID,
     counts: Mapping[UUID, int],
     *,
+    damaged: Mapping[UUID, int] = MappingProxyType({}),
+    other: Mapping[UUID, int] = MappingProxyType({}),
     note: str = "",
     now: datetime,
     version: int | None = None,
 ) -> None:
     """So many units of each line arrived, on top of what arrived before; they are kept apart until inspected.
 
-    Raises ``Conflict``: ``nothing_counted``, ``more_than_authorized`` with line and maximum, ``all_received``.
+    ``damaged`` and ``other`` say how many of these are broken, or are something else than was announced.
+    Raises ``Conflict``: ``nothing_counted``, ``more_than_authorized`` and ``more_found_than_arrived`` with line
+    and maximum, ``all_received``.
     """
     with transaction():
         row = _row(actor, return_id, "returns.receive", version)
@@ -141,6 +146,7 @@ def receive(
         arrived = _counted(lines, counts)
         for line, units in arrived:
             line.received_units += units
+        _note_found(lines, counts, damaged=damaged, other=other)
         everything = all(line.received_units == line.authorized_units for line in lines.values())
         row.state = RETURN.after(row.state, "receive" if everything else "receive_some")
         row.received_at, row.version = now, row.version + 1
@@ -149,9 +155,36 @@ def receive(
         _to_quarantine(row, arrived, now)
         _parcel_arrived(row.id)
         notices.queue("received", returns.draft(row), now=now)
-        told = {line.name: units for line, units in arrived}
-        _tell(actor, f"return.{row.state}", row, now, counts=told, note=note.strip(),
-              units=sum(told.values()))  # fmt: skip
+        _tell(actor, f"return.{row.state}", row, now, counts=_named(lines, counts), note=note.strip(),
+              damaged=_named(lines, damaged), other=_named(lines, other),
+              units=sum(units for _, units in arrived))  # fmt: skip
+
+
+def _note_found(
+    lines: Mapping[UUID, ReturnLine],
+    counts: Mapping[UUID, int],
+    *,
+    damaged: Mapping[UUID, int],
+    other: Mapping[UUID, int],
+) -> None:
+    for line_id in {*damaged, *other}:
+        broken, wrong, units = damaged.get(line_id, 0), other.get(line_id, 0), counts.get(line_id, 0)
+        line = lines.get(line_id)
+        if line is None:
+            raise NotFound
+        if broken < 0 or wrong < 0 or broken + wrong > units:
+            raise Conflict("more_found_than_arrived", line=str(line_id), name=line.name, maximum=units)
+        line.damaged_units += broken
+        line.other_units += wrong
+
+
+def _named(lines: Mapping[UUID, ReturnLine], counts: Mapping[UUID, int]) -> dict[str, int]:
+    """Units by the name of their line, as the history tells them; two lines of one name together."""
+    told: dict[str, int] = {}
+    for line_id, units in counts.items():
+        if units:
+            told[lines[line_id].name] = told.get(lines[line_id].name, 0) + units
+    return told
 
 
 def _counted(lines: Mapping[UUID, ReturnLine], counts: Mapping[UUID, int]) -> list[tuple[ReturnLine, int]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.created": (N_("Return started"),),
     "return.updated": (N_("Return changed: %(step)s"), N_("Return changed")),
-    "return.submitted": (N_("Return submitted for review"),),
+    "return.submitted": (N_("Return confirmed"),),
     "return.approved": (N_("Return approved"),),
     "return.declined": (N_("Return declined: %(reason)s"), N_("Return declined")),
     "return.decline_undone": (N_("Decline undone"),),

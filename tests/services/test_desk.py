@@ -51,6 +51,18 @@ def test_fewer_units_are_a_part_and_more_are_refused_with_the_maximum(shop, dock
         desk.receive(dock, return_id, {mug: 1}, now=NOW)
 
 
+def test_damaged_and_other_units_are_counted_and_never_more_than_arrived(shop, dock, gateways):
+    return_id = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 4)]))
+    mug = line_ids(return_id)["MUG"]
+    with pytest.raises(Conflict) as conflict:
+        desk.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, other={mug: 2}, now=NOW)
+    assert (conflict.value.code, conflict.value.details["maximum"]) == ("more_found_than_arrived", 2)
+    desk.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, other={mug: 1}, now=NOW)
+    desk.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, now=NOW)
+    (line,) = dossiers.dossier(dock, return_id, now=NOW).page.draft.lines
+    assert (line.received, line.damaged, line.other) == (4, 2, 1)
+
+
 def test_a_line_of_another_return_is_not_received(shop, dock, gateways):
     order = an_order(gateways, shop, [an_item("MUG", 2)])
     mine, other = (a_return(gateways, shop, order, {"MUG": 1}) for _ in range(2))

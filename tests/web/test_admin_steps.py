@@ -115,7 +115,8 @@ def test_nothing_is_counted_beforehand(world: World, client: Any) -> None:
 def test_fewer_units_than_announced_leave_the_rest_open(world: World, client: Any) -> None:
     return_id = world.confirmed({"MUG": 3})
     page = client.get(f"/admin/returns/{return_id}/receipt")
-    answer = client.submit(page, {"lines-0-units": "2", "lines-0-damaged": "1", "note": "A spoon was in it."})
+    typed = {"lines-0-units": "2", "lines-0-damaged": "1", "lines-0-other": "1", "note": "A spoon was in it."}
+    answer = client.submit(page, typed)
     assert answer.status_code == 303
     assert world.state(return_id) == "partially_received"
     assert world.lines(return_id)["MUG"].received == 2
@@ -123,6 +124,9 @@ def test_fewer_units_than_announced_leave_the_rest_open(world: World, client: An
     assert "2 × Demo mug" in shown
     assert "Damaged: 1 × Demo mug" in shown
     assert "A spoon was in it." in shown
+    assert "Something else: 1 × Demo mug" in shown
+    mug = world.lines(return_id)["MUG"]
+    assert (mug.damaged, mug.other) == (1, 1)
     assert "1 unit expected" in client.get(f"/admin/returns/{return_id}/receipt").page.text
 
 
@@ -141,6 +145,7 @@ def test_all_of_it_arrived_with_one_press(world: World, client: Any) -> None:
         ({"lines-0-units": "some"}, ""),
         ({}, ""),
         ({"lines-0-units": "1", "lines-0-damaged": "2"}, "More are damaged than arrived"),
+        ({"lines-0-units": "2", "lines-0-damaged": "1", "lines-0-other": "2"}, "something else than arrived"),
     ],
 )
 def test_a_count_that_cannot_be_is_refused(
@@ -165,6 +170,20 @@ def test_the_same_count_sent_twice_counts_once(world: World, client: Any) -> Non
 
 
 # ---------------------------------------------------------------------------------------------- inspecting
+
+
+def test_what_the_dock_saw_fills_in_the_inspection(world: World, client: Any) -> None:
+    return_id = world.confirmed({"MUG": 3})
+    typed = {"lines-0-units": "3", "lines-0-damaged": "1", "lines-0-other": "1"}
+    client.submit(client.get(f"/admin/returns/{return_id}/receipt"), typed)
+    page = client.get(f"/admin/returns/{return_id}/inspection")
+    values, _ = page.page.fields(page.page.form("/inspection"))
+    assert [values[f"lines-{n}-grade"] for n in range(3)] == ["D", "W", ""]
+    assert [values[f"lines-{n}-units"] for n in range(3)] == ["1", "1", "1"]
+    assert (values["lines-1-disposition"], values["lines-1-accepted"]) == ("quarantine", "no")
+    client.submit(page, {"lines-0-accepted": "yes", "lines-2-grade": "A", "lines-2-accepted": "yes"})
+    mug = world.lines(return_id)["MUG"]
+    assert (world.state(return_id), mug.accepted, mug.rejected) == ("inspected", 2, 1)
 
 
 def test_units_are_graded_and_the_grade_proposes_what_becomes_of_them(world: World, client: Any) -> None:

@@ -218,10 +218,20 @@ def _who(kind: str, name: str) -> str:
 def _text(details: dict[str, object]) -> str | None:
     """What somebody wrote with it, and what was counted."""
     parts = []
-    counts = details.get("counts")
-    if isinstance(counts, dict):
-        parts.append(words().join(f"{units} × {name}" for name, units in counts.items()))
+    if counts := _counted(details.get("counts")):
+        parts.append(counts)
+    if damaged := _counted(details.get("damaged")):
+        parts.append(_("Damaged: %(what)s", what=damaged))
+    if other := _counted(details.get("other")):
+        parts.append(_("Something else: %(what)s", what=other))
     for key in ("note", "message"):
         if details.get(key):
             parts.append(str(details[key]))
     return "\n".join(parts) or None
+
+
+def _counted(counts: object) -> str:
+    """Units by name as one text; empty where nothing was counted."""
+    if not isinstance(counts, dict):
+        return ""
+    return words().join(f"{units} × {name}" for name, units in counts.items())

@@ -68,6 +68,8 @@ class Open:
 
     line: DraftLine
     units: int
+    seen: str = ""
+    """What the dock saw of them: damaged, other, or nothing."""
 
 
 @bp.route("/returns/<uuid:return_id>/receipt", methods=["GET", "POST"])
@@ -86,7 +88,14 @@ def receive(return_id: UUID) -> Response:
         counts = {one.line.id: one.units for one in waiting} if form.everything.data else form.counts()
         try:
             desk.receive(
-                person(), return_id, counts, note=_noted(form, found), now=now(), version=form.seen_version
+                person(),
+                return_id,
+                counts,
+                damaged=form.damaged(),
+                other=form.other(),
+                note=form.note.data or "",
+                now=now(),
+                version=form.seen_version,
             )
         except Conflict as conflict:
             form.form_errors.append(words().conflict(conflict.code, conflict.details))
@@ -96,28 +105,15 @@ def receive(return_id: UUID) -> Response:
     return _page("receive", found, form, waiting=waiting, status=422)
 
 
-def _noted(form: ReceiptForm, found: Dossier) -> str:
-    """The note, with the damaged units in words."""
-    names = {line.id: line.name for line in found.page.draft.lines}
-    damaged = [
-        _("Damaged: %(units)s × %(name)s", units=units, name=names[line_id])
-        for line_id, units in form.damaged().items()
-        if line_id in names
-    ]
-    return "\n".join([*damaged, *([form.note.data] if form.note.data else [])])
-
-
 @bp.route("/returns/<uuid:return_id>/inspection", methods=["GET", "POST"])
 @needs("returns.inspect")
 def inspect(return_id: UUID) -> Response:
     """Grade what arrived, accept or reject it, decide what becomes of it."""
     found = _found(return_id)
-    waiting = [
-        Open(line=line, units=line.received - line.accepted - line.rejected)
-        for line in found.page.draft.lines
+    waiting = _to_inspect(found)
+    rows = [
+        {"line_id": str(one.line.id), "units": one.units} | _PROPOSED.get(one.seen, {}) for one in waiting
     ]
-    waiting = [one for one in waiting if one.units > 0]
-    rows = [{"line_id": str(one.line.id), "units": one.units} for one in waiting]
     form = InspectionForm(version=str(found.page.draft.version), lines=rows)
     for row in form.lines:
         row.form.offer()
@@ -132,6 +128,31 @@ def inspect(return_id: UUID) -> Response:
             tell(_("Inspected."))
             return back(return_id)
     return _page("inspect", found, form, waiting=waiting, status=422)
+
+
+_PROPOSED = {
+    "damaged": {"grade": "D"},
+    "other": {"grade": "W", "disposition": "quarantine", "accepted": "no"},
+}
+"""What the dock saw fills in the inspection; whoever inspects may say otherwise."""
+
+
+def _to_inspect(found: Dossier) -> list[Open]:
+    """What waits of each line: the broken units, what is something else, and the rest, each in a row."""
+    waiting = []
+    for line in found.page.draft.lines:
+        left = line.received - line.accepted - line.rejected
+        for seen, units, grade in (("damaged", line.damaged, "D"), ("other", line.other, "W")):
+            graded = sum(
+                one.units for one in found.inspections if (one.line_id, one.grade) == (line.id, grade)
+            )
+            open_units = min(left, max(0, units - graded))
+            if open_units:
+                waiting.append(Open(line=line, units=open_units, seen=seen))
+            left -= open_units
+        if left:
+            waiting.append(Open(line=line, units=left))
+    return waiting
 
 
 def _entries(form: InspectionForm) -> list[InspectionEntry]:

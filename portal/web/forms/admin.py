@@ -249,9 +249,18 @@ class ReceivedLineForm(Form):
         validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter how many are damaged, from 0"))],
     )
 
+    other = IntegerField(
+        _l("Of these something else"),
+        validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter how many are something else, from 0"))],
+    )
+
     def validate_damaged(self, field: IntegerField) -> None:
         if (field.data or 0) > (self.units.data or 0):
             raise ValidationError(gettext("More are damaged than arrived"))
+
+    def validate_other(self, field: IntegerField) -> None:
+        if (field.data or 0) + (self.damaged.data or 0) > (self.units.data or 0):
+            raise ValidationError(gettext("More are damaged or something else than arrived"))
 
 
 class ReceiptForm(ActionForm):
@@ -270,7 +279,12 @@ class ReceiptForm(ActionForm):
         return {UUID(row.line_id.data): row.units.data for row in self.lines if row.units.data}
 
     def damaged(self) -> dict[UUID, int]:
+        """line id -> how many of the arrived units are broken."""
         return {UUID(row.line_id.data): row.damaged.data for row in self.lines if row.damaged.data}
+
+    def other(self) -> dict[UUID, int]:
+        """line id -> how many of the arrived units are not what was announced."""
+        return {UUID(row.line_id.data): row.other.data for row in self.lines if row.other.data}
 
 
 class InspectedLineForm(Form):
