@@ -113,12 +113,13 @@ def accessibility_faults(page: Page) -> list[str]:
         raise ValueError('axe needs a visit with JavaScript: @pytest.mark.parametrize("javascript", [True])')
     found: list[str] = []
     before = page.viewport_size
+    options = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
+    page.evaluate(Axe().axe_script)
     for size in (PHONE, DESK):
         for scheme in ("light", "dark"):
             page.set_viewport_size(size)  # type: ignore[arg-type]
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            results = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
-            for violation in results.response["violations"]:
+            for violation in page.evaluate("async options => (await axe.run(options)).violations", options):
                 for node in violation["nodes"]:
                     where = f"{size['width']} px, {scheme}: {violation['id']}: {node['target']}"
                     found.append(f"{where} {node.get('failureSummary', '')}")

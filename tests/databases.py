@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
 import sqlite3
@@ -44,10 +45,22 @@ class Database:
         return Settings.from_env(self.environ(**more))
 
 
+@contextmanager
+def no_loop() -> Iterator[None]:
+    """As in a process of its own: Playwright keeps an event loop open in this very thread."""
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+
+
 def migrate(database: Database) -> None:
     """Bring it from empty to the newest tables, by the command that an operator runs."""
     app = create_app(database.settings())
-    done = app.test_cli_runner().invoke(args=["upgrade"])
+    with no_loop():
+        done = app.test_cli_runner().invoke(args=["upgrade"])
     close(app)
     if done.exit_code:
         raise RuntimeError(f"flask upgrade failed on {database.kind}: {done.output}") from done.exception

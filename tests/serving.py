@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import os
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests import databases
 from tests.databases import Database
 from tests.mail import free_port
 
@@ -25,13 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def drain(app: Flask) -> None:
     """Do all durable work that is due, in this process, by the worker's own command."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # Playwright keeps an event loop open in this very thread; a worker process has none.
-    loop = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
     try:
-        done = contextvars.Context().run(app.test_cli_runner().invoke, args=["work", "--drain"])
+        with databases.no_loop():
+            done = contextvars.Context().run(app.test_cli_runner().invoke, args=["work", "--drain"])
     finally:
-        asyncio._set_running_loop(loop)
         for number, handler in handlers.items():
             signal.signal(number, handler)
     assert done.exit_code == 0, done.output

@@ -118,7 +118,7 @@ def test_what_is_covered_and_what_stays(said: str, kept: str) -> None:
     assert logs.covered(said) == kept
 
 
-def test_a_database_error_does_not_quote_the_row(listen: Any, database: Database) -> None:
+def test_a_database_error_does_not_quote_the_row(database: Database, listen: Any) -> None:
     lines = listen()
     engine = create_engine(database.url)
     with engine.connect() as connection:
