@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -55,4 +54,4 @@ def _machine() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

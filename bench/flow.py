@@ -20,9 +20,14 @@ Fields = Mapping[str, str | list[str]]
 class Answer(Protocol):
     """What came back. ``location`` is empty where it leads nowhere."""
 
-    status: int
-    location: str
-    text: str
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def location(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 class Visitor(Protocol):

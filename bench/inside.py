@@ -19,7 +19,8 @@ from flask import Flask
 from sqlalchemy import event
 
 from bench.flow import Fields
-from portal.services import jobs, work
+from portal.services import jobs
+from portal.services.work import Item, listing
 
 BOOKKEEPING = ("BEGIN", "PRAGMA", "COMMIT", "ROLLBACK")
 
@@ -116,6 +117,6 @@ class InsideWorker:
                     self.times[item.kind].append(time.perf_counter() - began)
                     self.statements.step = ""
 
-    def _due(self) -> list[work.Item]:
+    def _due(self) -> list[Item]:
         with self.app.app_context():
-            return [item for item in work.listing(limit=10_000) if item.id not in self._done]
+            return [item for item in listing(limit=10_000) if item.id not in self._done]

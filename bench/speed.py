@@ -52,9 +52,11 @@ def _one_client(on: Ground, flows: int) -> Iterator[tuple[object, ...]]:
             (WHOLE, _whole, orders[3 : flows + 3]),
             (POSTS, _posts, orders[flows + 3 : 2 * flows + 3]),
         ):
-            totals, before = [], served.cpu_seconds()
+            totals: list[float] = []
+            before = served.cpu_seconds()
             for order in mine:
-                staff.times.clear(), customer.times.clear()
+                staff.times.clear()
+                customer.times.clear()
                 customer.address = f"198.51.{len(totals) // 200}.{len(totals) % 200 + 1}"
                 walk(staff, customer, order)
                 totals.append(staff.total() + customer.total())
@@ -246,7 +248,8 @@ def _lines(
     flow.sign_in(staff)
     pages, jobs = [], []
     for order in orders:
-        staff.times.clear(), customer.times.clear(), worker.times.clear()
+        for one in (staff, customer, worker):
+            one.times.clear()
         statements.by_step.clear()
         return_id, link = flow.send_link(staff, order)
         flow.by_customer(customer, link, order, lines=lines)
