@@ -94,7 +94,10 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
         N_("At most %(maximum)s of “%(name)s” are still expected."),
         N_("That is more than is still expected."),
     ),
-    "more_found_than_arrived": (N_("More of “%(name)s” are damaged or something else than arrived."),),
+    "more_found_than_arrived": (
+        N_("More of “%(name)s” are damaged or something else than arrived."),
+        N_("More are damaged or something else than arrived."),
+    ),
     "more_than_received": (
         N_("At most %(maximum)s of “%(name)s” are here to be inspected."),
         N_("That is more than is here to be inspected."),
