@@ -98,6 +98,12 @@ def test_the_code_shown_at_the_counter_is_the_tracking_number():
     assert len(shipment.handoff_code) == 7
 
 
+def test_only_a_parcel_without_a_label_has_a_code_for_the_counter():
+    for method in (Method.PRINT_AT_HOME, Method.DROPOFF_POINT, Method.PICKUP):
+        made = HOUSE.create_return(a_request(), cheapest(method=method), idempotency_key="k")
+        assert made.handoff_code == ""
+
+
 def test_without_a_tracking_page_the_label_s_qr_code_is_the_return_number():
     label = HOUSE.create_return(a_request(), cheapest(), idempotency_key="k").document(
         DocumentKind.LABEL, "pdf"

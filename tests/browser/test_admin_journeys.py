@@ -211,7 +211,7 @@ def test_no_page_of_the_desk_has_a_barrier(world: World, desk: Any, live_server:
         f"/admin/refunds/{refund}/cancellation",
         f"/admin/messages/{mail.id}",
     ]
-    pages += ["/admin/work"]
+    pages += ["/admin/durable-work"]
     faults = []
     for path in pages:
         assert desk.goto(path).status == 200, path

@@ -164,11 +164,11 @@ def test_another_shops_work_is_neither_listed_nor_run(world: World) -> None:
     own = fill(world, world.own, "own.customer@customer.example", "Own Customer")
     foreign = fill(world, world.other, "other.customer@customer.example", "Other Customer")
     client = world.signed_in("supervisor")
-    answer = client.get("/admin/work")
+    answer = client.get("/admin/durable-work")
     text = answer.get_data(as_text=True)
     assert str(own["back"]) in text
     assert str(foreign["back"]) not in text
     assert (
-        client.post("/admin/work/resumption", data={"item": f"refund-{foreign['refund_id']}"}).status_code
+        client.post("/admin/durable-work/resumption", data={"item": f"refund-{foreign['refund_id']}"}).status_code
         == 404
     )

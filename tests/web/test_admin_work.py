@@ -17,18 +17,18 @@ def world(app: Flask) -> World:
 
 
 def test_without_work_the_page_says_so(world: World) -> None:
-    assert "Nothing waits" in world.signed_in("supervisor").get("/admin/work").page.text
+    assert "Nothing waits" in world.signed_in("supervisor").get("/admin/durable-work").page.text
 
 
 def test_what_waits_is_listed_with_its_return(world: World, drain: Any) -> None:
     return_id = world.confirmed()
     client = world.signed_in("supervisor")
-    page = client.get("/admin/work").page
+    page = client.get("/admin/durable-work").page
     assert "Make a label" in page.text
     assert "waits for its turn" in page.text
     assert f"/admin/returns/{return_id}" in page.links().values()
     drain()
-    assert "Nothing waits" in client.get("/admin/work").page.text
+    assert "Nothing waits" in client.get("/admin/durable-work").page.text
 
 
 def test_what_failed_for_good_is_run_again_from_the_page(world: World, drain: Any) -> None:
@@ -46,20 +46,20 @@ def test_what_failed_for_good_is_run_again_from_the_page(world: World, drain: An
         drain()
     finally:
         type(carrier).create_return = working
-    page = client.get("/admin/work")
+    page = client.get("/admin/durable-work")
     assert "the printer is on fire" in page.page.text
     assert world.dossier(return_id).parcels[0].state == "label_pending"
     answer = client.submit(page, button="Run now")
-    assert answer.location == "/admin/work"
+    assert answer.location == "/admin/durable-work"
     drain()
     assert world.dossier(return_id).parcels[0].state == "label_created"
-    assert "the printer is on fire" not in client.get("/admin/work").page.text
+    assert "the printer is on fire" not in client.get("/admin/durable-work").page.text
 
 
 def test_work_that_is_not_there_cannot_be_run(world: World) -> None:
     client = world.signed_in("supervisor")
-    client.get("/admin/work")
-    assert client.post("/admin/work/resumption", data={"item": "refund-nothing"}).status_code == 404
+    client.get("/admin/durable-work")
+    assert client.post("/admin/durable-work/resumption", data={"item": "refund-nothing"}).status_code == 404
 
 
 def test_outside_of_the_demo_there_is_no_outbox(world: World, client: Any) -> None:

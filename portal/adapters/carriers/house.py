@@ -132,7 +132,7 @@ class HouseCarrier:
             external_id=f"{self.code}-{seed.hex()[:24]}",
             tracking_number=number,
             tracking_url=self.tracking_url.format(number=number),
-            handoff_code=_spoken(seed[16:]),
+            handoff_code=_spoken(seed[16:]) if rate.method is Method.QR_DROPOFF else "",
             cost=rate.amount,
             currency=rate.currency,
             documents=self._documents(request, rate, number),

@@ -12,7 +12,7 @@ from portal.web.words import gettext as _
 bp = Blueprint("work", __name__)
 
 
-@bp.get("/work")  # the route, no folder
+@bp.get("/durable-work")
 @needs("work.manage")
 def index() -> Response:
     """What failed for good, with its error; then what waits for its turn or for another try."""
@@ -47,7 +47,7 @@ def kinds() -> dict[str, str]:
     }
 
 
-@bp.post("/work/resumption")  # the route, no folder
+@bp.post("/durable-work/resumption")
 @needs("work.manage")
 def resume() -> Response:
     """Run a piece of work again."""
