@@ -1,0 +1,24 @@
+"""The project's command line: one function per command, one file per subject; the work is done by services."""
+
+import click
+from flask import Flask
+
+from portal.cli import books, orders, people, system
+
+COMMANDS: tuple[click.Command, ...] = (
+    system.upgrade,
+    system.work,
+    people.create_user,
+    people.create_merchant,
+    orders.import_orders,
+    orders.replay_cancellations,
+    system.demo,
+    books.verify_ledger,
+    system.messages,
+)
+
+
+def init(app: Flask) -> None:
+    """Give ``app`` the project's commands."""
+    for command in COMMANDS:
+        app.cli.add_command(command)
