@@ -158,4 +158,16 @@ MAIL = Lifecycle(
     steps={"queued": {"send": "sent", "fail": "failed"}, "failed": {"retry": "queued"}, "sent": {}},
 )
 
-LIFECYCLES = (RETURN, REFUND, PAYOUT, SHIPMENT, LINK, MAIL)
+BATCH = Lifecycle(
+    "batch",
+    start="open",
+    steps={
+        "open": {"release": "released", "cancel": "canceled"},
+        "released": {"execute": "executed", "cancel": "canceled"},
+        "executed": {},
+        "canceled": {},
+    },
+)
+"""A file of bank transfers: one person makes it, another releases it, the bank executes it."""
+
+LIFECYCLES = (RETURN, REFUND, PAYOUT, SHIPMENT, LINK, MAIL, BATCH)

@@ -29,6 +29,10 @@ class Merchant(Base):
     support_email: Mapped[str] = mapped_column(sa.String(254))
     address: Mapped[dict[str, Any]] = mapped_column(Json)
     """Where returns are sent to."""
+    accounts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
+    """Ledger account -> the bookkeeping's own number or name; what is not named keeps its own."""
+    bank: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
+    """The account that bank transfers are paid from: holder, iban, bic."""
     policy_id: Mapped[UUID | None] = mapped_column(sa.Uuid)
     """The published version; no foreign key, since policies point back here."""
     created_at: Mapped[datetime] = mapped_column(UtcTime)

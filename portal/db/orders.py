@@ -53,6 +53,8 @@ class Order(Base):
     """Captured less the sum of the lines, as found at intake."""
     notes: Mapped[list[str]] = mapped_column(Json, default=list)
     """What the intake found odd, for people."""
+    promotions: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list, server_default="[]")
+    """What lowered the prices and on what condition, as core.facts.Promotion."""
     digest: Mapped[str] = mapped_column(sa.String(64), default="")
     """Of the payload: the same one again changes nothing."""
     imported_at: Mapped[datetime] = mapped_column(UtcTime)
@@ -85,6 +87,7 @@ class OrderLine(Base):
             name="gone_bought",
         ),
         sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= paid_minor", name="refunded_paid"),
+        sa.CheckConstraint("promotion_minor >= 0", name="promotion_not_negative"),
     )
 
     id: Mapped[UUID] = key()
@@ -119,6 +122,10 @@ class OrderLine(Base):
     claimed_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
     returned_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list)
     """Those of the claimed positions whose units are back, or were refunded elsewhere."""
+    adjusted: Mapped[list[list[int]]] = mapped_column(Json, default=list, server_default="[]")
+    """[[first, end, amount]]: given back for units that the customer keeps."""
+    promotion_minor: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Withheld since a promotion's condition is no longer met; given back when it is, or nothing is kept."""
     refunded_minor: Mapped[int] = amount()
 
 
@@ -152,6 +159,10 @@ class Payment(Base):
         sa.CheckConstraint(
             "refunded_minor >= 0 AND refunded_minor <= captured_minor", name="refunded_captured"
         ),
+        sa.CheckConstraint(
+            "disputed_minor >= 0 AND refunded_minor + disputed_minor <= captured_minor",
+            name="disputed_captured",
+        ),
     )
 
     id: Mapped[UUID] = key()
@@ -165,6 +176,8 @@ class Payment(Base):
     currency: Mapped[str] = mapped_column(sa.String(3))
     captured_minor: Mapped[int] = amount()
     refunded_minor: Mapped[int] = amount()
+    disputed_minor: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Held by open chargebacks, and taken by lost ones: nobody can refund it."""
 
 
 class OrderPayment(Base):

@@ -1,6 +1,6 @@
 """Refunds owed, the transfers that pay them, and the ledger they are posted to."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,6 +66,32 @@ class RefundLine(Base):
     taxes: Mapped[list[list[Any]]] = mapped_column(Json, default=list)
     """[[label, amount]]"""
     withheld_minor: Mapped[int] = amount()
+    adjusted: Mapped[list[list[int]]] = mapped_column(Json, default=list, server_default="[]")
+    """[[first, end, amount]]: of ``amount_minor``, what was given for units that are kept."""
+    promotion_minor: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Withheld (or, below zero, given back) since promotions were judged anew."""
+
+
+class Approval(Base):
+    """One person's yes to one refund exactly as it stands; a change of the refund voids it."""
+
+    __tablename__ = "refund_approvals"
+    __table_args__ = (
+        within_merchant("refunds", "refund_id"),
+        sa.UniqueConstraint("refund_id", "person_id", "digest"),
+    )
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    refund_id: Mapped[UUID]
+    person_id: Mapped[UUID]
+    person_name: Mapped[str] = mapped_column(sa.String(200), default="")
+    role: Mapped[str] = mapped_column(sa.String(20))
+    amount_minor: Mapped[int] = amount()
+    digest: Mapped[str] = mapped_column(sa.String(64))
+    """Of the breakdown that was approved."""
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    void: Mapped[bool] = mapped_column(default=False)
 
 
 class Payout(Base):
@@ -76,8 +102,12 @@ class Payout(Base):
         within_merchant("refunds", "refund_id"),
         within_merchant("payments", "payment_id"),
         sa.UniqueConstraint("merchant_id", "id"),
+        within_merchant("transfer_batches", "batch_id"),
         state_of(PAYOUT),
         sa.CheckConstraint("amount_minor > 0", name="amount_positive"),
+        sa.Index("ix_payouts_refund", "refund_id"),
+        sa.Index("ix_payouts_next_check", "next_check_at"),
+        sa.Index("ix_payouts_reference", "provider", "provider_reference"),
     )
 
     id: Mapped[UUID] = key()
@@ -94,6 +124,18 @@ class Payout(Base):
     error: Mapped[str] = mapped_column(sa.String(500), default="")
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When the gateway was first asked: its memory of the key counts from there."""
+    checked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    next_check_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When the gateway is asked again what became of it; None: nothing more is expected."""
+    arrives_on: Mapped[date | None]
+    """By when the money is there, as told to the customer."""
+    bank_reference: Mapped[str] = mapped_column(sa.String(100), default="", server_default="")
+    """With which the customer's bank finds it (a card's ARN, a transfer's end-to-end id)."""
+    destination: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
+    """Where it goes when that is not the payment itself: holder, iban, bic."""
+    batch_id: Mapped[UUID | None]
 
 
 class Transfer(Base):

@@ -182,6 +182,10 @@ class Inspection(Base):
     grade: Mapped[str] = mapped_column(sa.String(1))
     disposition: Mapped[str] = mapped_column(sa.String(40))
     accepted: Mapped[bool]
+    missing_accessories: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
+    """Codes of the policy's accessory deductions."""
+    used: Mapped[int | None]
+    """Units of use (hours, kilometers, cycles) that it shows, where the policy counts them."""
     note: Mapped[str] = mapped_column(sa.Text, default="")
     at: Mapped[datetime] = mapped_column(UtcTime)
     by_name: Mapped[str] = mapped_column(sa.String(200), default="")

@@ -1,5 +1,22 @@
 """Every table, imported once, so that migrations and tests see the whole schema."""
 
-from portal.db import history, mails, merchants, orders, people, refunds, returns, shipments, stock
+from portal.db import (
+    bank,
+    credits,
+    gateway,
+    history,
+    mails,
+    merchants,
+    orders,
+    people,
+    refunds,
+    returns,
+    shipments,
+    stock,
+    tasks,
+)
 
-__all__ = ["history", "mails", "merchants", "orders", "people", "refunds", "returns", "shipments", "stock"]
+__all__ = [
+    "bank", "credits", "gateway", "history", "mails", "merchants", "orders", "people", "refunds", "returns",
+    "shipments", "stock", "tasks",
+]  # fmt: skip
