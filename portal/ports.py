@@ -35,8 +35,13 @@ from portal.core.shipping import (
 class Unavailable(Exception):
     """The other side could not be reached, was too slow, or was at fault: the same call may succeed later.
 
-    Whether it took effect is not known, so it is repeated with the same idempotency key.
+    Whether it took effect is not known, so it is repeated with the same idempotency key. ``retry_after`` is
+    how many seconds the other side asked to be left alone, where it said so.
     """
+
+    def __init__(self, message: str = "", *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Declined(Exception):
@@ -49,6 +54,10 @@ class Declined(Exception):
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(f"{code}: {message}" if message else code)
         self.code, self.message = code, message
+
+
+class Forged(Exception):
+    """An event whose signature is missing, wrong or too old: nothing of it is believed or written."""
 
 
 class Carrier(Protocol):
@@ -183,13 +192,18 @@ class Addresses(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RefundResult:
-    """What a gateway says of one refund. ``state`` is pending, requires_action, succeeded or failed."""
+    """What a gateway says of one refund.
+
+    ``state`` is pending, requires_action, succeeded, failed or canceled; ``reference`` the gateway's id of it.
+    """
 
     state: str
     reference: str
     amount: Minor
     currency: str
     error: str = ""
+    bank_reference: str = ""
+    """With which the customer's bank finds it, where the gateway tells (a card's ARN)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +214,53 @@ class Capture:
     currency: str
     captured: Minor
     refunded: Minor
+    disputed: Minor = 0
+    """Held or taken by chargebacks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayRefund:
+    """One refund in a gateway's own list, whoever made it; ``key`` is ours, empty where it is not ours."""
+
+    reference: str
+    key: str
+    capture: str
+    amount: Minor
+    currency: str
+    state: str
+    at: datetime
+    error: str = ""
+    bank_reference: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayDispute:
+    """One chargeback in a gateway's own list; ``state`` is open, won (by the merchant) or lost."""
+
+    reference: str
+    capture: str
+    amount: Minor
+    currency: str
+    state: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayEvent:
+    """What a verified event is about. Only a hint: what is true is looked up.
+
+    ``kind`` is refund, dispute or other; ``reference`` the gateway's id of the refund or dispute.
+    """
+
+    id: str
+    kind: str
+    at: datetime
+    reference: str = ""
+    key: str = ""
+    capture: str = ""
+    amount: Minor = 0
+    currency: str = ""
+    state: str = ""
 
 
 class Payments(Protocol):
@@ -220,11 +281,29 @@ class Payments(Protocol):
 
     def refund(self, *, key: str, reference: str, amount: Minor, currency: str) -> RefundResult:
         """Give ``amount`` of the capture back. Raises ``Unavailable``, or ``Declined``: ``too_much``,
-        ``unknown_capture``, ``key_reused`` (the same key with another amount or capture).
+        ``unknown_capture``, ``key_reused`` (the same key with another amount or capture), ``not_authorized``
+        (the account's own key is refused: nothing was tried, and a person must see to it).
         """
 
-    def look_up(self, *, key: str) -> RefundResult | None:
-        """What became of the refund with that key; None when it never arrived. Raises ``Unavailable``."""
+    def look_up(self, *, key: str, capture: str, reference: str = "") -> RefundResult | None:
+        """What became of our refund ``key`` of ``capture``; None when it never arrived.
+
+        ``reference`` is the gateway's id of it, where known: then nothing needs to be searched. Raises
+        ``Unavailable``.
+        """
+
+    def refunds_since(self, moment: datetime) -> Iterator[GatewayRefund]:
+        """The gateway's own list, oldest first, refunds made without us included. Raises ``Unavailable``."""
+
+    def disputes_since(self, moment: datetime) -> Iterator[GatewayDispute]:
+        """The gateway's own list of chargebacks, oldest first. Raises ``Unavailable``."""
+
+    def read_event(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> GatewayEvent:
+        """The event in a delivery, once its signature is proved over the raw ``body``.
+
+        ``headers`` are looked up without regard to case. Raises ``Forged``, or ``ValueError`` where it is
+        signed and makes no sense.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,6 +431,9 @@ class Gateways:
     """Everything outside, as one value that is built at the start and passed as a parameter."""
 
     payments: Mapping[str, Payments]
+    """By the code that payments name as their provider; own ledgers, banks and persons are not among them."""
+    gateway: str
+    """Which of ``payments`` the cards of this installation are paid by."""
     carriers: Mapping[str, Carrier]
     mailer: Mailer
     documents: Documents

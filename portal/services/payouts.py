@@ -162,7 +162,7 @@ def _begin(payout_id: UUID, refund_id: UUID) -> _Order | None:
 
 def _ask(gateway: Payments, order: _Order) -> RefundResult:
     gateway.learn(order.reference, captured=order.captured, currency=order.currency)
-    known = gateway.look_up(key=order.key) if order.again else None
+    known = gateway.look_up(key=order.key, capture=order.reference) if order.again else None
     return known or gateway.refund(
         key=order.key, reference=order.reference, amount=order.amount, currency=order.currency
     )

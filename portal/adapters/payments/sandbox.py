@@ -84,7 +84,7 @@ class SandboxPayments:
             raise Unavailable("the refund is nowhere to be found")
         return result
 
-    def look_up(self, *, key: str) -> RefundResult | None:
+    def look_up(self, *, key: str, capture: str = "", reference: str = "") -> RefundResult | None:
         if self._settles_after is not None:
             self.settle(before=self._clock() - self._settles_after.total_seconds())
         with self._transaction() as db:
