@@ -91,23 +91,54 @@ PAYOUT = Lifecycle(
     "payout",
     start="planned",
     steps={
-        "planned": {"submit": "submitting", "cancel": "canceled"},
-        "submitting": {
-            "lose": "unknown",
+        "planned": {
+            "submit": "submitting",
             "accept": "pending",
             "ask": "requires_action",
             "succeed": "succeeded",
             "fail": "failed",
+            "cancel": "canceled",
         },
-        "unknown": {"submit": "submitting"},
-        "pending": {"succeed": "succeeded", "fail": "failed", "ask": "requires_action"},
-        "requires_action": {"succeed": "succeeded", "fail": "failed"},
-        "succeeded": {"fail": "failed"},
+        "submitting": {
+            "lose": "unknown",
+            "hold": "planned",
+            "accept": "pending",
+            "ask": "requires_action",
+            "succeed": "succeeded",
+            "fail": "failed",
+            "cancel": "canceled",
+        },
+        "unknown": {
+            "submit": "submitting",
+            "accept": "pending",
+            "ask": "requires_action",
+            "succeed": "succeeded",
+            "fail": "failed",
+            "cancel": "canceled",
+        },
+        "pending": {
+            "ask": "requires_action",
+            "succeed": "succeeded",
+            "fail": "failed",
+            "cancel": "canceled",
+        },
+        "requires_action": {
+            "accept": "pending",
+            "succeed": "succeeded",
+            "fail": "failed",
+            "cancel": "canceled",
+        },
+        "succeeded": {"fail": "failed", "cancel": "canceled"},
         "failed": {},
         "canceled": {},
     },
 )
-"""One transfer to one tender. An answer that was not understood is ``unknown``, never ``failed``."""
+"""One transfer to one tender. An answer that was not understood is ``unknown``, never ``failed``.
+
+From ``planned`` straight on goes what no gateway is asked for: own credit, transfers by batch, a person.
+``hold``: it was surely not taken, and waits. ``failed`` and ``canceled`` (at the gateway, or given up for
+another way) hold no quota; both may also befall what had succeeded, and neither is ever left again.
+"""
 
 SHIPMENT = Lifecycle(
     "shipment",
