@@ -11,7 +11,7 @@ depends_on = None
 
 JSON = sa.JSON().with_variant(JSONB(), "postgresql")
 TIME = sa.DateTime(timezone=True)
-APPEND_ONLY = ("credit_entries",)
+APPEND_ONLY = ("credit_entries", "credit_notes")
 
 
 def append_only(table: str) -> None:
@@ -78,6 +78,7 @@ def upgrade() -> None:
     payouts()
     credits()
     gateway()
+    books()
     for table in APPEND_ONLY:
         append_only(table)
 
@@ -253,6 +254,32 @@ def gateway() -> None:
             "held_minor >= 0 AND held_minor <= amount_minor", name="ck_chargebacks_held_disputed"
         ),
     )
+
+
+def books() -> None:
+    op.create_index("ix_refunds_order", "refunds", ["order_id"])
+    op.create_index("ix_payouts_payment", "payouts", ["payment_id"])
+    op.create_index("ix_ledger_transfers_payout", "ledger_transfers", ["payout_id"])
+    op.create_index("ix_ledger_transfers_at", "ledger_transfers", ["merchant_id", "at"])
+    op.create_index("ix_ledger_transfers_reverses", "ledger_transfers", ["reverses_id"], unique=True)
+    op.create_table(
+        "credit_notes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        *of_merchant("credit_notes"),
+        sa.Column("refund_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("number", sa.String(20), nullable=False),
+        sa.Column("issued_at", TIME, nullable=False),
+        sa.Column("content", JSON, nullable=False),
+        within("credit_notes", "refunds", "refund_id"),
+        sa.UniqueConstraint("refund_id", "kind", name="uq_credit_notes_refund_id_kind"),
+        sa.UniqueConstraint("merchant_id", "sequence", name="uq_credit_notes_merchant_id_sequence"),
+        sa.UniqueConstraint("merchant_id", "number", name="uq_credit_notes_merchant_id_number"),
+        sa.CheckConstraint("kind IN ('credit_note', 'reversal')", name="ck_credit_notes_kind_known"),
+        sa.CheckConstraint("sequence > 0", name="ck_credit_notes_sequence_positive"),
+    )
+    op.create_index("ix_credit_notes_issued", "credit_notes", ["merchant_id", "issued_at"])
 
 
 def downgrade() -> None:

@@ -22,6 +22,7 @@ class Refund(Base):
         state_of(REFUND),
         sa.CheckConstraint("amount_minor >= 0", name="amount_not_negative"),
         sa.Index("ix_refunds_return", "return_id"),
+        sa.Index("ix_refunds_order", "order_id"),
         sa.Index("ix_refunds_queue", "merchant_id", "state", "id"),
     )
 
@@ -106,6 +107,7 @@ class Payout(Base):
         state_of(PAYOUT),
         sa.CheckConstraint("amount_minor > 0", name="amount_positive"),
         sa.Index("ix_payouts_refund", "refund_id"),
+        sa.Index("ix_payouts_payment", "payment_id"),
         sa.Index("ix_payouts_next_check", "next_check_at"),
         sa.Index("ix_payouts_reference", "provider", "provider_reference"),
     )
@@ -147,6 +149,9 @@ class Transfer(Base):
         sa.CheckConstraint("debit <> credit", name="two_accounts"),
         sa.Index("ix_ledger_transfers_refund", "refund_id"),
         sa.Index("ix_ledger_transfers_merchant", "merchant_id", "id"),
+        sa.Index("ix_ledger_transfers_payout", "payout_id"),
+        sa.Index("ix_ledger_transfers_at", "merchant_id", "at"),
+        sa.Index("ix_ledger_transfers_reverses", "reverses_id", unique=True),
     )
 
     id: Mapped[UUID] = key()
@@ -158,6 +163,7 @@ class Transfer(Base):
     refund_id: Mapped[UUID | None]
     payout_id: Mapped[UUID | None]
     reverses_id: Mapped[UUID | None]
+    """The posting whose exact opposite this is; no posting is reversed twice."""
     debit: Mapped[str] = mapped_column(sa.String(60))
     credit: Mapped[str] = mapped_column(sa.String(60))
     amount_minor: Mapped[int] = amount()

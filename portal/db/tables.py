@@ -2,6 +2,7 @@
 
 from portal.db import (
     bank,
+    credit_notes,
     credits,
     gateway,
     history,
@@ -17,6 +18,6 @@ from portal.db import (
 )
 
 __all__ = [
-    "bank", "credits", "gateway", "history", "mails", "merchants", "orders", "people", "refunds", "returns",
+    "bank", "credit_notes", "credits", "gateway", "history", "mails", "merchants", "orders", "people", "refunds", "returns",
     "shipments", "stock", "tasks",
 ]  # fmt: skip
