@@ -69,6 +69,9 @@ def upgrade() -> None:
     )
     op.add_column("inspections", json_column("missing_accessories", "[]"))
     op.add_column("inspections", sa.Column("used", sa.Integer(), nullable=True))
+    op.add_column("return_lines", sa.Column("allowance_minor", sa.BigInteger(), nullable=True))
+    op.add_column("refunds", json_column("overrides", "{}"))
+    op.add_column("refunds", json_column("revised_by", "[]"))
     op.add_column("refund_lines", json_column("adjusted", "[]"))
     op.add_column(
         "refund_lines", sa.Column("promotion_minor", sa.BigInteger(), nullable=False, server_default="0")

@@ -56,6 +56,7 @@ RETURN = Lifecycle(
             "receive": "received",
             "cancel": "canceled",
             "expire": "expired",
+            "settle": "closed",
         },
         "in_transit": {"receive_some": "partially_received", "receive": "received", "close": "closed"},
         "partially_received": {

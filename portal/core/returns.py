@@ -60,6 +60,8 @@ class DraftLine:
     accepted: int = 0
     rejected: int = 0
     refunded: int = 0
+    allowance: Minor | None = None
+    """What is given back for these units while the customer keeps them."""
 
 
 @dataclass(frozen=True, kw_only=True)

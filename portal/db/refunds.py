@@ -35,6 +35,10 @@ class Refund(Base):
     currency: Mapped[str] = mapped_column(sa.String(3))
     amount_minor: Mapped[int] = amount()
     breakdown: Mapped[dict[str, Any]] = mapped_column(Json)
+    overrides: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """What a person decided differently from what is worked out (core.overrides); part of what is approved."""
+    revised_by: Mapped[list[str]] = mapped_column(Json, default=list)
+    """Who changed it while it waited: as little as who made it may they approve it above the threshold."""
     reason: Mapped[str] = mapped_column(sa.Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     created_by: Mapped[UUID | None]

@@ -149,6 +149,8 @@ class ReturnLine(Base):
     accepted_units: Mapped[int] = whole()
     rejected_units: Mapped[int] = whole()
     refunded_units: Mapped[int] = whole()
+    allowance_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """What a price adjustment gives back for these units, which stay with the customer."""
 
 
 class Photo(Base):
@@ -313,6 +315,7 @@ def _line(line: ReturnLine, photos: list[UUID]) -> DraftLine:
         accepted=line.accepted_units,
         rejected=line.rejected_units,
         refunded=line.refunded_units,
+        allowance=line.allowance_minor,
     )
 
 

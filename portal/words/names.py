@@ -110,6 +110,7 @@ KINDS = {
     "warranty": N_("Warranty claim"),
     "withdrawal": N_("Withdrawal from the contract"),
     "exchange": N_("Exchange"),
+    "partial_refund_keep": N_("Refund without return"),
 }
 ROLES = {
     "csr": N_("Support agent"),
@@ -207,6 +208,7 @@ STEP_BUTTONS = {
     "receive": N_("Receive goods"),
     "inspect": N_("Inspect goods"),
     "close": N_("Close return"),
+    "settle": N_("Settle return"),
     "reopen": N_("Reopen return"),
 }
 """What a person presses to take a step of a return's way: verb and object."""
