@@ -8,12 +8,9 @@ import sqlalchemy as sa
 
 from portal.core.money import Minor
 from portal.core.refunds import ledger
-from portal.core.refunds.ledger import PAYABLE
+from portal.core.refunds.ledger import UNPAID as UNPAID
 from portal.db.base import db, uuid7
 from portal.db.refunds import Transfer
-
-UNPAID = "refunds_unpaid"
-"""Owed after a transfer failed, until another try takes it up or the refund is given up."""
 
 
 def post(
@@ -39,6 +36,7 @@ def post(
             "kind": kind,
             "refund_id": refund_id,
             "payout_id": payout_id,
+            "reverses_id": None,
             "debit": debit,
             "credit": credit,
             "currency": currency,
@@ -49,6 +47,52 @@ def post(
     ]
     if rows:
         db.session.execute(sa.insert(Transfer), rows)
+
+
+def reverse(
+    refund_id: UUID,
+    *,
+    kind: str,
+    now: datetime,
+    payout_id: UUID | None = None,
+    kinds: Sequence[str] | None = None,
+) -> int:
+    """Post the exact opposite of everything posted for a refund that is not reversed yet; answers how many.
+
+    ``payout_id`` and ``kinds`` narrow it down. Each row names the one it reverses, and the database refuses
+    to reverse one twice. The refund is locked by the caller, whose transaction this is part of.
+    """
+    undone = sa.select(Transfer.reverses_id).where(
+        Transfer.refund_id == refund_id, Transfer.reverses_id.is_not(None)
+    )
+    wanted = sa.select(Transfer).where(
+        Transfer.refund_id == refund_id, Transfer.reverses_id.is_(None), Transfer.id.not_in(undone)
+    )
+    if payout_id is not None:
+        wanted = wanted.where(Transfer.payout_id == payout_id)
+    if kinds is not None:
+        wanted = wanted.where(Transfer.kind.in_(kinds))
+    entry = uuid7()
+    rows = [
+        {
+            "id": uuid7(),
+            "merchant_id": row.merchant_id,
+            "entry_id": entry,
+            "kind": kind,
+            "refund_id": row.refund_id,
+            "payout_id": row.payout_id,
+            "reverses_id": row.id,
+            "debit": row.credit,
+            "credit": row.debit,
+            "currency": row.currency,
+            "amount_minor": row.amount_minor,
+            "at": now,
+        }
+        for row in db.session.scalars(wanted.order_by(Transfer.id)).all()
+    ]
+    if rows:
+        db.session.execute(sa.insert(Transfer), rows)
+    return len(rows)
 
 
 def of_refund(refund_id: UUID, kind: str | None = None) -> Sequence[ledger.Transfer]:
@@ -64,4 +108,4 @@ def of_refund(refund_id: UUID, kind: str | None = None) -> Sequence[ledger.Trans
 
 def failed(amount: Minor, currency: str) -> ledger.Transfer:
     """A transfer that did not arrive: still owed, and nothing of it is on its way."""
-    return ledger.Transfer(debit=PAYABLE, credit=UNPAID, amount=amount, currency=currency)
+    return ledger.unpaid(amount, currency)

@@ -255,13 +255,7 @@ def cancel(actor: Actor, refund_id: UUID, *, reason: str = "", now: datetime) ->
         if refund.order_id is not None:
             held = tuple(share for share in due.shares if share.origin_id not in freed)
             quota.give_back(replace(due, shares=held), refund.order_id)
-        books.post(
-            ledger.reversed(books.of_refund(refund.id)),
-            kind="refund_canceled",
-            merchant_id=refund.merchant_id,
-            refund_id=refund.id,
-            now=now,
-        )
+        books.reverse(refund.id, kind="refund_canceled", now=now)
         for payout in transfers:
             if payout.state == "planned":
                 payout.state = PAYOUT.after(payout.state, "cancel")

@@ -11,7 +11,36 @@ from portal.core.refunds.breakdown import ADDITIONS, Breakdown, Share
 PAYABLE = "refunds_payable"
 """What was decided and is not yet paid out."""
 
+UNPAID = "refunds_unpaid"
+"""Owed after a transfer failed, until another try takes it up or the refund is given up."""
+
+RECEIVABLE = "receivable"
+"""What customers owe for what they get in exchange: goods that came back are set off against it."""
+
+FEES = "fees"
+"""Fees and deductions that were kept back."""
+
+TAX = "tax:"
+CLEARING = "clearing:"
+OWN_CREDIT = ("store_credit", "gift_card")
+"""Providers that are accounts of our own: what is paid to them is still owed, as credit to be spent."""
+
+SET_OFF = "exchange_value"
+"""The row of a breakdown that says what goes into an exchange instead of back to a payment."""
+
 _ADDED = {"goodwill": "goodwill", "bonus_credit": "bonus"}
+
+ACCOUNTS = (
+    RECEIVABLE,
+    "goods",
+    *CHARGES,
+    FEES,
+    PAYABLE,
+    UNPAID,
+    *OWN_CREDIT,
+    *_ADDED.values(),
+)
+"""Every account with a name of its own; beside them one per tax label and one per provider's clearing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +63,15 @@ class Transfer:
 def decided(breakdown: Breakdown, order: OrderFacts) -> tuple[Transfer, ...]:
     """What a decided refund owes: goods, tax per label, shipping and additions, less the fees kept back.
 
-    What the transfers bring into ``refunds_payable`` is exactly ``breakdown.amount``.
+    What is given in exchange is set off against what the customer owes for it. What the transfers bring
+    into ``refunds_payable`` is exactly ``breakdown.amount``.
     """
     kinds = {line.id: line.kind for line in order.lines}
     found: list[Transfer] = []
 
     def post(debit: str, credit: str, amount: Minor, line_id: UUID | None = None) -> None:
+        if amount < 0:
+            debit, credit, amount = credit, debit, -amount
         if amount:
             found.append(
                 Transfer(
@@ -52,17 +84,25 @@ def decided(breakdown: Breakdown, order: OrderFacts) -> tuple[Transfer, ...]:
         account = kind if kind in CHARGES else "goods"
         post(account, PAYABLE, line.amount + line.withheld - line.tax, line.line_id)
         for label, tax in line.taxes:
-            post(f"tax:{label}", PAYABLE, tax, line.line_id)
-        post(PAYABLE, "fees", line.withheld, line.line_id)
+            post(TAX + label, PAYABLE, tax, line.line_id)
+        post(PAYABLE, FEES, line.withheld, line.line_id)
     for row in breakdown.rows:
         if row.code in ADDITIONS:
             post(_ADDED[row.code], PAYABLE, row.amount)
+        elif row.code == SET_OFF:
+            post(PAYABLE, RECEIVABLE, -row.amount)
     return tuple(found)
 
 
 def paid_out(share: Share, provider: str, *, currency: str) -> Transfer:
-    """What one transfer to a payment moves: from what is payable to the provider's clearing account."""
-    return Transfer(debit=PAYABLE, credit=f"clearing:{provider}", amount=share.amount, currency=currency)
+    """What one transfer moves: from what is payable to the provider's clearing account, or to own credit."""
+    account = provider if provider in OWN_CREDIT else CLEARING + provider
+    return Transfer(debit=PAYABLE, credit=account, amount=share.amount, currency=currency)
+
+
+def unpaid(amount: Minor, currency: str) -> Transfer:
+    """A transfer that did not arrive: still owed, and nothing of it is on its way."""
+    return Transfer(debit=PAYABLE, credit=UNPAID, amount=amount, currency=currency)
 
 
 def reversed(transfers: Iterable[Transfer]) -> tuple[Transfer, ...]:
