@@ -145,7 +145,10 @@ SHIPMENT = Lifecycle(
     "shipment",
     start="label_pending",
     steps={
-        "label_pending": {"label": "label_created", "announce": "pre_transit", "fail": "exception", "void": "canceled"},
+        "label_pending": {
+            "label": "label_created", "announce": "pre_transit", "deliver": "delivered", "fail": "exception",
+            "void": "canceled",
+        },
         "label_created": {
             "announce": "pre_transit",
             "scan": "in_transit",

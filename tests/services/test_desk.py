@@ -7,6 +7,7 @@ from portal.core.access import Conflict, NotAllowed, NotFound
 from portal.core.lifecycles import IllegalStep
 from portal.db import returns as stored
 from portal.db.base import db
+from portal.db.shipments import Shipment
 from portal.db.stock import StockMovement
 from portal.services import desk, dossiers, stock
 from tests.builders import (
@@ -31,6 +32,16 @@ def shop(session):
 @pytest.fixture
 def dock(shop):
     return a_person(shop, "warehouse")
+
+
+def test_goods_that_are_faster_than_their_label_were_delivered_and_the_label_is_not_bought(
+    shop, gateways, drain
+):
+    return_id = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 1)]))
+    receive(shop, return_id)
+    drain()
+    parcel = db.session.scalars(sa.select(Shipment).where(Shipment.return_id == return_id)).one()
+    assert (parcel.state, parcel.tracking_number) == ("delivered", "")
 
 
 def test_fewer_units_are_a_part_and_more_are_refused_with_the_maximum(shop, dock, gateways):
