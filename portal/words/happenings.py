@@ -85,6 +85,9 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "orders.imported": (N_("Orders imported: %(imported)s"), N_("Orders imported")),
     "order.updated": (N_("Order updated"),),
     "user.created": (N_("User created"),),
+    "task.opened": (N_("Task opened"),),
+    "task.reopened": (N_("Task opened again"),),
+    "task.closed": (N_("Task closed: %(note)s"), N_("Task closed")),
     "policy.published": (N_("Policy published, version %(version)s"), N_("Policy published")),
 }
 """Topic of the vocabulary -> its sentences, the one with most details first."""

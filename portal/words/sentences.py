@@ -58,6 +58,8 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "links_off": (N_("This shop does not send links to customers."),),
     "locked": (N_("This answer was given by support and cannot be changed here."),),
     "mail_queued": (N_("This message is still waiting to be sent."),),
+    "note_missing": (N_("Please say in a few words how it was dealt with."),),
+    "task_closed": (N_("This task was closed meanwhile."),),
     "negative_units": (N_("The number of units cannot be negative."),),
     "no_address": (N_("The address is needed first."),),
     "no_label": (N_("There is no label yet."),),
