@@ -45,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
     """Every adapter that these settings ask for, as the one value that services are given."""
     from portal.adapters import addresses, carriers, documents, mail, payments
+    from portal.adapters.payments.bank import Pain001
     from portal.ports import Gateways
     from portal.words import Words
 
@@ -55,6 +56,8 @@ def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
     return Gateways(
         payments=payments.build(settings.data_dir, settles_after=timedelta(seconds=20) if demo else None),
         gateway=settings.gateway,
+        bank=Pain001(),
+        secret=settings.secret_key,
         carriers=carriers.build(
             translate=translate,
             tracking_url=f"{settings.base_url}/track/{{number}}",

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from portal.core.addresses import Address, AddressFinding, AddressRules
+from portal.core.bank import BankAccount, TransferOrder
 from portal.core.documents import PackingSlip, Receipt, ReceiptRow
 from portal.core.intake import Incoming
 from portal.core.merchants import MerchantFacts
@@ -426,6 +427,23 @@ class MethodName(Protocol):
     def help(self) -> str: ...
 
 
+class BankFiles(Protocol):
+    """Checks bank accounts, and writes the files with which a bank is told to pay. No method waits."""
+
+    currency: str
+    """The one currency that its transfers are in."""
+
+    def account(self, *, holder: str, iban: str, bic: str = "") -> BankAccount:
+        """The account as a file can name it, blanks and case put right. Raises ``Declined``:
+        ``holder_missing``, ``iban_wrong``, ``iban_not_sepa``, ``bic_wrong``.
+        """
+
+    def written(self, order: TransferOrder, /) -> str:
+        """The file. Same order, same text; amounts exact. Raises ``Declined``: ``currency_not_sepa``,
+        ``nothing_to_transfer``, and what ``account`` raises.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gateways:
     """Everything outside, as one value that is built at the start and passed as a parameter."""
@@ -434,6 +452,9 @@ class Gateways:
     """By the code that payments name as their provider; own ledgers, banks and persons are not among them."""
     gateway: str
     """Which of ``payments`` the cards of this installation are paid by."""
+    bank: BankFiles
+    secret: str = field(repr=False)
+    """The installation's own: codes of credits are worked out with it, and stored nowhere."""
     carriers: Mapping[str, Carrier]
     mailer: Mailer
     documents: Documents

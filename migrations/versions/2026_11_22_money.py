@@ -161,6 +161,7 @@ def payouts() -> None:
         table.add_column(sa.Column("bank_reference", sa.String(100), nullable=False, server_default=""))
         table.add_column(json_column("destination", "{}"))
         table.add_column(sa.Column("batch_id", sa.Uuid(), nullable=True))
+        table.alter_column("payment_id", existing_type=sa.Uuid(), nullable=True)
         table.create_foreign_key(
             "fk_payouts_merchant_id_batch_id",
             "transfer_batches",
@@ -198,6 +199,7 @@ def credits() -> None:
         sa.CheckConstraint("balance_minor >= 0", name="ck_credits_balance_not_negative"),
     )
     op.create_index("ix_credits_email", "credits", ["merchant_id", "email"])
+    op.create_index("ix_credits_expires", "credits", ["expires_on"])
     op.create_table(
         "credit_entries",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -21,13 +21,14 @@ class Credit(Base):
         sa.CheckConstraint("kind IN ('store_credit', 'gift_card')", name="kind_known"),
         sa.CheckConstraint("balance_minor >= 0", name="balance_not_negative"),
         sa.Index("ix_credits_email", "merchant_id", "email"),
+        sa.Index("ix_credits_expires", "expires_on"),
     )
 
     id: Mapped[UUID] = key()
     merchant_id: Mapped[UUID] = merchant_key()
     kind: Mapped[str] = mapped_column(sa.String(20))
     reference: Mapped[str] = mapped_column(sa.String(100))
-    """Of a gift card the reference of its capture; of a store credit its own id."""
+    """Of a card or credit that paid for an order the reference of its capture; else the refund that gave it."""
     nonce: Mapped[str] = mapped_column(sa.String(64), default="")
     """Random; with the server's secret it gives the code again, to mail or show it."""
     digest: Mapped[str] = mapped_column(sa.String(64))

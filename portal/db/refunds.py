@@ -119,7 +119,8 @@ class Payout(Base):
     id: Mapped[UUID] = key()
     merchant_id: Mapped[UUID] = merchant_key()
     refund_id: Mapped[UUID]
-    payment_id: Mapped[UUID]
+    payment_id: Mapped[UUID | None]
+    """None: a bonus, which no payment paid for."""
     state: Mapped[str] = mapped_column(sa.String(20), default="planned")
     amount_minor: Mapped[int] = amount()
     currency: Mapped[str] = mapped_column(sa.String(3))
