@@ -69,13 +69,13 @@ def test_spree_14678_three_announced_and_two_received_refund_two() -> None:
     assert (units_of(breakdown), breakdown.amount) == (2, 2000)
 
 
-def test_medusa_13433_the_last_cent_can_be_refunded() -> None:
+def test_medusa_13091_the_last_cent_can_be_refunded() -> None:
     order = an_order(a_line(goods=1, refunded=0))
     assert quoted(order, want()).amount == 1
     assert check_claims(order, [(order.lines[0].id, 1)]) == 1
 
 
-def test_medusa_13091_a_summary_is_the_sum_of_its_rows_after_a_partial_refund() -> None:
+def test_medusa_13433_a_summary_is_the_sum_of_its_rows_after_a_partial_refund() -> None:
     order = an_order(a_line(units=2, goods=3333, discount=10, tax={"VAT": 531}))
     first = quoted(order, want())
     second = quoted(after(order, first), want())

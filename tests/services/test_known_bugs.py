@@ -1,14 +1,17 @@
 """Refund bugs that others shipped, each shown to be impossible here. Races of processes are in test_races."""
 
+from contextlib import suppress
+
 import pytest
 import sqlalchemy as sa
 
 from portal.core.access import Conflict
+from portal.core.lifecycles import LIFECYCLES
 from portal.core.policy.verdict import Refused
 from portal.db import returns as stored
 from portal.db.refunds import Payout
 from portal.ports import RefundResult, Unavailable
-from portal.services import audit, confirmation, links, notices, payouts, refunds, returns
+from portal.services import audit, confirmation, desk, links, notices, payouts, refunds, returns
 from tests.builders import (
     NOW,
     SITE,
@@ -102,6 +105,20 @@ def test_solidus_512_the_discount_of_the_order_is_not_paid_out(shop, finance, ga
     assert refunds.quote(finance, came_back(gateways, shop, order), now=NOW).amount == 1500
 
 
+def test_coopcycle_4608_a_refund_of_two_payments_sends_one_transfer_to_each(shop, finance, gateways):
+    """However often the loop over the transfers begins again, and wherever it broke off."""
+    paid = [a_payment("card", "5.00", ending="-unavailable"), a_payment("wallet")]
+    order = an_order(gateways, shop, [an_item("MUG", 2)], paid=paid)
+    refund_id = propose(finance, came_back(gateways, shop, order))
+    for _ in range(4):
+        with suppress(Unavailable):
+            sent(refund_id, gateways)
+    executed = gateways.payments["sandbox"].refunds()
+    assert sorted(amount for _, _, amount, _ in executed) == [500, 1500]
+    assert len({key for key, *_ in executed}) == 2
+    assert refunds.one(finance, refund_id).state == "succeeded" and audit.verify().problems == []
+
+
 def test_pretix_343_a_refund_belongs_to_its_payment(shop, finance, gateways):
     order = an_order(
         gateways, shop, [an_item("MUG", 2)], paid=[a_payment("card", "5.00"), a_payment("wallet")]
@@ -122,6 +139,70 @@ def test_compressor_1477_units_are_summed_and_no_line_is_simply_returned(shop, g
     draft = a_draft(agent, shop, order)
     with pytest.raises(Refused):
         returns.choose_lines(agent, draft, chosen(order, {"MUG": 1}), now=NOW)
+
+
+def test_smartstore_1196_a_second_return_of_the_same_line_is_possible_for_what_is_left(shop, gateways):
+    order = an_order(gateways, shop, [an_item("MUG", 5)])
+    for units in (1, 3):
+        a_return(gateways, shop, order, {"MUG": units})
+    agent = a_person(shop)
+    draft = a_draft(agent, shop, order)
+    with pytest.raises(Refused) as refused:
+        returns.choose_lines(agent, draft, chosen(order, {"MUG": 2}), now=NOW)
+    assert [finding.details["maximum"] for finding in refused.value.verdict.findings] == [1]
+    returns.choose_lines(agent, draft, chosen(order, {"MUG": 1}), now=NOW)
+    assert [line.units for line in returns.page(agent, draft, now=NOW).draft.lines] == [1]
+
+
+def test_nopcommerce_1571_a_unit_is_not_asked_back_for_any_number_of_times(shop, gateways):
+    """Nothing of an order that is on its way back whole can be chosen again, whoever tries."""
+    order = an_order(gateways, shop, [an_item("MUG", 2)])
+    begun = a_draft(a_person(shop), shop, order)
+    fill(a_person(shop), begun, gateways, order=order)
+    a_return(gateways, shop, order)
+    for draft in (begun, a_draft(a_person(shop), shop, order)):
+        with pytest.raises(Refused) as refused:
+            returns.choose_lines(a_person(shop), draft, chosen(order, {"MUG": 1}), now=NOW)
+        assert [finding.code for finding in refused.value.verdict.findings] == ["already_returned"]
+    with pytest.raises(Conflict, match="units_gone"):
+        confirmation.confirm(a_person(shop), begun, site=SITE, now=NOW)
+
+
+def test_solidus_1093_no_state_is_a_dead_end(shop, finance, gateways):
+    """From every state of every machine an end can be reached; and what was refused whole is closed."""
+    for lifecycle in LIFECYCLES:
+        ends = {state for state in lifecycle.states if lifecycle.final(state)} | {"closed"}
+        for state in lifecycle.states:
+            assert ends & _reachable(lifecycle, state), f"{lifecycle.name}: {state} leads nowhere"
+    return_id = a_return(gateways, shop, an_order(gateways, shop))
+    receive(shop, return_id)
+    inspect(shop, return_id, [("MUG", 1, "D", False)])
+    with pytest.raises(Conflict, match="nothing_to_refund"):
+        propose(finance, return_id)
+    assert stored.get(return_id).state in ("inspected", "closed")
+    if stored.get(return_id).state != "closed":
+        desk.close(a_person(shop), return_id, reason="all_lines_rejected", now=NOW)
+    assert stored.get(return_id).state == "closed"
+
+
+def _reachable(lifecycle, state):
+    found, waiting = set(), [state]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += lifecycle.steps.get(one, {}).values()
+    return found
+
+
+def test_medusa_13433_a_summary_counts_every_return_of_a_payment_once(shop, finance, gateways):
+    order = an_order(gateways, shop, [an_item("MUG", 3, "30.00"), an_item("CUP", 1, "10.00")])
+    told = []
+    for units in ({"MUG": 1}, {"MUG": 1, "CUP": 1}, {"MUG": 1}):
+        sent(propose(finance, came_back(gateways, shop, order, units)), gateways)
+        now = as_it_is(order)
+        told.append((now.refunded, now.payments[0].left))
+    assert told == [(3000, 7000), (7000, 3000), (10_000, 0)]
 
 
 def test_spree_14678_what_was_received_is_refunded_not_what_was_announced(shop, finance, gateways):
