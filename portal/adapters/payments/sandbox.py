@@ -1,42 +1,80 @@
-"""A complete payment gateway that moves no money: a database of its own, keys, caps, delays and failures.
+"""A complete payment gateway that moves no money: a database of its own, keys, caps, delays, failures, events.
 
 It stands apart from the portal's database as a real gateway would, so that both can be compared. How a
 refund ends is told by the capture's reference: ``..-pending`` is pending for a while, ``..-fails`` fails at
-once, ``..-fails-late`` is pending and then fails, ``..-unavailable`` takes effect and loses its first answer.
+once, ``..-fails-late`` is pending and then fails, ``..-returned`` succeeds and fails later, ``..-asks`` needs
+something of the customer first, ``..-declines`` is refused, ``..-unavailable`` takes effect and loses its
+first answer. What people do on a gateway's own pages are methods too: ``refund_outside``, ``dispute``, ``end``.
 """
 
+import hashlib
+import hmac
+import json
+import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from portal import faults
 from portal.core.money import Minor
-from portal.ports import Capture, Declined, RefundResult, Unavailable
+from portal.ports import (
+    Capture,
+    Declined,
+    Forged,
+    GatewayDispute,
+    GatewayEvent,
+    GatewayRefund,
+    RefundResult,
+    Unavailable,
+)
 
+TOLERANCE_SECONDS = 300
+"""An event whose signature is older, or from the future by as much, is not believed."""
+
+_VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS captures (
     reference TEXT PRIMARY KEY, currency TEXT NOT NULL, captured INTEGER NOT NULL CHECK (captured > 0)
 );
-CREATE TABLE IF NOT EXISTS refunds (
-    key TEXT PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
+CREATE TABLE IF NOT EXISTS made (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
     capture TEXT NOT NULL REFERENCES captures (reference),
     amount INTEGER NOT NULL CHECK (amount > 0),
-    state TEXT NOT NULL CHECK (state IN ('pending', 'requires_action', 'succeeded', 'failed')),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'requires_action', 'succeeded', 'failed', 'canceled')),
     error TEXT NOT NULL DEFAULT '',
     at REAL NOT NULL
 );
+CREATE UNIQUE INDEX IF NOT EXISTS made_key ON made (key) WHERE key <> '';
+CREATE TABLE IF NOT EXISTS disputes (
+    number INTEGER PRIMARY KEY,
+    capture TEXT NOT NULL REFERENCES captures (reference),
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    state TEXT NOT NULL CHECK (state IN ('open', 'won', 'lost')),
+    at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS secret (value TEXT NOT NULL);
 """
-
 
 _SETTLE = """
-UPDATE refunds SET
-    state = CASE WHEN capture LIKE '%-fails-late' THEN 'failed' ELSE 'succeeded' END,
-    error = CASE WHEN capture LIKE '%-fails-late' THEN 'the card is closed' ELSE '' END
-WHERE state = 'pending' AND at <= :before
+UPDATE made SET
+    state = CASE WHEN capture LIKE '%-fails-late' OR state = 'succeeded' THEN 'failed' ELSE 'succeeded' END,
+    error = CASE WHEN capture LIKE '%-fails-late' THEN 'the card is closed'
+                 WHEN state = 'succeeded' THEN 'the bank sent it back' ELSE '' END
+WHERE at <= :before
+  AND (state IN ('pending', 'requires_action') OR state = 'succeeded' AND capture LIKE '%-returned')
 """
+
+_STARTS = {
+    "-pending": ("pending", ""),
+    "-fails-late": ("pending", ""),
+    "-asks": ("requires_action", ""),
+    "-fails": ("failed", "the card is closed"),
+}
 
 
 class SandboxPayments:
@@ -50,6 +88,8 @@ class SandboxPayments:
         """``settles_after`` is how long a refund stays pending; None: until ``settle`` is called."""
         self._path, self._settles_after, self._clock = path, settles_after, clock
         self._ready = False
+
+    # -------------------------------------------------------------------------------- what the portal asks for
 
     def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
         with self._transaction() as db:
@@ -66,30 +106,71 @@ class SandboxPayments:
             if row is None:
                 return None
             return Capture(
-                reference=reference, currency=row[0], captured=row[1], refunded=_refunded(db, reference)
+                reference=reference,
+                currency=row[0],
+                captured=row[1],
+                refunded=_refunded(db, reference),
+                disputed=_disputed(db, reference),
             )
 
     def refund(self, *, key: str, reference: str, amount: Minor, currency: str) -> RefundResult:
         with self._transaction() as db:
-            known = _by_key(db, key)
-            if known is not None:
-                if known[1:3] != (reference, amount):
-                    raise Declined("key_reused", "that key was used for another refund")
-            else:
-                self._execute(db, key, reference, amount, currency)
-        result = self.look_up(key=key)
+            known = db.execute("SELECT capture, amount FROM made WHERE key = ?", (key,)).fetchone()
+            if known is None:
+                if reference.endswith("-declines"):
+                    raise Declined("refused", "this card takes nothing back")
+                _check(db, reference, amount, currency)
+                self._make(db, key, reference, amount)
+            elif known != (reference, amount):
+                raise Declined("key_reused", "that key was used for another refund")
+        faults.point("after_http_sent")
+        result = self.look_up(key=key, capture=reference)
         if reference.endswith("-unavailable") and known is None:
             raise Unavailable("the connection was lost before the answer came")
         if result is None:
             raise Unavailable("the refund is nowhere to be found")
         return result
 
-    def look_up(self, *, key: str, capture: str = "", reference: str = "") -> RefundResult | None:
-        if self._settles_after is not None:
-            self.settle(before=self._clock() - self._settles_after.total_seconds())
+    def look_up(self, *, key: str, capture: str, reference: str = "") -> RefundResult | None:
+        found = next(self._list("WHERE made.key = ? AND made.capture = ?", key, capture), None)
+        if found is None or (reference and found.reference != reference):
+            return None
+        return RefundResult(
+            state=found.state,
+            reference=found.reference,
+            amount=found.amount,
+            currency=found.currency,
+            error=found.error,
+            bank_reference=found.bank_reference,
+        )
+
+    def refunds_since(self, moment: datetime) -> Iterator[GatewayRefund]:
+        return self._list("WHERE made.at >= ?", moment.timestamp())
+
+    def disputes_since(self, moment: datetime) -> Iterator[GatewayDispute]:
         with self._transaction() as db:
-            row = _by_key(db, key)
-            return _result(db, row) if row is not None else None
+            rows = db.execute(
+                "SELECT number, capture, amount, currency, state, at FROM disputes "
+                "JOIN captures ON reference = capture WHERE at >= ? ORDER BY number",
+                (moment.timestamp(),),
+            ).fetchall()
+        for number, capture, amount, currency, state, at in rows:
+            yield GatewayDispute(
+                reference=_dispute_id(number), capture=capture, amount=amount, currency=currency, state=state,
+                at=_moment(at),
+            )  # fmt: skip
+
+    def read_event(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> GatewayEvent:
+        told = {name.lower(): value for name, value in headers.items()}.get("sandbox-signature", "")
+        stamp, _, signature = told.partition(",")
+        stamp = stamp if stamp.isascii() and stamp.isdecimal() and len(stamp) <= 12 else "0"
+        if not hmac.compare_digest(signature.encode(), self._sign(stamp, body).encode()):
+            raise Forged("the signature is missing or wrong")
+        if abs(now.timestamp() - int(stamp)) > TOLERANCE_SECONDS:
+            raise Forged("the signature is too old")
+        return _event(json.loads(body))
+
+    # ------------------------------------------------------------------------ what people and time do over there
 
     def settle(self, *, before: float | None = None) -> int:
         """Let what is pending (since ``before``, if given) come to its end; answers how many refunds did."""
@@ -98,33 +179,95 @@ class SandboxPayments:
             return done.rowcount
 
     def refunds(self) -> list[tuple[str, str, Minor, str]]:
-        """(key, capture, amount, state) of every refund, oldest first: the gateway's own list."""
+        """(key, capture, amount, state) of every refund, oldest first."""
         with self._transaction() as db:
-            return list(db.execute("SELECT key, capture, amount, state FROM refunds ORDER BY rowid"))
+            return list(db.execute("SELECT key, capture, amount, state FROM made ORDER BY number"))
 
-    def _execute(
-        self, db: sqlite3.Connection, key: str, reference: str, amount: Minor, currency: str
-    ) -> None:
-        capture = db.execute(
-            "SELECT currency, captured FROM captures WHERE reference = ?", (reference,)
-        ).fetchone()
-        if capture is None:
-            raise Declined("unknown_capture", "there is no such capture")
-        if capture[0] != currency:
-            raise Declined("wrong_currency", f"the capture is in {capture[0]}")
-        left = capture[1] - _refunded(db, reference)
-        if amount <= 0 or amount > left:
-            raise Declined("too_much", f"at most {left} can be refunded")
-        state, error = "succeeded", ""
-        if reference.endswith("-fails"):
-            state, error = "failed", "the card is closed"
-        elif reference.endswith(("-pending", "-fails-late")):
-            state = "pending"
-        count = db.execute("SELECT count(*) FROM refunds").fetchone()[0]
-        db.execute(
-            "INSERT INTO refunds (key, id, capture, amount, state, error, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (key, f"sandbox-{count + 1:08d}", reference, amount, state, error, self._clock()),
+    def refund_outside(self, reference: str, amount: Minor, *, state: str = "succeeded") -> str:
+        """Somebody refunds on the gateway's own pages; answers the gateway's id of it."""
+        with self._transaction() as db:
+            currency = db.execute(
+                "SELECT currency FROM captures WHERE reference = ?", (reference,)
+            ).fetchone()
+            _check(db, reference, amount, currency[0] if currency else "")
+            return self._make(db, "", reference, amount, state=state)
+
+    def end(self, refund_id: str, state: str, *, error: str = "", amount: Minor | None = None) -> None:
+        """A refund comes to ``state``, whatever it was; ``amount`` makes the books differ, as a test wants."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE made SET state = ?, error = ?, amount = coalesce(?, amount) WHERE number = ?",
+                (state, error, amount, _number(refund_id)),
+            )
+
+    def dispute(self, reference: str, amount: Minor) -> str:
+        """The customer's bank asks for the money back; answers the gateway's id of it."""
+        with self._transaction() as db:
+            made = db.execute(
+                "INSERT INTO disputes (capture, amount, state, at) VALUES (?, ?, 'open', ?)",
+                (reference, amount, self._clock()),
+            )
+            return _dispute_id(made.lastrowid or 0)
+
+    def decide(self, dispute_id: str, state: str) -> None:
+        """A dispute is ``won`` or ``lost`` by the merchant."""
+        with self._transaction() as db:
+            db.execute("UPDATE disputes SET state = ? WHERE number = ?", (state, _number(dispute_id)))
+
+    def announce(self, reference: str, *, now: datetime, number: int = 1) -> tuple[dict[str, str], bytes]:
+        """The signed delivery (headers, raw body) of the ``number``-th event of a refund or a dispute, by its id."""
+        found: Any = next(self._list("WHERE made.number = ?", _number(reference)), None)
+        if reference.startswith("dispute"):
+            found = next((one for one in self.disputes_since(datetime.fromtimestamp(0, UTC))
+                          if one.reference == reference), None)  # fmt: skip
+        body = json.dumps(
+            {
+                "id": f"event-{reference}-{number}",
+                "kind": "dispute" if reference.startswith("dispute") else "refund",
+                "at": now.timestamp(),
+                "reference": reference,
+                "key": getattr(found, "key", ""),
+                "capture": found.capture,
+                "amount": found.amount,
+                "currency": found.currency,
+                "state": found.state,
+            }
+        ).encode()
+        stamp = str(int(now.timestamp()))
+        return {"Sandbox-Signature": f"{stamp},{self._sign(stamp, body)}"}, body
+
+    # ---------------------------------------------------------------------------------------------- its own books
+
+    def _sign(self, stamp: str, body: bytes) -> str:
+        with self._transaction() as db:
+            secret: str = db.execute("SELECT value FROM secret").fetchone()[0]
+        return hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+    def _make(
+        self, db: sqlite3.Connection, key: str, reference: str, amount: Minor, *, state: str = ""
+    ) -> str:
+        begins = next((begin for end, begin in _STARTS.items() if reference.endswith(end)), ("succeeded", ""))
+        made = db.execute(
+            "INSERT INTO made (key, capture, amount, state, error, at) VALUES (?, ?, ?, ?, ?, ?)",
+            (key, reference, amount, state or begins[0], "" if state else begins[1], self._clock()),
         )
+        return _refund_id(made.lastrowid or 0)
+
+    def _list(self, where: str, *values: object) -> Iterator[GatewayRefund]:
+        if self._settles_after is not None:
+            self.settle(before=self._clock() - self._settles_after.total_seconds())
+        with self._transaction() as db:
+            rows = db.execute(
+                "SELECT number, key, capture, amount, currency, state, at, error FROM made "  # noqa: S608  ours
+                f"JOIN captures ON reference = capture {where} ORDER BY number",
+                values,
+            ).fetchall()
+        for number, key, capture, amount, currency, state, at, error in rows:
+            yield GatewayRefund(
+                reference=_refund_id(number), key=key, capture=capture, amount=amount, currency=currency,
+                state=state, at=_moment(at), error=error,
+                bank_reference=f"SANDBOX{number:08d}" if state == "succeeded" else "",
+            )  # fmt: skip
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -133,32 +276,92 @@ class SandboxPayments:
         with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
             if not self._ready:
                 db.execute("PRAGMA journal_mode=WAL")
-                db.executescript(_TABLES)
-                self._ready = True
             db.execute("BEGIN IMMEDIATE")
             try:
+                if not self._ready:
+                    _set_up(db)
                 yield db
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
+            self._ready = True
 
 
-def _by_key(db: sqlite3.Connection, key: str) -> tuple[str, str, int, str, str] | None:
-    found: tuple[str, str, int, str, str] | None = db.execute(
-        "SELECT id, capture, amount, state, error FROM refunds WHERE key = ?", (key,)
+def _set_up(db: sqlite3.Connection) -> None:
+    """Make the tables, and take over the books of the sandbox's first version."""
+    if db.execute("PRAGMA user_version").fetchone()[0] >= _VERSION:
+        return
+    for statement in _TABLES.split(";\n"):
+        db.execute(statement)
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'refunds'").fetchone():
+        db.execute(
+            "INSERT INTO made (key, capture, amount, state, error, at) "
+            "SELECT key, capture, amount, state, error, at FROM refunds ORDER BY rowid"
+        )
+        db.execute("DROP TABLE refunds")
+    db.execute("INSERT INTO secret VALUES (?)", (secrets.token_hex(32),))
+    db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _check(db: sqlite3.Connection, reference: str, amount: Minor, currency: str) -> None:
+    capture = db.execute(
+        "SELECT currency, captured FROM captures WHERE reference = ?", (reference,)
     ).fetchone()
-    return found
+    if capture is None:
+        raise Declined("unknown_capture", "there is no such capture")
+    if capture[0] != currency:
+        raise Declined("wrong_currency", f"the capture is in {capture[0]}")
+    left = capture[1] - _refunded(db, reference) - _disputed(db, reference)
+    if amount <= 0 or amount > left:
+        raise Declined("too_much", f"at most {left} can be refunded")
 
 
-def _result(db: sqlite3.Connection, row: tuple[str, str, int, str, str]) -> RefundResult:
-    refund_id, reference, amount, state, error = row
-    currency = db.execute("SELECT currency FROM captures WHERE reference = ?", (reference,)).fetchone()[0]
-    return RefundResult(state=state, reference=refund_id, amount=amount, currency=currency, error=error)
+def _refunded(db: sqlite3.Connection, reference: str) -> Minor:
+    return _sum(db, "made", "state NOT IN ('failed', 'canceled')", reference)
 
 
-def _refunded(db: sqlite3.Connection, reference: str) -> int:
-    found: int = db.execute(
-        "SELECT coalesce(sum(amount), 0) FROM refunds WHERE capture = ? AND state <> 'failed'", (reference,)
-    ).fetchone()[0]
-    return found
+def _disputed(db: sqlite3.Connection, reference: str) -> Minor:
+    return _sum(db, "disputes", "state <> 'won'", reference)
+
+
+def _sum(db: sqlite3.Connection, table: str, where: str, reference: str) -> Minor:
+    found = db.execute(
+        f"SELECT coalesce(sum(amount), 0) FROM {table} WHERE capture = ? AND {where}",  # noqa: S608  ours
+        (reference,),
+    ).fetchone()
+    return int(found[0])
+
+
+def _event(told: Any) -> GatewayEvent:
+    """Raises ``ValueError`` for a body that makes no sense, however well it is signed."""
+    try:
+        return GatewayEvent(
+            id=str(told["id"]),
+            kind=str(told["kind"]),
+            at=_moment(float(told["at"])),
+            reference=str(told["reference"]),
+            key=str(told["key"]),
+            capture=str(told["capture"]),
+            amount=int(told["amount"]),
+            currency=str(told["currency"]),
+            state=str(told["state"]),
+        )
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"an event without {problem}") from None
+
+
+def _refund_id(number: int) -> str:
+    return f"sandbox-{number:08d}"
+
+
+def _dispute_id(number: int) -> str:
+    return f"dispute-{number:08d}"
+
+
+def _number(reference: str) -> int:
+    return int(reference.rpartition("-")[2])
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
