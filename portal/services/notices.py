@@ -17,7 +17,7 @@ from portal.db import history, merchants, refunds, returns, shipments
 from portal.db.base import db, transaction, uuid7
 from portal.db.mails import Mail
 from portal.ports import Attachment, Declined, Gateways, Message, Unavailable
-from portal.services import scope, work
+from portal.services import alerts, scope, work
 
 TO_MERCHANT = frozenset({"new_link_requested"})
 ATTACHED = {"approved": (("label", "pdf"), ("receipt", "pdf"))}
@@ -64,9 +64,30 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
     The addresses of links are put in for sending alone; what is kept shows their place.
     """
     mail = db.session.get(Mail, mail_id, populate_existing=True)
-    if mail is None or mail.state == "sent" or mail.return_id is None:
+    if mail is None or mail.state == "sent":
         return
-    row = returns.get(mail.return_id)
+    if mail.event == alerts.EVENT:
+        kept, message = alerts.written(mail, gateways=gateways, site=site)
+    elif mail.return_id is not None:
+        kept, message = _written(mail, gateways=gateways, site=site)
+    else:
+        return
+    db.session.commit()  # nothing is read while the mail server is waited for
+    try:
+        gateways.mailer.send(message)
+        faults.point("after_smtp_250")
+    except Declined as problem:
+        _record(mail_id, "failed", now, kept, error=str(problem))
+        return
+    except Unavailable as problem:
+        _record(mail_id, "queued", now, kept, error=str(problem))
+        raise
+    _record(mail_id, "sent", now, kept)
+
+
+def _written(mail: Mail, *, gateways: Gateways, site: Site) -> tuple[Any, Message]:
+    """A message about a return: as it is kept, and as it is sent."""
+    row = returns.get(mail.return_id) if mail.return_id else None
     if row is None:
         raise NotFound
     merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
@@ -88,7 +109,7 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
         )
 
     kept, sent = rendered(marked), rendered(real)
-    message = Message(
+    return kept, Message(
         to=mail.recipient or merchant.support_email,
         from_name=merchant.name,
         reply_to=merchant.support_email,
@@ -99,17 +120,6 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
         references=f"<{row.id}@returns>",
         attachments=(*_attachments(mail, row), *_picture(code, gateways)),
     )
-    db.session.commit()  # nothing is read while the mail server is waited for
-    try:
-        gateways.mailer.send(message)
-        faults.point("after_smtp_250")
-    except Declined as problem:
-        _record(mail_id, "failed", now, kept, error=str(problem))
-        return
-    except Unavailable as problem:
-        _record(mail_id, "queued", now, kept, error=str(problem))
-        raise
-    _record(mail_id, "sent", now, kept)
 
 
 def _record(mail_id: UUID, state: str, now: datetime, kept: Any, *, error: str = "") -> None:
@@ -325,10 +335,10 @@ def as_sent(mail_id: UUID, *, site: Site) -> MailFacts:
     """A message with its links as the customer got it: for the demo alone."""
     mail = db.session.get(Mail, mail_id)
     row = returns.get(mail.return_id) if mail and mail.return_id else None
-    if mail is None or row is None:
+    if mail is None:
         raise NotFound
-    real, _ = _addresses(mail, row, site)
     shown = facts(mail)
+    real, _ = _addresses(mail, row, site) if row is not None else ({}, {})
     text, html = shown.text, shown.html
     for name, address in real.items():
         text, html = text.replace(_place(site, name), address), html.replace(_place(site, name), address)
@@ -339,9 +349,9 @@ def attachments(mail_id: UUID) -> tuple[Attachment, ...]:
     """The papers of a message: for the demo alone."""
     mail = db.session.get(Mail, mail_id)
     row = returns.get(mail.return_id) if mail and mail.return_id else None
-    if mail is None or row is None:
+    if mail is None:
         raise NotFound
-    return _attachments(mail, row)
+    return _attachments(mail, row) if row is not None else ()
 
 
 def preview(

@@ -23,7 +23,7 @@ from portal.core.money import Minor, exponent, major
 from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown, Row, explain_change
 from portal.core.returns import Sending
-from portal.words import happenings, journey, names, refunds, sentences, states
+from portal.words import books, happenings, journey, names, refunds, sentences, states
 from portal.words.catalogue import LANGUAGES, N_, catalogue
 
 if TYPE_CHECKING:
@@ -222,6 +222,26 @@ class Words:
     def mail(self, event: str) -> str:
         """What a message is about."""
         return self._name(names.MAILS, event)
+
+    def account(self, code: str) -> str:
+        """An account of the ledger."""
+        return books.account(self, code)
+
+    def provider(self, code: str) -> str:
+        """Who pays a refund out."""
+        return books.provider(self, code)
+
+    def posting(self, kind: str) -> str:
+        """Why an entry of the ledger was posted."""
+        return self._name(books.POSTINGS, kind)
+
+    def task(self, kind: str) -> str:
+        """What somebody is asked to look at."""
+        return self._name(books.TASKS, kind)
+
+    def waits(self, code: str) -> str:
+        """Why a refund is not paid yet."""
+        return self._name(books.WAITS, code)
 
     # ------------------------------------------------------------------------------------------ sentences
 

@@ -194,6 +194,7 @@ MAILS = {
     "new_link_requested": N_("New link wanted"),
     "link_reissued": N_("New link"),
     "status_link": N_("Link to follow the return"),
+    "finance_alert": N_("Message to finance"),
 }
 STEP_BUTTONS = {
     "submit": N_("Submit return"),

@@ -82,6 +82,7 @@ def values(**changed: object) -> dict[str, Any]:
         "name": "Demo <i>Customer</i>",
         "number": "RMA-7K3M-9QX1",
         "order_number": "#1001",
+        "alert": "refund_failed",
         "state": "approved",
         "kind": "return",
         "note": "First line\nSecond line",
@@ -116,6 +117,10 @@ def values(**changed: object) -> dict[str, Any]:
     }
 
 
+WITHOUT_THE_CUSTOMER = ("finance_alert",)
+"""Messages to people of the shop that name a case by its number and nobody."""
+
+
 def written(event: str, language: str = "en", **changed: object):  # type: ignore[no-untyped-def]
     words = Words(language, MERCHANT.zone)
     return render(event, words=words, merchant=MERCHANT, values=values(**changed), links=LINKS)
@@ -147,7 +152,7 @@ def test_every_message_can_be_written_in_every_language(event: str, language: st
     tree = read(made.html)
     assert tree.get("lang") == language
     assert len(made.html.encode()) < 100_000
-    assert "Demo <i>Customer</i>" in made.text
+    assert ("Demo <i>Customer</i>" in made.text) is (event not in WITHOUT_THE_CUSTOMER)
     assert "<i>" not in made.html
 
 

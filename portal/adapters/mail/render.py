@@ -36,6 +36,7 @@ EVENTS = (
     "inspected_changed",
     "refunded",
     "new_link_requested",
+    "finance_alert",
 )
 """Every message there is; each is a folder of templates/email."""
 
@@ -101,6 +102,7 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
         "changes": words.changed_rows(before, breakdown) if before and breakdown else (),
         "decline_reason": words.decline_reason(values.get("decline_reason")),
         "refund": _refund(words, refund) if refund else None,
+        "alert": words.task(values["alert"]) if values.get("alert") else "",
     }
 
 

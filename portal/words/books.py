@@ -1,0 +1,80 @@
+"""The books in words: accounts, what was posted, and what finance is asked to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from portal.core.refunds.ledger import CLEARING, TAX
+from portal.words.catalogue import N_
+
+if TYPE_CHECKING:
+    from portal.words import Words
+
+ACCOUNTS = {
+    "receivable": N_("Owed for exchanges"),
+    "goods": N_("Goods taken back"),
+    "shipping": N_("Shipping refunded"),
+    "duty": N_("Duties refunded"),
+    "fee": N_("Charges refunded"),
+    "fees": N_("Fees kept back"),
+    "refunds_payable": N_("Refunds to be paid"),
+    "refunds_unpaid": N_("Refunds that failed and are still owed"),
+    "store_credit": N_("Store credit owed"),
+    "gift_card": N_("Gift cards owed"),
+    "goodwill": N_("Goodwill"),
+    "bonus": N_("Bonus for store credit"),
+}
+PROVIDERS = {
+    "stripe": N_("Stripe"),
+    "sandbox": N_("Sandbox gateway"),
+    "bank_transfer": N_("Bank"),
+    "manual": N_("Paid by hand"),
+    "store_credit": N_("Store credit"),
+    "gift_card": N_("Gift card"),
+}
+POSTINGS = {
+    "refund_decided": N_("Refund decided"),
+    "payout_settled": N_("Refund paid"),
+    "payout_failed": N_("Payment of a refund failed"),
+    "payout_retried": N_("Payment of a refund tried again"),
+    "payout_redirected": N_("Payment of a refund sent elsewhere"),
+    "refund_canceled": N_("Refund canceled"),
+    "bonus_settled": N_("Bonus credited"),
+}
+TASKS = {
+    "refund_failed": N_("A refund could not be paid"),
+    "refund_waits": N_("A refund waits too long"),
+    "not_authorized": N_("The payment provider does not let us in"),
+    "wrong_answer": N_("The payment provider confirmed something else"),
+    "outside_refund": N_("A refund was made outside the portal"),
+    "chargeback": N_("A payment is disputed"),
+    "drift": N_("The payment provider's list differs from the books"),
+    "account_needed": N_("A bank account is needed"),
+}
+WAITS = {
+    "pending_approval": N_("Waits for approval"),
+    "planned": N_("Is sent in a moment"),
+    "batch": N_("Waits for a bank batch"),
+    "released": N_("Is with the bank"),
+    "submitting": N_("Is being sent"),
+    "unknown": N_("The answer was lost and is looked up"),
+    "pending": N_("The payment provider is at it"),
+    "requires_action": N_("Somebody has to pay it or choose another way"),
+    "failed": N_("Failed: somebody has to try again or pay otherwise"),
+}
+
+
+def account(words: Words, code: str) -> str:
+    """An account of the ledger: a tax label and a provider's clearing are named after what they are of."""
+    if code.startswith(TAX):
+        return words.gettext("Tax refunded: %(label)s", label=code.removeprefix(TAX))
+    if code.startswith(CLEARING):
+        return words.gettext(
+            "Paid out by: %(provider)s", provider=provider(words, code.removeprefix(CLEARING))
+        )
+    return words.gettext(ACCOUNTS[code]) if code in ACCOUNTS else code
+
+
+def provider(words: Words, code: str) -> str:
+    """Who pays a refund out."""
+    return words.gettext(PROVIDERS[code]) if code in PROVIDERS else code

@@ -1,0 +1,71 @@
+"""Finance is told once of each case, in its own language, and without anything of the customer but a number."""
+
+import pytest
+import sqlalchemy as sa
+
+from portal.db.base import transaction
+from portal.db.mails import Mail
+from portal.services import alerts, people
+from tests.builders import NOW, a_merchant
+
+
+@pytest.fixture
+def shop(session):
+    shop = a_merchant(slug="alerts")
+    for name, role, language in (("fin", "finance", "de"), ("bea", "finance", "en"), ("csr", "csr", "en")):
+        people.create_user(
+            email=f"{name}@alerts.example", name=f"Demo {name}", password="a long demo password",
+            roles={"alerts": role}, language=language, now=NOW,
+        )  # fmt: skip
+    return shop
+
+
+def tell(shop, kind="refund_failed"):
+    with transaction():
+        return alerts.tell(kind, merchant_id=shop, number="RF-DEMO-1", now=NOW)
+
+
+def mails(session):
+    return session.scalars(sa.select(Mail).where(Mail.event == alerts.EVENT).order_by(Mail.recipient)).all()
+
+
+def test_each_finance_person_gets_one_mail_in_their_language(shop, session, drain):
+    assert tell(shop) == 2
+    drain()
+    first, second = mails(session)
+    assert (first.recipient, second.recipient) == ("bea@alerts.example", "fin@alerts.example")
+    assert [mail.state for mail in (first, second)] == ["sent", "sent"]
+    assert first.subject == "RF-DEMO-1: A refund could not be paid" and second.language == "de"
+    assert "RF-DEMO-1" in first.text and "/admin/finance" in first.text and "/admin/finance" in first.html
+
+
+def test_nothing_of_the_customer_stands_in_it(shop, session, drain):
+    tell(shop)
+    drain()
+    for mail in mails(session):
+        assert set(mail.values) == {"kind", "number", "subject"}
+        assert "customer" not in (mail.text + mail.html + mail.subject).lower()
+
+
+def test_without_a_finance_person_the_shop_itself_is_told(session, drain):
+    shop = a_merchant(slug="alone")
+    assert tell(shop, "refund_waits") == 1
+    drain()
+    assert [mail.recipient for mail in mails(session)] == ["help@alone.example"]
+
+
+def test_what_can_wait_for_the_page_sends_no_mail(shop, session):
+    assert tell(shop, "account_needed") == 0
+    assert mails(session) == []
+
+
+def fails_after_telling(shop):
+    with transaction():
+        alerts.tell("refund_failed", merchant_id=shop, number="RF-DEMO-2", now=NOW)
+        raise RuntimeError("the change fails")
+
+
+def test_a_mail_goes_with_the_change_that_causes_it_or_not_at_all(shop, session):
+    with pytest.raises(RuntimeError):
+        fails_after_telling(shop)
+    assert mails(session) == []
