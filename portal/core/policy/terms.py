@@ -72,6 +72,9 @@ class Terms:
     goodwill_cap: Minor = 0
     store_credit_bonus_bp: int = 0
     store_credit_bonus_cap: Minor = 0
+    store_credit_months: int | None = None
+    """How long store credit lives at least, 0 for ever; the law of the place may say longer, never shorter.
+    None: as long as that law says."""
     tender_order: tuple[str, ...] = ("card", "wallet", "bank_transfer", "store_credit", "gift_card", "cash")
     """Which tender is given back first; ``proportion`` as the only entry spreads over all."""
     refund_trigger: str = "on_inspection"
@@ -137,14 +140,14 @@ def _record(shape: type, value: Any, path: str, faults: list[str]) -> Any:
 
 _WHOLE = {
     "version", "window_days", "approval_value", "goodwill_cap", "store_credit_bonus_bp",
-    "store_credit_bonus_cap",
+    "store_credit_bonus_cap", "store_credit_months",
     "ship_by_days", "link_days", "max_photos", "days", "percent_bp", "fixed",
     "depreciation_days", "depreciation_free_days",
 }  # fmt: skip
 _FLAGS = {"active", "order_source", "portal", "self_service", "auto_approve", "per_unit"}
 _PAIRS = {"condition_deductions_bp", "accessory_deductions"}
 _WORDS = {"refund_shipping", "return_postage", "refund_trigger", "preset", "category", "reason"}
-_NULLABLE = {"approval_value", "photo_reasons", "preset", "category", "reason"}
+_NULLABLE = {"approval_value", "store_credit_months", "photo_reasons", "preset", "category", "reason"}
 
 
 def _value(path: str, key: str, item: Any, faults: list[str]) -> Any:
