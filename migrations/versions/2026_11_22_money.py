@@ -155,7 +155,7 @@ def bank() -> None:
 
 def payouts() -> None:
     with op.batch_alter_table("payouts") as table:
-        for name in ("sent_at", "checked_at", "next_check_at"):
+        for name in ("sent_at", "lost_at", "checked_at", "next_check_at"):
             table.add_column(sa.Column(name, TIME, nullable=True))
         table.add_column(sa.Column("arrives_on", sa.Date(), nullable=True))
         table.add_column(sa.Column("bank_reference", sa.String(100), nullable=False, server_default=""))

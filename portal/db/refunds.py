@@ -133,6 +133,8 @@ class Payout(Base):
     settled_at: Mapped[datetime | None] = mapped_column(UtcTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcTime)
     """When the gateway was first asked: its memory of the key counts from there."""
+    lost_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When its answer was last lost: a look-up soon after may not show yet what took effect."""
     checked_at: Mapped[datetime | None] = mapped_column(UtcTime)
     next_check_at: Mapped[datetime | None] = mapped_column(UtcTime)
     """When the gateway is asked again what became of it; None: nothing more is expected."""
