@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from portal.cli import books, orders, people, system
+from portal.cli import books, orders, people, quotes, system
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,
@@ -13,6 +13,7 @@ COMMANDS: tuple[click.Command, ...] = (
     orders.import_orders,
     orders.replay_cancellations,
     system.demo,
+    quotes.quote,
     books.verify_ledger,
     system.messages,
 )

@@ -15,6 +15,7 @@ PORTAL = ROOT / "portal"
 LIBRARIES: dict[str, set[str]] = {
     "core": set(),
     "ports": set(),
+    "quotes": {"jsonschema"},
     "db": {"sqlalchemy", "flask_sqlalchemy"},
     "db/health": {"sqlalchemy", "alembic"},  # which version the tables have
     "services": {"sqlalchemy"},
@@ -98,7 +99,7 @@ def test_the_core_has_no_clock_no_chance_and_no_outside() -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("package", ["core", "db", "adapters", "services", "web"])
+@pytest.mark.parametrize("package", ["core", "quotes", "db", "adapters", "services", "web"])
 def test_each_package_says_at_its_door_what_it_may_import(package: str) -> None:
     docstring = (
         ast.get_docstring(ast.parse((PORTAL / package / "__init__.py").read_text(encoding="utf-8"))) or ""

@@ -1,0 +1,179 @@
+"""An order file: read, completed by what it leaves out, and checked for what no schema can say."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from portal.core.facts import CHARGES, MERCHANDISE, LineFacts, OrderFacts, PaymentFacts
+from portal.core.money import allocate, line_total
+from portal.core.spans import Span, count, free, lowest, merge, without
+from portal.quotes import schema
+from portal.quotes.faults import BadInput, Fault, below
+from portal.quotes.forms import Names, made
+
+MERCHANT = UUID(int=0)
+"""A file's order belongs to no merchant."""
+
+
+def read(value: Any, names: Names) -> OrderFacts:
+    """The order that the file states. Raises ``BadInput`` with every fault."""
+    found = list(schema.faults("order", value)) or list(_twice(value))
+    if found:
+        raise BadInput(found)
+    order = _order(value, names, found)
+    if not found:
+        found += _parts(order, value)
+    if found:
+        raise BadInput(found)
+    return order
+
+
+def _twice(value: Mapping[str, Any]) -> Iterator[Fault]:
+    """Ids and labels that must be told apart and are not."""
+    for key, name in (("lines", "id"), ("payments", "id")):
+        yield from _repeated(value.get(key, ()), name, below("order", key))
+    for i, line in enumerate(value["lines"]):
+        yield from _repeated(line.get("taxes", ()), "label", below("order", "lines", i, "taxes"))
+
+
+def _repeated(entries: Sequence[Mapping[str, Any]], key: str, path: str) -> Iterator[Fault]:
+    seen: Counter[str] = Counter()
+    for i, entry in enumerate(entries):
+        seen[entry[key]] += 1
+        if seen[entry[key]] == 2:
+            yield Fault(path=below(path, i, key), message=f"{entry[key]!r} stands twice")
+
+
+def _order(value: Mapping[str, Any], names: Names, faults: list[Fault]) -> OrderFacts:
+    lines = [_line(value, i, names, faults) for i in range(len(value["lines"]))]
+    if not faults:
+        lines = _spread(value.get("discount", 0), lines, faults)
+    head = {key: item for key, item in value.items() if key not in ("lines", "payments", "id")}
+    number = value.get("number", value.get("id", ""))
+    order: OrderFacts = _made(
+        OrderFacts,
+        head,
+        names,
+        "order",
+        faults,
+        id=names.id(value.get("id") or number or "order"),
+        merchant_id=MERCHANT,
+        number=number,
+        lines=tuple(lines),
+        payments=_payments(value, lines, names),
+    )
+    return order and replace(order, differs=order.captured - order.paid)
+
+
+def _made(
+    shape: type, value: Mapping[str, Any], names: Names, path: str, faults: list[Fault], **given: Any
+) -> Any:
+    """As ``forms.made``; a text that is no moment after all becomes a fault."""
+    try:
+        return made(shape, value, names, **given)
+    except ValueError as problem:
+        faults.append(Fault(path=path, message=f"has a moment that is none ({problem})"))
+        return None
+
+
+def _line(order: Mapping[str, Any], i: int, names: Names, faults: list[Fault]) -> Any:
+    value, path = order["lines"][i], below("order", "lines", i)
+    kind, units = value.get("kind", MERCHANDISE), value["units"]
+    canceled = _positions(value.get("canceled", 0), ((0, units),), below(path, "canceled"), faults)
+    claimed = _positions(value.get("claimed", 0), free(canceled, units), below(path, "claimed"), faults)
+    returned = _positions(value.get("returned", count(claimed)), claimed, below(path, "returned"), faults)
+    there = units - count(canceled) if kind == MERCHANDISE else 0
+    shipped = value.get("shipped", there)
+    given = {
+        "goods": line_total(Decimal(value["unit_price"]), units, order["currency"]),
+        "prices_include_tax": order.get("prices_include_tax", True),
+        "number": i + 1,
+        "sku": "",
+        "name": value.get("sku") or value["id"],
+        "shipped": shipped,
+        "delivered": shipped,
+    }
+    told = {**given, **value}
+    return _made(LineFacts, told, names, path, faults, canceled=canceled, claimed=claimed, returned=returned)
+
+
+def _positions(
+    told: int | Sequence[Sequence[int]], room: tuple[Span, ...], path: str, faults: list[Fault]
+) -> tuple[Span, ...]:
+    """Positions as told, or so many of the lowest in ``room``; all must lie in it, each once."""
+    try:
+        if isinstance(told, int):
+            return lowest(room, told)
+        spans = merge((first, end) for first, end in told)
+        if any(first >= end for first, end in told) or without(spans, room):
+            raise ValueError("positions that are not there, or are taken")
+    except ValueError:
+        units = told if isinstance(told, int) else [list(span) for span in told]
+        faults.append(
+            Fault(path=path, message=f"{units} does not fit; free are {[list(one) for one in room]}")
+        )
+        return ()
+    return spans
+
+
+def _spread(discount: int, lines: list[LineFacts], faults: list[Fault]) -> list[LineFacts]:
+    """The order's discount over its goods, in proportion to value, by largest remainder (money.md 2)."""
+    room = [line.goods - line.discount if line.kind not in CHARGES else 0 for line in lines]
+    if discount > sum(max(0, one) for one in room):
+        faults.append(Fault(path="order.discount", message=f"is more than the goods, {sum(room)}"))
+        return lines
+    if not discount:
+        return lines
+    parts = allocate(discount, [max(0, one) for one in room])
+    return [replace(line, discount=line.discount + part) for line, part in zip(lines, parts, strict=True)]
+
+
+def _payments(
+    value: Mapping[str, Any], lines: Sequence[LineFacts | None], names: Names
+) -> tuple[PaymentFacts, ...]:
+    """The tenders; without any told, one card payment of what the lines sum to."""
+    if "payments" not in value:
+        paid = sum(line.paid for line in lines if line is not None)
+        return (PaymentFacts(id=names.id("card"), tender="card", label="card", captured=max(0, paid)),)
+    return tuple(made(PaymentFacts, {"label": one["tender"], **one}, names) for one in value["payments"])
+
+
+def _parts(order: OrderFacts, value: Mapping[str, Any]) -> Iterator[Fault]:
+    """Amounts and counts that cannot be: more discount than price, more tax, more given back than paid."""
+    lines = {line.id: line for line in order.lines}
+    for i, line in enumerate(order.lines):
+        path = below("order", "lines", i)
+        if line.discount > line.goods:
+            yield Fault(
+                path=below(path, "discount"), message=f"{line.discount} is more than the goods, {line.goods}"
+            )
+        elif line.prices_include_tax and line.tax > line.paid:
+            yield Fault(path=below(path, "taxes"), message=f"{line.tax} is more than the price, {line.paid}")
+        for j, tax in enumerate(line.taxes):
+            if tax.refunded > tax.amount:
+                message = f"{tax.refunded} is more than was charged, {tax.amount}"
+                yield Fault(path=below(path, "taxes", j, "refunded"), message=message)
+        if line.refunded > max(0, line.paid):
+            yield Fault(
+                path=below(path, "refunded"), message=f"{line.refunded} is more than was paid, {line.paid}"
+            )
+        if line.shipped > line.units - count(line.canceled):
+            message = (
+                f"{line.shipped} is more than the {line.units - count(line.canceled)} that were not canceled"
+            )
+            yield Fault(path=below(path, "shipped"), message=message)
+        if line.delivered > line.shipped:
+            yield Fault(
+                path=below(path, "delivered"),
+                message=f"{line.delivered} is more than the {line.shipped} shipped",
+            )
+        if line.parent_id is not None and (line.parent_id not in lines or line.parent_id == line.id):
+            name = value["lines"][i]["parent_id"]
+            yield Fault(path=below(path, "parent_id"), message=f"the order has no other line {name!r}")
+    for i, payment in enumerate(order.payments):
+        if payment.refunded > payment.captured:
+            message = f"{payment.refunded} is more than it captured, {payment.captured}"
+            yield Fault(path=below("order", "payments", i, "refunded"), message=message)

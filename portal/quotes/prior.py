@@ -1,0 +1,214 @@
+"""Refunds that were made before, here or elsewhere, applied to the facts of an order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from portal.core.elsewhere import with_refunds
+from portal.core.facts import LineFacts, OrderFacts
+from portal.core.intake import IncomingRefund, IncomingRefundLine
+from portal.core.money import major
+from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidTax
+from portal.core.refunds.breakdown import Breakdown, LineRefund
+from portal.core.spans import count, merge, without
+from portal.quotes import schema
+from portal.quotes.faults import BadInput, Fault, below
+from portal.quotes.forms import Names, made
+
+CANCELLATION = "partial_cancellation"
+
+
+def applied(
+    order: OrderFacts, value: Any, names: Names, path: str = "prior"
+) -> tuple[OrderFacts, tuple[str, ...]]:
+    """``order`` after the refunds of one file, one after another, and what was odd about those made elsewhere.
+
+    Raises ``BadInput`` with every fault.
+    """
+    found, notes = list(schema.faults("prior", value, path)), list[str]()
+    if found:
+        raise BadInput(found)
+    listed = isinstance(value, list)
+    for i, entry in enumerate(value if listed else [value]):
+        place = below(path, i) if listed else path
+        found += list(_unknown(order, entry, place, names))
+        kind, told, place = _breakdown(entry, place)
+        if found or (told is None and "refused" in entry):
+            continue
+        if told is None:
+            order, odd = elsewhere(order, entry, names)
+            notes += odd
+            continue
+        breakdown: Breakdown = made(Breakdown, told, names)
+        found += list(_too_much(order, breakdown, place))
+        order = order if found else after(order, breakdown, kind=kind)
+    if found:
+        raise BadInput(found)
+    return order, tuple(notes)
+
+
+def _breakdown(entry: Mapping[str, Any], path: str) -> tuple[str, Mapping[str, Any] | None, str]:
+    """The kind of an entry and the breakdown in it, None where nothing came of it or it was made elsewhere."""
+    if "rows" in entry:
+        return "return", entry, path
+    told = None if entry.get("refused", True) else entry.get("breakdown")
+    return entry.get("kind", "return"), told, below(path, "breakdown")
+
+
+def _unknown(order: OrderFacts, entry: Mapping[str, Any], path: str, names: Names) -> Iterator[Fault]:
+    """What an entry names and the order does not have, and another currency."""
+    _, told, place = _breakdown(entry, path)
+    source = entry if told is None else told
+    if told is not None and told["currency"] != order.currency:
+        message = f"{told['currency']} is not the currency of the order, {order.currency}"
+        yield Fault(path=below(place, "currency"), message=message)
+    lines, payments = {line.id for line in order.lines}, {payment.id for payment in order.payments}
+    for i, line in enumerate(source.get("lines", ())):
+        if names.id(line["line_id"]) not in lines:
+            yield Fault(
+                path=below(place if told is not None else path, "lines", i, "line_id"),
+                message=f"the order has no line {line['line_id']!r}",
+            )
+    for i, share in enumerate(source.get("shares", ())):
+        if share.get("origin_id") is not None and names.id(share["origin_id"]) not in payments:
+            path_of_share = below(place, "shares", i, "origin_id")
+            yield Fault(path=path_of_share, message=f"the order has no payment {share['origin_id']!r}")
+
+
+def _too_much(order: OrderFacts, breakdown: Breakdown, path: str) -> Iterator[Fault]:
+    """Units that are taken already, and more money than is left: such a refund cannot have been made."""
+    for i, refund in enumerate(breakdown.lines):
+        line, place = order.line(refund.line_id), below(path, "lines", i)
+        room = without(((0, line.units),), (*line.canceled, *line.claimed))
+        if count(without(refund.spans, room)):
+            yield Fault(path=below(place, "spans"), message="names units that are taken already")
+        if refund.amount > line.refundable:
+            message = f"{refund.amount} is more than is left of the line, {line.refundable}"
+            yield Fault(path=below(place, "amount"), message=message)
+    for payment in order.payments:
+        back = sum(share.amount for share in breakdown.shares if share.origin_id == payment.id)
+        if back > payment.left:
+            message = f"{back} is more than is left of a payment, {payment.left}"
+            yield Fault(path=below(path, "shares"), message=message)
+
+
+def after(order: OrderFacts, breakdown: Breakdown, *, kind: str = "return") -> OrderFacts:
+    """The order once that refund is made: units taken (or canceled, by its ``kind``), amounts given back."""
+    refunds = {line.line_id: line for line in breakdown.lines}
+    lines = tuple(
+        _line_after(line, refunds[line.id], kind) if line.id in refunds else line for line in order.lines
+    )
+    payments = tuple(
+        replace(
+            payment,
+            refunded=payment.refunded
+            + sum(share.amount for share in breakdown.shares if share.origin_id == payment.id),
+        )
+        for payment in order.payments
+    )
+    return replace(order, lines=lines, payments=payments)
+
+
+def _line_after(line: LineFacts, refund: LineRefund, kind: str) -> LineFacts:
+    given = dict(refund.taxes)
+    line = replace(
+        line,
+        refunded=line.refunded + refund.amount,
+        taxes=tuple(replace(tax, refunded=tax.refunded + given.get(tax.label, 0)) for tax in line.taxes),
+    )
+    if kind == CANCELLATION:
+        return replace(line, canceled=merge((*line.canceled, *refund.spans)))
+    return replace(
+        line,
+        claimed=merge((*line.claimed, *refund.spans)),
+        returned=merge((*line.returned, *refund.spans)),
+    )
+
+
+def elsewhere(
+    order: OrderFacts, entry: Mapping[str, Any], names: Names
+) -> tuple[OrderFacts, tuple[str, ...]]:
+    """``order`` after a refund that was made without us, counted as the intake counts one, with its notes."""
+    refund = IncomingRefund(
+        external_id=entry.get("elsewhere", "elsewhere"),
+        at=datetime.fromisoformat(entry["at"]) if "at" in entry else order.placed_at,
+        amount=major(entry["amount"], order.currency),
+        reason=entry.get("reason", ""),
+        lines=tuple(
+            IncomingRefundLine(
+                line=line["line_id"],
+                units=line["units"],
+                amount=major(line["amount"], order.currency),
+                tax=major(line.get("tax", 0), order.currency),
+                canceled=line.get("canceled", False),
+            )
+            for line in entry.get("lines", ())
+        ),
+    )
+    paid = with_refunds(_paid(order, names), [refund])
+    return _facts(order, paid), paid.notes
+
+
+def _paid(order: OrderFacts, names: Names) -> PaidOrder:
+    return PaidOrder(
+        external_id=order.number,
+        number=order.number,
+        number_key="",
+        currency=order.currency,
+        placed_at=order.placed_at,
+        state="confirmed",
+        prices_include_tax=True,
+        lines=tuple(_paid_line(line, names) for line in order.lines),
+        payments=tuple(
+            PaidPayment(
+                reference=str(payment.id),
+                tender=payment.tender,
+                captured=payment.captured,
+                refunded=payment.refunded,
+            )
+            for payment in order.payments
+        ),
+    )
+
+
+def _paid_line(line: LineFacts, names: Names) -> PaidLine:
+    return PaidLine(
+        external_id=names.text(line.id) or "",
+        number=line.number,
+        kind=line.kind,
+        units=line.units,
+        unit_price=line.unit_price,
+        goods=line.goods,
+        discount=line.discount,
+        taxes=tuple(PaidTax(label=tax.label, amount=tax.amount, refunded=tax.refunded) for tax in line.taxes),
+        tax=line.tax,
+        paid=line.paid,
+        shipped=line.shipped,
+        canceled=line.canceled,
+        claimed=line.claimed,
+        returned=line.returned,
+        refunded=line.refunded,
+    )
+
+
+def _facts(order: OrderFacts, paid: PaidOrder) -> OrderFacts:
+    lines: Sequence[LineFacts] = [
+        replace(
+            line,
+            canceled=one.canceled,
+            claimed=one.claimed,
+            returned=one.returned,
+            refunded=one.refunded,
+            taxes=tuple(
+                replace(tax, refunded=after.refunded)
+                for tax, after in zip(line.taxes, one.taxes, strict=True)
+            ),
+        )
+        for line, one in zip(order.lines, paid.lines, strict=True)
+    ]
+    payments = tuple(
+        replace(payment, refunded=one.refunded)
+        for payment, one in zip(order.payments, paid.payments, strict=True)
+    )
+    return replace(order, lines=tuple(lines), payments=payments)
