@@ -1,12 +1,15 @@
 """Store credit and gift cards: what each is worth, and every movement of it."""
 
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.db.base import Base, UtcTime, amount, key, merchant_key, within_merchant
+from portal.core import credits as codes
+from portal.core.money import Minor
+from portal.db.base import Base, UtcTime, amount, db, key, merchant_key, within_merchant
 
 
 class Credit(Base):
@@ -67,3 +70,31 @@ class CreditEntry(Base):
     note: Mapped[str] = mapped_column(sa.String(300), default="")
     at: Mapped[datetime] = mapped_column(UtcTime)
     by_name: Mapped[str] = mapped_column(sa.String(200), default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a message tells of a credit. ``code`` is empty when the secret that it was made with is gone."""
+
+    code: str = field(repr=False)
+    hidden: str
+    balance: Minor
+    currency: str
+    expires_on: date | None
+    kind: str
+
+
+def told(credit_id: UUID, *, secret: str) -> Told | None:
+    """For the one message that goes to its owner; of the code nothing may be kept but ``hidden``."""
+    credit = db.session.get(Credit, credit_id, populate_existing=True)
+    if credit is None:
+        return None
+    code = codes.code(secret, credit.nonce)
+    return Told(
+        code=code if codes.digest(code) == credit.digest else "",
+        hidden=codes.hidden(credit.last),
+        balance=credit.balance_minor,
+        currency=credit.currency,
+        expires_on=credit.expires_on,
+        kind=credit.kind,
+    )

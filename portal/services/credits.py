@@ -45,9 +45,7 @@ def pay(payout: Payout, *, secret: str, now: datetime) -> RefundResult:
     """
     refund = db.session.get_one(Refund, payout.refund_id)
     credit = _held(refund, payout, secret=secret, now=now)
-    again = sa.select(CreditEntry.id).where(
-        CreditEntry.payout_id == payout.id, CreditEntry.why == REFUNDED
-    )
+    again = sa.select(CreditEntry.id).where(CreditEntry.payout_id == payout.id, CreditEntry.why == REFUNDED)
     if db.session.scalar(again) is not None:
         return _answer(payout, credit, "succeeded")
     if credit.voided_at is not None or credit.currency != payout.currency:
@@ -167,9 +165,7 @@ def _tell_customer(credit: Credit, refund: Refund, payout: Payout, now: datetime
     )
     if any(values.get("credit") == str(credit.id) for values in db.session.scalars(waiting)):
         return  # the one that waits will tell the whole balance
-    notices.queue(
-        "store_credit", returns.draft(row), now=now, refund_id=refund.id, credit=str(credit.id)
-    )
+    notices.queue("store_credit", returns.draft(row), now=now, refund_id=refund.id, credit=str(credit.id))
 
 
 def take_back(payout: Payout, *, now: datetime) -> None:
@@ -439,34 +435,6 @@ def seen(merchant_id: UUID, credit_id: UUID, *, now: datetime) -> CreditFacts:
     if credit is None or credit.merchant_id != merchant_id:
         raise NotFound
     return _facts(credit, now, _entries(credit))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a message tells of a credit. ``code`` is empty when the secret it was made with is gone."""
-
-    code: str
-    hidden: str
-    balance: Minor
-    currency: str
-    expires_on: date | None
-    kind: str
-
-
-def told(credit_id: UUID, *, secret: str) -> Told | None:
-    """For the one message that goes to its owner; nothing of it is kept but ``hidden``."""
-    credit = db.session.get(Credit, credit_id, populate_existing=True)
-    if credit is None:
-        return None
-    code = codes.code(secret, credit.nonce)
-    return Told(
-        code=code if codes.digest(code) == credit.digest else "",
-        hidden=codes.hidden(credit.last),
-        balance=credit.balance_minor,
-        currency=credit.currency,
-        expires_on=credit.expires_on,
-        kind=credit.kind,
-    )
 
 
 # ----------------------------------------------------------------------------------------------- looked after

@@ -13,7 +13,7 @@ from portal.core.access import Actor, Conflict, NotFound
 from portal.core.links import Site, url
 from portal.core.returns import BY_CUSTOMER, Draft, steps_left
 from portal.core.shipping import Method
-from portal.db import history, merchants, refunds, returns, shipments
+from portal.db import credits, history, merchants, refunds, returns, shipments
 from portal.db.base import db, transaction, uuid7
 from portal.db.mails import Mail
 from portal.ports import Attachment, Declined, Gateways, Message, Unavailable
@@ -24,7 +24,16 @@ ATTACHED = {"approved": (("label", "pdf"), ("receipt", "pdf"))}
 """Which papers go with which message."""
 
 CHANGED_BY_STATUS = frozenset(
-    {"approved", "requested", "declined", "received", "inspected_changed", "refunded"}
+    {
+        "approved",
+        "requested",
+        "declined",
+        "received",
+        "inspected_changed",
+        "refunded",
+        "store_credit",
+        "account_needed",
+    }
 )
 """Messages that bring the link to the status page."""
 
@@ -97,18 +106,22 @@ def _written(mail: Mail, *, gateways: Gateways, site: Site) -> tuple[Any, Messag
     values["has_qr"] = bool(code)
     real, marked = _addresses(mail, row, site)
     language = merchant.language if mail.event in TO_MERCHANT else mail.language
+    credit = _credit(mail, site)
+    page = {"credit": f"{site.base_url}/credit/{merchant.slug}"} if credit else {}
 
-    def rendered(addresses: dict[str, str]):  # type: ignore[no-untyped-def]
+    def rendered(addresses: dict[str, str], shown: str):  # type: ignore[no-untyped-def]
         return gateways.mailer.render(
             mail.event,
             language=language,
             zone=merchant.zone,
             merchant=merchant,
-            values=values,
-            links=addresses,
+            values=values | ({"credit": _told(credit, shown)} if credit else {}),
+            links=addresses | page,
         )
 
-    kept, sent = rendered(marked), rendered(real)
+    hidden = credit.hidden if credit else ""
+    kept = rendered(marked, hidden)
+    sent = rendered(real, credit.code or hidden if credit else "")
     return kept, Message(
         to=mail.recipient or merchant.support_email,
         from_name=merchant.name,
@@ -120,6 +133,23 @@ def _written(mail: Mail, *, gateways: Gateways, site: Site) -> tuple[Any, Messag
         references=f"<{row.id}@returns>",
         attachments=(*_attachments(mail, row), *_picture(code, gateways)),
     )
+
+
+def _credit(mail: Mail, site: Site) -> credits.Told | None:
+    """The credit that a message is about, with its code, which stands in the message that is sent alone."""
+    return (
+        credits.told(UUID(mail.values["credit"]), secret=site.secret) if mail.values.get("credit") else None
+    )
+
+
+def _told(credit: credits.Told, code: str) -> dict[str, Any]:
+    return {
+        "code": code,
+        "kind": credit.kind,
+        "balance": credit.balance,
+        "currency": credit.currency,
+        "expires_on": credit.expires_on.isoformat() if credit.expires_on else "",
+    }
 
 
 def _record(mail_id: UUID, state: str, now: datetime, kept: Any, *, error: str = "") -> None:
@@ -342,6 +372,9 @@ def as_sent(mail_id: UUID, *, site: Site) -> MailFacts:
     text, html = shown.text, shown.html
     for name, address in real.items():
         text, html = text.replace(_place(site, name), address), html.replace(_place(site, name), address)
+    if credit := _credit(mail, site):
+        code = credit.code or credit.hidden
+        text, html = text.replace(credit.hidden, code), html.replace(credit.hidden, code)
     return MailFacts(**{**vars(shown), "text": text, "html": html})
 
 

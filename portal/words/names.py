@@ -177,6 +177,7 @@ DOCUMENTS = {
     "qr": N_("QR code"),
     "packing_slip": N_("Packing slip"),
     "receipt": N_("Receipt"),
+    "credit_note": N_("Credit note"),
 }
 PURPOSES = {
     "finish": N_("Link to finish the return"),
@@ -194,6 +195,8 @@ MAILS = {
     "new_link_requested": N_("New link wanted"),
     "link_reissued": N_("New link"),
     "status_link": N_("Link to follow the return"),
+    "store_credit": N_("Store credit"),
+    "account_needed": N_("Bank account wanted"),
     "finance_alert": N_("Message to finance"),
 }
 STEP_BUTTONS = {

@@ -37,6 +37,7 @@ MERCHANT = MerchantFacts(
     address=Address(country="DE"),
 )
 LINKS = {
+    "credit": "https://returns.example.com/credit/demo",
     "link": "https://returns.example.com/l/token-one",
     "status": "https://returns.example.com/l/token-two",
     "admin": "https://returns.example.com/admin/returns/1",
@@ -111,6 +112,13 @@ def values(**changed: object) -> dict[str, Any]:
             "amount": 1700,
             "currency": "EUR",
             "shares": [{"label": "Card ending 4242", "tender": "card", "amount": 1700}],
+        },
+        "credit": {
+            "code": "7K3M-9QX1-40WF-ZT2H",
+            "kind": "store_credit",
+            "balance": 1700,
+            "currency": "EUR",
+            "expires_on": "2029-12-31",
         },
         "reply_days": 2,
         **changed,

@@ -37,6 +37,8 @@ EVENTS = (
     "refunded",
     "new_link_requested",
     "finance_alert",
+    "store_credit",
+    "account_needed",
 )
 """Every message there is; each is a folder of templates/email."""
 
@@ -102,6 +104,7 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
         "changes": words.changed_rows(before, breakdown) if before and breakdown else (),
         "decline_reason": words.decline_reason(values.get("decline_reason")),
         "refund": _refund(words, refund) if refund else None,
+        "credit": _credit(words, values["credit"]) if values.get("credit") else None,
         "alert": words.task(values["alert"]) if values.get("alert") else "",
     }
 
@@ -117,6 +120,17 @@ def _refund(words: Words, refund: Mapping[str, Any]) -> dict[str, Any]:
         for share in refund.get("shares", ())
     ]
     return {"number": refund["number"], "amount": words.money(refund["amount"], currency), "shares": shares}
+
+
+def _credit(words: Words, credit: Mapping[str, Any]) -> dict[str, Any]:
+    """What is on a code, which stands here only in the message that is sent."""
+    last_day = _day(credit.get("expires_on"))
+    return {
+        "code": credit["code"],
+        "gift_card": credit.get("kind") == "gift_card",
+        "balance": words.money(credit["balance"], credit["currency"]),
+        "expires": words.day(last_day) if last_day else "",
+    }
 
 
 def _sending(value: Mapping[str, Any] | None) -> Sending | None:
