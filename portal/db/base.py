@@ -113,7 +113,7 @@ def transaction() -> Iterator[Session]:
         if session.new or session.dirty or session.deleted:
             raise RuntimeError("changes were made outside of transaction()")
         session.commit()
-    session.connection(execution_options={"writes": True})
+    session.connection(execution_options={"writes": True, **_as_of_each_statement()})
     session.info["writing"] = True
     try:
         yield session
@@ -128,6 +128,11 @@ def transaction() -> Iterator[Session]:
         raise
     finally:
         session.info["writing"] = False
+
+
+def _as_of_each_statement() -> dict[str, str]:
+    """Who holds locks must see what was committed while it waited for them; on SQLite there is one writer."""
+    return {"isolation_level": "READ COMMITTED"} if dialect() == "postgresql" else {}
 
 
 def already_read() -> dict[Any, Any] | None:
@@ -164,10 +169,13 @@ def insert_ignore(table: Any) -> Any:
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """What both databases need: SQLite waits for its one writer, PostgreSQL gives up on a dead peer."""
+    """What both databases need: SQLite waits for its one writer, PostgreSQL gives up on a dead peer.
+
+    Whoever only reads sees one moment, as on SQLite: a page is never made of halves of two states.
+    """
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 30, "check_same_thread": False}}
-    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10, "isolation_level": "REPEATABLE READ"}
 
 
 def prepare(engine: Engine) -> None:

@@ -40,15 +40,23 @@ class Outcome:
 
 
 def race(
-    database: Database, step: Step, clients: Sequence[tuple[Any, ...]], *, processes: int = 4
+    database: Database,
+    step: Step,
+    clients: Sequence[tuple[Any, ...]],
+    *,
+    ready: Step | None = None,
+    processes: int = 4,
 ) -> Outcome:
-    """Let every client do ``step`` with its arguments at the same moment, spread over ``processes``."""
+    """Let every client do ``step`` with its arguments at the same moment, spread over ``processes``.
+
+    ``ready`` is done by each before: it turns the client's arguments into those of ``step``.
+    """
     db.session.rollback()
     barrier = _processes.Barrier(len(clients))
     answers = _processes.Queue()
     shares = [list(clients[start::processes]) for start in range(processes)]
     started = [
-        _processes.Process(target=_run, args=(database, step, share, barrier, answers), daemon=True)
+        _processes.Process(target=_run, args=(database, ready, step, share, barrier, answers), daemon=True)
         for share in shares
         if share
     ]
@@ -70,7 +78,12 @@ def race(
 
 
 def _run(
-    database: Database, step: Step, clients: list[tuple[Any, ...]], barrier: Barrier, answers: Any
+    database: Database,
+    ready: Step | None,
+    step: Step,
+    clients: list[tuple[Any, ...]],
+    barrier: Barrier,
+    answers: Any,
 ) -> None:
     """One process: a thread for each of its clients."""
     app = create_app(database.settings())
@@ -79,6 +92,8 @@ def _run(
     def client(arguments: tuple[Any, ...]) -> None:
         with app.app_context():
             db.session.execute(db.select(1))
+            if ready is not None:
+                arguments = ready(gateways, *arguments)
             db.session.rollback()
             barrier.wait(PATIENCE)
             begin = time.monotonic()
