@@ -78,7 +78,11 @@ REFUND = Lifecycle(
     "refund",
     start="pending_approval",
     steps={
-        "pending_approval": {"approve": "approved", "cancel": "canceled"},
+        "pending_approval": {
+            "approve": "approved",
+            "revise": "pending_approval",
+            "cancel": "canceled",
+        },
         "approved": {"send": "pending", "cancel": "canceled"},
         "pending": {"succeed": "succeeded", "fail": "failed"},
         "succeeded": {"fail": "failed"},
