@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.cli.people import merchant_id
@@ -50,6 +51,7 @@ def import_orders(
             orders.read(),
             source=orders.name,
             now=datetime.now(UTC),
+            gateway=current_app.config["SETTINGS"].gateway,
             refuse=refuse,
             progress=progress,
         )

@@ -75,6 +75,23 @@ class IncomingPayment:
     label: str = ""
 
 
+CARDS = ("card", "wallet")
+"""Tenders that the installation's gateway captured."""
+OWN_WAYS = ("gift_card", "store_credit", "bank_transfer")
+"""Tenders that go back in a way of their own, of the same name."""
+BY_HAND = "manual"
+
+
+def provider_of(tender: str, gateway: str) -> str:
+    """By what a payment goes back: cards by ``gateway``, a gift card onto the same, a transfer to an account.
+
+    What takes nothing back by itself (cash, an invoice) is paid by a person: ``manual``.
+    """
+    if tender in CARDS:
+        return gateway
+    return tender if tender in OWN_WAYS else BY_HAND
+
+
 @dataclass(frozen=True, kw_only=True)
 class IncomingRefundLine:
     """What a refund made elsewhere says of one line; ``amount`` is what was given back with its ``tax``.

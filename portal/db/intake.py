@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.intake import IncomingAdjustment
+from portal.core.intake import IncomingAdjustment, provider_of
 from portal.core.money import Minor
 from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax
 from portal.core.spans import count
@@ -43,7 +43,7 @@ def known(merchant_id: UUID, source: str, external_ids: Sequence[str]) -> dict[s
 
 
 def insert(
-    merchant_id: UUID, source: str, orders: Sequence[PaidOrder], *, provider: str, now: datetime
+    merchant_id: UUID, source: str, orders: Sequence[PaidOrder], *, gateway: str, now: datetime
 ) -> None:
     """New orders with everything that belongs to them, a table at a time."""
     heads: Rows = []
@@ -70,7 +70,7 @@ def insert(
     _write_plain(merchant_id, plain)
     write(LINES, lines)
     write(TAXES, taxes)
-    pay(merchant_id, paying, provider)
+    pay(merchant_id, paying, gateway)
     write(OUTSIDE, refunds)
 
 
@@ -301,17 +301,19 @@ def refund_row(
     }
 
 
-def pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], provider: str) -> None:
+def pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], gateway: str) -> None:
     """Each order's share of its payments. A payment that other orders share grows by this order's part."""
     if not paying:
         return
     references = sorted({payment.reference for _, _, payment in paying})
-    found = sa.select(PAYMENTS.c.reference, PAYMENTS.c.id).where(
+    # A gift card that came in when gateways took everything keeps its way back: it is the same money.
+    providers = {gateway, *(provider_of(payment.tender, gateway) for _, _, payment in paying)}
+    found = sa.select(PAYMENTS.c.reference, PAYMENTS.c.tender, PAYMENTS.c.id).where(
         PAYMENTS.c.merchant_id == merchant_id,
-        PAYMENTS.c.provider == provider,
+        PAYMENTS.c.provider.in_(sorted(providers)),
         PAYMENTS.c.reference.in_(references),
     )
-    ids: dict[str, UUID] = {row.reference: row.id for row in db.session.execute(found)}
+    ids = {(row.reference, _way(row.tender)): row.id for row in db.session.execute(found)}
     as_kept, new_id = _ids()
     merchant = as_kept(merchant_id)
     grown: Rows = []
@@ -319,9 +321,11 @@ def pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], prov
     shares: list[tuple[object, ...]] = []
     for order_id, currency, payment in paying:
         captured, sent = payment.captured, payment.refunded
-        payment_id = ids.get(payment.reference)
+        key = payment.reference, _way(payment.tender)
+        payment_id = ids.get(key)
         if payment_id is None:
-            payment_id = ids[payment.reference] = uuid7()
+            payment_id = ids[key] = uuid7()
+            provider = provider_of(payment.tender, gateway)
             told = (provider, payment.reference, payment.tender, payment.label, currency)
             fresh.append((as_kept(payment_id), merchant, *told, captured, sent))
         else:
@@ -331,6 +335,11 @@ def pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], prov
     if grown:
         change_payments(grown)
     _drive(SHARES, _SHARE, shares, {})
+
+
+def _way(tender: str) -> str:
+    """Payments with one reference are one payment where they go back the same way."""
+    return provider_of(tender, "cards")
 
 
 _PAYMENT = (

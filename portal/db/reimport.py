@@ -151,7 +151,7 @@ def in_returns(order_id: UUID) -> set[str]:
 
 
 def rewrite(
-    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, *, provider: str, now: datetime
+    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, *, gateway: str, now: datetime
 ) -> None:
     """Make the stored order ``new``, which came of ``old``: lines and payments keep their ids."""
     connection = db.session.connection()
@@ -175,7 +175,7 @@ def rewrite(
     write(
         TAXES, [row for line in new.lines for row in tax_rows(merchant_id, ids[line.external_id], line.taxes)]
     )
-    _rewrite_payments(merchant_id, order_id, old, new, provider)
+    _rewrite_payments(merchant_id, order_id, old, new, gateway)
     connection.execute(sa.delete(OUTSIDE).where(OUTSIDE.c.order_id == order_id))
     write(OUTSIDE, [refund_row(merchant_id, order_id, refund, ids) for refund in new.refunds])
     connection.execute(
@@ -186,7 +186,7 @@ def rewrite(
 
 
 def _rewrite_payments(
-    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, provider: str
+    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, gateway: str
 ) -> None:
     before = {payment.id: payment for payment in old.payments}
     connection = db.session.connection()
@@ -210,5 +210,5 @@ def _rewrite_payments(
     pay(
         merchant_id,
         [(order_id, new.currency, payment) for payment in new.payments if payment.id is None],
-        provider,
+        gateway,
     )

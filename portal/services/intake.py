@@ -46,7 +46,7 @@ class Counts:
 class _Target:
     merchant_id: UUID
     source: str
-    provider: str
+    gateway: str
     now: datetime
     counts: Counts
     refuse: Callable[[Fault], None]
@@ -59,14 +59,14 @@ def import_orders(
     *,
     source: str,
     now: datetime,
-    provider: str = "sandbox",
+    gateway: str = "sandbox",
     refuse: Callable[[Fault], None] = lambda fault: None,
     progress: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
     """Take what ``stream`` gives into the merchant's orders, in transactions of a few hundred.
 
-    ``refuse`` is told of everything that could not be taken; the rest goes in. ``provider`` is the payments
-    adapter that refunds of these orders go through. Raises ``NotAllowed``.
+    ``refuse`` is told of everything that could not be taken; the rest goes in. ``gateway`` is the payments
+    adapter that cards go back through; other tenders have ways of their own. Raises ``NotAllowed``.
     """
     if not actor.may("orders.import", merchant_id):
         raise NotAllowed("orders.import")
@@ -77,7 +77,7 @@ def import_orders(
         refuse(fault)
 
     target = _Target(
-        merchant_id=merchant_id, source=source, provider=provider, now=now, counts=counts, refuse=refused
+        merchant_id=merchant_id, source=source, gateway=gateway, now=now, counts=counts, refuse=refused
     )
     for number, batch in enumerate(_batches(stream), 1):
         _take(target, batch)
@@ -174,7 +174,7 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
         else:
             fresh[record.external_id] = with_refunds(record, incoming.refunds)
     db_intake.insert(
-        target.merchant_id, target.source, list(fresh.values()), provider=target.provider, now=target.now
+        target.merchant_id, target.source, list(fresh.values()), gateway=target.gateway, now=target.now
     )
     done.imported = len(fresh)
     done.lines = sum(len(order.lines) for order in fresh.values())
@@ -195,4 +195,4 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
 def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: PaidOrder) -> None:
     old = reimport.stored(order_id)
     after = with_refunds(changed(old, record, held=reimport.in_returns(order_id)), incoming.refunds)
-    reimport.rewrite(target.merchant_id, order_id, old, after, provider=target.provider, now=target.now)
+    reimport.rewrite(target.merchant_id, order_id, old, after, gateway=target.gateway, now=target.now)
