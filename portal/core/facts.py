@@ -6,6 +6,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from portal.core.money import Minor
+from portal.core.promotions import Promotion as Promotion
+from portal.core.promotions import PromotionStep as PromotionStep
 from portal.core.spans import Span, count
 
 MERCHANDISE = "merchandise"
@@ -13,6 +15,15 @@ LINE_KINDS = ("merchandise", "gift_card", "service", "fee", "discount", "sample"
 """Only merchandise can come back; shipping and duty are charges with a cap of their own (money.md 6, 10)."""
 
 CHARGES = ("shipping", "duty", "fee")
+
+CANCELLATIONS = ("partial_cancellation", "cancellation")
+"""Kinds of a request for units that were never sent: nothing is kept back, nobody is charged."""
+
+KEEP = "partial_refund_keep"
+"""The kind of a request for which nothing comes back: a part of the price goes back, the goods stay."""
+
+Adjusted = tuple[int, int, Minor]
+"""Unit positions ``first`` up to ``end``, and what was given back for all of them while they were kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +35,8 @@ class TaxFacts:
     rate_ppm: int | None = None
     jurisdiction: str = ""
     refunded: Minor = 0
+    promotion_withheld: Minor = 0
+    """Its part of the line's ``promotion_withheld``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +76,10 @@ class LineFacts:
     """Those of ``claimed`` whose units are back, or were refunded elsewhere; not what is only announced."""
     refunded: Minor = 0
     """Given back for this line so far, tax included, open refunds counted (they hold their quota)."""
+    adjusted: tuple[Adjusted, ...] = ()
+    """Price adjustments of units that were kept, part of ``refunded``: a later return gives the rest."""
+    promotion_withheld: Minor = 0
+    """Kept back of its refunds because a promotion no longer held; comes back when everything does."""
 
     @property
     def tax(self) -> Minor:
@@ -97,12 +114,14 @@ class PaymentFacts:
     captured: Minor
     refunded: Minor = 0
     """Sent back or held by open refunds, wherever the refund was made."""
+    disputed: Minor = 0
+    """In an open or lost chargeback: not there to be refunded."""
     provider: str = "sandbox"
     refundable_here: bool = True
 
     @property
     def left(self) -> Minor:
-        return max(0, self.captured - self.refunded)
+        return max(0, self.captured - self.refunded - self.disputed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +140,7 @@ class OrderFacts:
     payments: tuple[PaymentFacts, ...] = ()
     differs: Minor = 0
     """Captured less the sum of the parts, as the intake found it; nothing is silently adjusted."""
+    promotions: tuple[Promotion, ...] = ()
 
     @property
     def paid(self) -> Minor:
@@ -133,6 +153,10 @@ class OrderFacts:
     @property
     def refunded(self) -> Minor:
         return sum(payment.refunded for payment in self.payments)
+
+    @property
+    def disputed(self) -> Minor:
+        return sum(payment.disputed for payment in self.payments)
 
     def line(self, line_id: UUID) -> LineFacts:
         """The line with that id. Raises ``KeyError``."""
@@ -170,6 +194,14 @@ class Wanted:
     """What the inspection found; it takes the place of the declared ``condition``."""
     missing_accessories: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    used: int | None = None
+    """Units of use (hours, washes, kilometers ...), where depreciation goes by use."""
+    scope_used: tuple[int, int] | None = None
+    """Of a service: so much done, of so much; what was not done goes back."""
+    allowance: Minor | None = None
+    """A price adjustment for units that stay with the customer, all of them together: nothing comes back."""
+    named: Minor | None = None
+    """A person's amount for this line in place of the computed one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +217,22 @@ class ReturnRequest:
     extra: tuple["Addition", ...] = field(default=())
     fees_taken: tuple[str, ...] = ()
     """Codes of per-return fees that an earlier refund of the same return took: nobody pays them twice."""
+    waived: tuple[str, ...] = ()
+    """Rules that a person leaves out (``core.refunds.overrides.WAIVABLE``)."""
+    tenders: tuple[tuple[UUID, Minor], ...] = ()
+    """A person's choice: payment -> its part; together the whole refund. Empty leaves it to the policy."""
+    exchange: tuple["ExchangeItem", ...] = ()
+    """What the customer gets instead; only the difference is refunded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangeItem:
+    """One thing given in exchange; ``amount`` is its price for all ``units``, tax included."""
+
+    name: str
+    amount: Minor
+    units: int = 1
+    sku: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

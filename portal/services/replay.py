@@ -81,10 +81,13 @@ def _exact(terms: Terms) -> Terms:
     return replace(
         terms,
         refund_shipping="never",
+        refund_duties="never",
+        refund_fees="never",
+        promotions="keep",
         restocking_fee=RestockingFee(),
         condition_deductions_bp=(),
         accessory_deductions=(),
-        depreciation_days=0,
+        depreciation=(),
         return_postage="merchant",
     )
 

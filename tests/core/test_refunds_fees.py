@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from portal.core.policy.terms import RestockingFee, Terms
+from portal.core.policy.terms import Depreciation, RestockingFee, Terms
 from portal.core.refunds.engine import quote
 from tests.core.made import DELIVERED, a_line, a_request, amounts, an_order, quoted, want
 
@@ -90,7 +90,7 @@ def test_who_pays_the_way_home(paid_by: str, reasons: list[str], deducted: int) 
 
 @pytest.mark.parametrize(("age", "deducted"), [(10, 0), (30, 0), (130, 500), (230, 1000), (900, 1000)])
 def test_a_used_unit_loses_its_value_evenly_after_the_free_days(age: int, deducted: int) -> None:
-    terms = Terms(depreciation_days=200, depreciation_free_days=30)
+    terms = Terms(depreciation=(Depreciation(over=200, free=30),))
     asked = DELIVERED + timedelta(days=age)
     request = a_request(want(condition="used"), requested_at=asked)
     order = an_order(a_line())
@@ -101,7 +101,7 @@ def test_a_used_unit_loses_its_value_evenly_after_the_free_days(age: int, deduct
 
 
 def test_condition_and_use_do_not_take_the_same_value_twice() -> None:
-    terms = Terms(condition_deductions_bp=(("used", 6000),), depreciation_days=20)
+    terms = Terms(condition_deductions_bp=(("used", 6000),), depreciation=(Depreciation(over=20),))
     breakdown = quoted(an_order(a_line()), want(condition="used"), terms=terms)
     assert [(row.rule, row.amount) for row in breakdown.rows[1:]] == [("condition_deductions", -600)]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import portal.core
-from portal.core.policy.terms import RestockingFee, Terms, Window, from_json, to_json
+from portal.core.policy.terms import Depreciation, RestockingFee, Terms, Window, from_json, to_json
 
 counts = st.integers(0, 10**6)
 terms_of_any_kind = st.builds(
@@ -30,7 +30,7 @@ terms_of_any_kind = st.builds(
     refund_shipping=st.sampled_from(["never", "full_return", "proportion", "fault"]),
     restocking_fee=st.builds(RestockingFee, percent_bp=st.integers(0, 10_000), per_unit=st.booleans()),
     condition_deductions_bp=st.just((("used", 2000), ("C", 5000))),
-    depreciation_days=counts,
+    depreciation=st.lists(st.builds(Depreciation, over=st.integers(1, 999), free=counts)).map(tuple),
     return_postage=st.sampled_from(["merchant", "customer", "customer_remorse"]),
 )
 

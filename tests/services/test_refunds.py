@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.core.access import Conflict, NotAllowed, NotFound
 from portal.core.intake import IncomingRefund, IncomingRefundLine
-from portal.core.policy.terms import RestockingFee
+from portal.core.policy.terms import Depreciation, RestockingFee
 from portal.core.refunds import ledger
 from portal.db import returns as stored
 from portal.db.mails import Mail
@@ -385,7 +385,7 @@ def test_lists_are_continued_where_they_ended(shop, finance, gateways):
 
 def test_the_days_of_the_estimate_are_those_it_was_asked_on(session, gateways):
     """What the customer agreed to does not lose value while the parcel travels."""
-    shop = a_merchant(terms=terms(depreciation_days=100))
+    shop = a_merchant(terms=terms(depreciation=(Depreciation(over=100),)))
     finance = a_person(shop, "finance")
     order = an_order(gateways, shop, days_ago=12)
     return_id = a_return(gateways, shop, order, condition="used")

@@ -1,9 +1,11 @@
 """A merchant's return policy as one frozen value; parsed from and written to JSON."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from portal.core.money import Minor
+from portal.core.policy.judging import judged
+from portal.core.policy.reading import record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,37 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeeTier:
+    """A restocking fee for what comes back soon enough, or in such a condition; empty conditions: in any."""
+
+    percent_bp: int = 0
+    fixed: Minor = 0
+    up_to_days: int | None = None
+    """Days since delivery, the last one inclusive; None: however late."""
+    conditions: tuple[str, ...] = ()
+    """Declared conditions and inspected grades."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depreciation:
+    """How goods lose value by age (days since delivery) or by use (units of use), evenly or by a table."""
+
+    by: str = "age"
+    category: str | None = None
+    """Only goods of this category; before a record for all. None: all goods."""
+    over: int = 0
+    """After so many days or units of use nothing is left of the value (evenly); 0 where ``steps`` say it."""
+    free: int = 0
+    """The first days or units of use, which take no value away."""
+    most_bp: int = 10_000
+    """Never more than this part of the value."""
+    steps: tuple[tuple[int, int], ...] = ()
+    """(from so many days or units of use, part of the value that is gone), rising."""
+    only_worn: bool = True
+    """By age: only what is used, damaged or incomplete (inspected: grade C or D) loses value."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestockingFee:
     """A fee of ``percent_bp`` of the goods, and ``fixed`` per return or unit; waived by reason or fault."""
 
@@ -24,6 +57,8 @@ class RestockingFee:
     per_unit: bool = False
     waived_reasons: tuple[str, ...] = ()
     waived_faults: tuple[str, ...] = ("merchant", "carrier")
+    tiers: tuple[FeeTier, ...] = ()
+    """In place of the amounts above: the first that fits a line counts, none that fits costs nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +91,24 @@ class Terms:
     auto_approve: bool = True
 
     refund_shipping: str = "full_return"
-    """Outbound shipping: ``never``, ``full_return`` (when everything goes back), ``proportion``, or ``fault``
-    (in proportion, when every reason is the merchant's or carrier's fault)."""
+    """Outbound shipping: ``never``, ``full_return`` (when everything goes back), ``proportion``, ``fault``
+    (in proportion, when every reason is the merchant's or carrier's fault), or ``law`` (on withdrawal from
+    the whole order, or when all of it is at fault: at most ``ordinary_delivery``). An order canceled as a
+    whole gets its charges back by any rule."""
+    refund_duties: str = "never"
+    """Duties, by the same rules."""
+    refund_fees: str = "never"
+    """Fees that were charged with the order, by the same rules."""
+    ordinary_delivery: Minor | None = None
+    """The price of the least expensive ordinary delivery offered; None: what was charged."""
+    promotions: str = "keep"
+    """Deals that depended on what goes back: ``keep``, or ``re_evaluate`` for what stays."""
     restocking_fee: RestockingFee = RestockingFee()
     condition_deductions_bp: tuple[tuple[str, int], ...] = ()
     """Declared condition or inspected grade -> part of the goods withheld."""
     accessory_deductions: tuple[tuple[str, Minor], ...] = ()
-    depreciation_days: int = 0
-    """A used unit loses its value evenly over so many days after delivery; 0: never."""
-    depreciation_free_days: int = 0
-    """The first days after delivery, which take no value away."""
+    depreciation: tuple[Depreciation, ...] = ()
+    """Per kind (age, use) the record for the goods' category counts, else the general one; the dearer of both."""
     return_postage: str = "customer_remorse"
     """Who pays the way back: ``merchant``, ``customer``, or ``customer_remorse`` (the customer, unless an
     item goes back by the merchant's or carrier's fault)."""
@@ -79,6 +122,10 @@ class Terms:
     """Which tender is given back first; ``proportion`` as the only entry spreads over all."""
     refund_trigger: str = "on_inspection"
     """``on_receipt``, ``on_inspection`` or ``manual``."""
+    refund_limits: tuple[tuple[str, Minor], ...] = ()
+    """Role -> the most it may approve alone within 24 hours, per payment and per customer."""
+    two_people_above: Minor | None = None
+    """A refund above this needs two different people."""
 
     ship_by_days: int = 14
     link_days: int = 30
@@ -108,108 +155,34 @@ def to_json(terms: Terms) -> dict[str, Any]:
     return asdict(terms)
 
 
-def from_json(value: dict[str, Any]) -> Terms:
-    """Terms from JSON; what is not given takes its default.
+class BadTerms(ValueError):
+    """Terms that cannot be; ``faults`` are all of them, each with its path."""
 
-    Raises ``ValueError`` listing every fault with its path (unknown keys, wrong types, bad codes).
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+def from_json(value: dict[str, Any]) -> Terms:
+    """Terms from JSON, also as earlier versions wrote them; what is not given takes its default.
+
+    Raises ``BadTerms`` with every fault and its path (unknown keys, wrong types, bad codes).
     """
     faults: list[str] = []
-    terms: Terms = _record(Terms, value, "policy", faults)
-    if not faults:
-        faults += _judged(terms)
-    if faults:
-        raise ValueError("; ".join(faults))
+    terms: Terms | None = record(Terms, _today(value), "policy", faults)
+    if terms is not None:
+        faults = judged(terms)
+    if terms is None or faults:
+        raise BadTerms(faults)
     return terms
 
 
-def _record(shape: type, value: Any, path: str, faults: list[str]) -> Any:
-    """``value`` as an instance of ``shape`` by its field defaults, collecting every fault."""
-    if not isinstance(value, dict):
-        faults.append(f"{path}: an object is needed, not {type(value).__name__}")
-        return shape() if shape is not Window else None
-    known = {field.name: field for field in fields(shape)}
-    faults += [f"{path}.{key}: unknown" for key in value if key not in known]
-    given = {key: item for key, item in value.items() if key in known}
-    taken = {key: _value(f"{path}.{key}", key, item, faults) for key, item in given.items()}
-    try:
-        return shape(**taken)
-    except TypeError as problem:
-        faults.append(f"{path}: {problem}")
-        return None
-
-
-_WHOLE = {
-    "version", "window_days", "approval_value", "goodwill_cap", "store_credit_bonus_bp",
-    "store_credit_bonus_cap", "store_credit_months",
-    "ship_by_days", "link_days", "max_photos", "days", "percent_bp", "fixed",
-    "depreciation_days", "depreciation_free_days",
-}  # fmt: skip
-_FLAGS = {"active", "order_source", "portal", "self_service", "auto_approve", "per_unit"}
-_PAIRS = {"condition_deductions_bp", "accessory_deductions"}
-_WORDS = {"refund_shipping", "return_postage", "refund_trigger", "preset", "category", "reason"}
-_NULLABLE = {"approval_value", "store_credit_months", "photo_reasons", "preset", "category", "reason"}
-
-
-def _value(path: str, key: str, item: Any, faults: list[str]) -> Any:
-    if item is None and key in _NULLABLE:
-        return None
-    if key == "windows":
-        if not isinstance(item, list | tuple):
-            faults.append(f"{path}: a list is needed")
-            return ()
-        return tuple(_record(Window, window, f"{path}[{i}]", faults) for i, window in enumerate(item))
-    if key == "restocking_fee":
-        return _record(RestockingFee, item, path, faults)
-    if key in _WHOLE:
-        if isinstance(item, bool) or not isinstance(item, int) or item < 0:
-            faults.append(f"{path}: a whole number from 0 is needed, not {item!r}")
-            return 0
-        return item
-    if key in _FLAGS:
-        if not isinstance(item, bool):
-            faults.append(f"{path}: true or false is needed, not {item!r}")
-        return item
-    if key in _PAIRS:
-        pairs = item.items() if isinstance(item, dict) else item
-        try:
-            taken = tuple((str(code), int(amount)) for code, amount in pairs)
-        except (TypeError, ValueError):
-            faults.append(f"{path}: a list of [code, number] is needed")
-            return ()
-        faults += [f"{path}.{code}: not negative" for code, amount in taken if amount < 0]
-        return taken
-    if key in _WORDS:
-        if not isinstance(item, str):
-            faults.append(f"{path}: text is needed, not {item!r}")
-        return item
-    if not isinstance(item, list | tuple) or not all(isinstance(word, str) for word in item):
-        faults.append(f"{path}: a list of codes is needed")
-        return ()
-    return tuple(item)
-
-
-def _judged(terms: Terms) -> list[str]:
-    from portal.core.reasons import REASONS
-
-    faults = []
-    closed = {
-        "refund_shipping": ("never", "full_return", "proportion", "fault"),
-        "return_postage": ("merchant", "customer", "customer_remorse"),
-        "refund_trigger": ("on_receipt", "on_inspection", "manual"),
-    }
-    for name, allowed in closed.items():
-        if getattr(terms, name) not in allowed:
-            faults.append(f"policy.{name}: one of {', '.join(allowed)}, not {getattr(terms, name)!r}")
-    for name in ("photo_reasons", "approval_reasons"):
-        for code in getattr(terms, name) or ():
-            if code not in REASONS:
-                faults.append(f"policy.{name}: {code!r} is no reason")
-    for i, window in enumerate(terms.windows):
-        if window.reason is not None and window.reason not in REASONS:
-            faults.append(f"policy.windows[{i}].reason: {window.reason!r} is no reason")
-    for code, part in terms.condition_deductions_bp:
-        if part > 10_000:
-            faults.append(f"policy.condition_deductions_bp.{code}: at most 10000 (100 %)")
-    if terms.restocking_fee.percent_bp > 10_000:
-        faults.append("policy.restocking_fee.percent_bp: at most 10000 (100 %)")
-    return faults
+def _today(value: Any) -> Any:
+    """``value`` with the fields of today: published versions are never edited, so old ones are read on."""
+    if not isinstance(value, dict) or not {"depreciation_days", "depreciation_free_days"} & value.keys():
+        return value
+    given = dict(value)
+    days, free = given.pop("depreciation_days", 0), given.pop("depreciation_free_days", 0)
+    if days and "depreciation" not in given:
+        given["depreciation"] = [{"by": "age", "over": days, "free": free}]
+    return given

@@ -46,23 +46,44 @@ RULES = (
 
 
 class TooMuch(ValueError):
-    """More than may be given back; ``maximum`` says how much may be, ``what`` of what."""
+    """More than may be given back; ``maximum`` says how much may be, ``what`` of what, ``line_id`` on which line.
 
-    def __init__(self, what: str, maximum: int) -> None:
+    ``what`` is ``units``, ``amount``, ``allowance``, ``goodwill``, ``bonus_credit``, ``payments`` or ``tender``
+    (then ``payment_id`` says which).
+    """
+
+    def __init__(
+        self, what: str, maximum: int, *, line_id: UUID | None = None, payment_id: UUID | None = None
+    ) -> None:
         super().__init__(f"{what}: at most {maximum}")
-        self.what, self.maximum = what, maximum
+        self.what, self.maximum, self.line_id, self.payment_id = what, maximum, line_id, payment_id
 
 
 class Negative(ValueError):
     """A negative amount or quantity is refused, never netted."""
 
+    def __init__(self, problem: str, *, line_id: UUID | None = None) -> None:
+        super().__init__(problem)
+        self.line_id = line_id
+
 
 class NotGranted(ValueError):
-    """An addition without a reason, or by a role that may not grant it; ``missing`` says which."""
+    """What a person decides without a reason, a role for it, or a rule that yields; ``missing`` says which.
 
-    def __init__(self, missing: str) -> None:
+    ``missing`` is ``code``, ``reason``, ``role`` or ``rule`` (a rule that nobody may waive).
+    """
+
+    def __init__(self, missing: str, *, line_id: UUID | None = None) -> None:
         super().__init__(missing)
-        self.missing = missing
+        self.missing, self.line_id = missing, line_id
+
+
+class NotTheSum(ValueError):
+    """The tenders a person chose do not sum to the refund; ``due`` is what they must sum to."""
+
+    def __init__(self, due: Minor) -> None:
+        super().__init__(f"the tenders must sum to {due}")
+        self.due = due
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +114,14 @@ class LineRefund:
     """Per tax label; together never more than ``amount``."""
     withheld: Minor = 0
     """Fees and deductions of this line that were kept back: they never leak into a later refund."""
+    promotion: Minor = 0
+    """Kept back (below zero: given back) of this line since promotions were judged anew for what stays."""
+    promotion_taxes: tuple[tuple[str, Minor], ...] = ()
+    """The tax in ``promotion`` per label, with its sign."""
+    adjusted: tuple[tuple[int, int, Minor], ...] = ()
+    """Units that stay with the customer, and how much of their price goes back now: a part of ``amount``."""
+    exchanged: Minor = 0
+    """What went into an exchange in place of going back to a payment."""
 
     @property
     def tax(self) -> Minor:
@@ -127,6 +156,8 @@ class Breakdown:
     assessed: bool = True
     clamped: Minor = 0
     """What a cap took off, and the rows say so."""
+    due: Minor = 0
+    """What the customer still owes for an exchange that is worth more than what came back."""
 
     @property
     def amount(self) -> Minor:
@@ -164,6 +195,10 @@ def from_json(value: dict[str, Any]) -> Breakdown:
                 amount=line["amount"],
                 taxes=tuple((label, amount) for label, amount in line["taxes"]),
                 withheld=line["withheld"],
+                promotion=line.get("promotion", 0),
+                promotion_taxes=tuple((label, amount) for label, amount in line.get("promotion_taxes", ())),
+                adjusted=tuple((first, end, amount) for first, end, amount in line.get("adjusted", ())),
+                exchanged=line.get("exchanged", 0),
             )
             for line in value["lines"]
         ),
@@ -174,6 +209,7 @@ def from_json(value: dict[str, Any]) -> Breakdown:
         policy_version=value["policy_version"],
         assessed=value["assessed"],
         clamped=value["clamped"],
+        due=value.get("due", 0),
     )
 
 

@@ -121,18 +121,14 @@ def _condition(wanted: Wanted, terms: Terms, goods: Minor) -> Fee | None:
 def _use(line: LineFacts, wanted: Wanted, terms: Terms, goods: Minor, at: datetime) -> Fee | None:
     """Straight-line depreciation of a used unit from delivery to the day it was asked to send it back."""
     used = wanted.grade in WORN_GRADES if wanted.grade else wanted.condition in WORN
-    if (
-        not terms.depreciation_days
-        or not used
-        or line.delivered_at is None
-        or fault_of(wanted) in NOT_THE_CUSTOMER
-    ):
+    rule = next((one for one in terms.depreciation if one.by == "age" and one.category is None), None)
+    if rule is None or not used or line.delivered_at is None or fault_of(wanted) in NOT_THE_CUSTOMER:
         return None
     age = (at - line.delivered_at).days
-    days = min(terms.depreciation_days, max(0, age - terms.depreciation_free_days))
+    days = min(rule.over, max(0, age - rule.free))
     return Fee(
         code="condition_deduction",
         rule="depreciation",
-        amount=rounded(goods * days, terms.depreciation_days),
-        basis={"days": days, "of_days": terms.depreciation_days, "of": goods},
+        amount=rounded(goods * days, rule.over),
+        basis={"days": days, "of_days": rule.over, "of": goods},
     )
