@@ -1,5 +1,7 @@
 """Orders as they were paid: lines, taxes, tenders, and what was given back elsewhere."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -280,7 +282,24 @@ def facts(order_id: UUID, *, lock: bool = False) -> OrderFacts:
     order = session.execute(_HEAD_OF, given).one_or_none() if lock else next(iter(shares), None)
     if order is None:
         raise LookupError(f"no order {order_id}")
-    taxes = _taxes(order_id)
+    return _order(order, lines, _taxes(_TAXES_OF, given), shares)
+
+
+def many(order_ids: Iterable[UUID]) -> dict[UUID, OrderFacts]:
+    """The facts of several orders by their ids, read together; an id that is no order is left out."""
+    given, session = {"orders": list(order_ids)}, db.session()
+    taxes = _taxes(_TAXES_OF_MANY, given)
+    lines, shares = defaultdict[UUID, list[Any]](list), defaultdict[UUID, list[Any]](list)
+    for line in session.execute(_LINES_OF_MANY, given):
+        lines[line.order_id].append(line)
+    for share in session.execute(_HEADS_AND_SHARES, given):
+        shares[share.id].append(share)
+    return {order_id: _order(rows[0], lines[order_id], taxes, rows) for order_id, rows in shares.items()}
+
+
+def _order(
+    order: Any, lines: Iterable[Any], taxes: dict[UUID, tuple[TaxFacts, ...]], shares: Iterable[Any]
+) -> OrderFacts:
     return OrderFacts(
         id=order.id,
         merchant_id=order.merchant_id,
@@ -299,9 +318,9 @@ def facts(order_id: UUID, *, lock: bool = False) -> OrderFacts:
     )
 
 
-def _taxes(order_id: UUID) -> dict[UUID, tuple[TaxFacts, ...]]:
+def _taxes(statement: Any, given: dict[str, Any]) -> dict[UUID, tuple[TaxFacts, ...]]:
     found: dict[UUID, tuple[TaxFacts, ...]] = {}
-    for row in db.session.execute(_TAXES_OF, {"order": order_id}):
+    for row in db.session.execute(statement, given):
         tax = TaxFacts(
             label=row.label,
             amount=row.amount_minor,
@@ -419,5 +438,21 @@ _TAXES_OF = (
     sa.select(*_TAX)
     .join(_LINES, _LINES.c.id == _TAXES.c.order_line_id)
     .where(_LINES.c.order_id == _ASKED)
+    .order_by(_TAXES.c.id)
+)
+
+_ASKED_TOGETHER: Any = sa.bindparam("orders", type_=sa.Uuid, expanding=True)
+_HEADS_AND_SHARES = (
+    sa.select(*_HEAD, *_SHARE)
+    .outerjoin(_SHARES, _SHARES.c.order_id == _ORDER.c.id)
+    .outerjoin(_PAYMENTS, _PAYMENTS.c.id == _SHARES.c.payment_id)
+    .where(_ORDER.c.id.in_(_ASKED_TOGETHER))
+    .order_by(_SHARES.c.id)
+)
+_LINES_OF_MANY = sa.select(_LINES.c.order_id, *_LINE).where(_LINES.c.order_id.in_(_ASKED_TOGETHER))
+_TAXES_OF_MANY = (
+    sa.select(*_TAX)
+    .join(_LINES, _LINES.c.id == _TAXES.c.order_line_id)
+    .where(_LINES.c.order_id.in_(_ASKED_TOGETHER))
     .order_by(_TAXES.c.id)
 )
