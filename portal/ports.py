@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from portal.core.addresses import Address, AddressFinding, AddressRules
 from portal.core.bank import BankAccount, TransferOrder
+from portal.core.credit_notes import CreditNote
 from portal.core.documents import PackingSlip, Receipt, ReceiptRow
 from portal.core.intake import Incoming
 from portal.core.merchants import MerchantFacts
@@ -167,6 +168,9 @@ class Documents(Protocol):
 
     def packing_slip(self, slip: PackingSlip, /, *, language: str, size: str = "a4") -> Document:
         """The sheet for the parcel as PDF, with the return number as QR code."""
+
+    def credit_note(self, note: CreditNote, /, *, format: str = "pdf", size: str = "a4") -> Document:
+        """A credit note in its own language, as PDF or (``format`` xml) as UBL 2.1; both say the same."""
 
     def qr_svg(self, text: str, *, title: str = "") -> str:
         """``text`` as an inline ``<svg>`` without any style or script; ``title`` is its accessible name."""

@@ -49,6 +49,7 @@ class DocumentKind(StrEnum):
     QR = "qr"
     PACKING_SLIP = "packing_slip"
     RECEIPT = "receipt"
+    CREDIT_NOTE = "credit_note"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A file to print or show. ``format`` is pdf, png, zpl or svg; ``size`` 4x6, a4, letter or empty."""
+    """A file to print or show. ``format`` is pdf, png, zpl, svg or xml; ``size`` 4x6, a4, letter or empty."""
 
     kind: DocumentKind
     format: str
@@ -148,6 +149,7 @@ MEDIA_TYPES: Final = {
     "pdf": "application/pdf",
     "png": "image/png",
     "svg": "image/svg+xml",
+    "xml": "application/xml",
     "zpl": "text/plain; charset=utf-8",
 }
 

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from portal.adapters.addresses import LocalAddresses
-from portal.adapters.documents import qr
+from portal.adapters.documents import qr, ubl
+from portal.adapters.documents.credit_note import credit_note
 from portal.adapters.documents.label import Gettext
 from portal.adapters.documents.receipt import receipt
 from portal.adapters.documents.slip import packing_slip
+from portal.core.credit_notes import CreditNote
 from portal.core.documents import PackingSlip, Receipt
-from portal.core.shipping import Document
+from portal.core.shipping import Document, DocumentKind
 from portal.words import Words
 
 Translate = Callable[[str], Gettext]
@@ -54,6 +56,17 @@ class Papers:
     def packing_slip(self, slip: PackingSlip, /, *, language: str, size: str = "a4") -> Document:
         lines = self.addresses.printed(slip.recipient, language=language)
         return packing_slip(slip, lines, size=size, language=language, _=self.translate(language))
+
+    def credit_note(self, note: CreditNote, /, *, format: str = "pdf", size: str = "a4") -> Document:
+        words = Words(note.language, "UTC")
+        if format == "xml":
+            content = ubl.credit_note(note, words=words)
+            return Document(kind=DocumentKind.CREDIT_NOTE, format="xml", content=content)
+        seller, buyer = (
+            self.addresses.printed(party.address, language=words.language)
+            for party in (note.seller, note.buyer)
+        )
+        return credit_note(note, seller=seller, buyer=buyer, size=size, words=words)
 
     def qr_svg(self, text: str, *, title: str = "") -> str:
         return qr.svg(text, title=title)
