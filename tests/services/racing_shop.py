@@ -24,9 +24,9 @@ PLACE = Address(
 TERMS = Terms(refund_trigger="on_receipt", return_postage="merchant")
 
 
-def open_shop(slug: str = "race") -> UUID:
+def open_shop(slug: str = "race", terms: Terms = TERMS) -> UUID:
     return merchants.create(
-        slug=slug, name="Race Shop", support_email="help@race.example", address=PLACE.record(), terms=TERMS, now=NOW
+        slug=slug, name="Race Shop", support_email="help@race.example", address=PLACE.record(), terms=terms, now=NOW
     )  # fmt: skip
 
 

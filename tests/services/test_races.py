@@ -11,20 +11,18 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from portal.core.access import Actor
 from portal.core.facts import OrderFacts
 from portal.core.policy.verdict import Verdict
 from portal.db.base import db
-from portal.db.orders import OrderLine, OrderPayment, Payment
-from portal.db.refunds import Refund
+from portal.db.orders import OrderLine
 from portal.db.returns import Return, ReturnLine
 from portal.services import audit, confirmation, desk, jobs, refunds, returns, stock
 from tests.databases import Database
 from tests.services import racing_shop as shop
-from tests.services.racing import race
+from tests.services.racing import drop_checks, race
 
 # ------------------------------------------------------------------------------------------ what one client does
 
@@ -54,10 +52,6 @@ def _claim_unguarded(changes: Sequence[dict[str, Any]]) -> bool:
             sa.update(OrderLine).where(where).values(claimed_units=more, claimed_spans=change["spans"])
         )
     return True
-
-
-def propose(_gateways: Any, actor: Actor, return_id: UUID, expected: int | None) -> UUID:
-    return refunds.propose(actor, return_id, expected=expected, now=shop.NOW)
 
 
 def receive(_gateways: Any, actor: Actor, return_id: UUID, counts: dict[UUID, int]) -> None:
@@ -139,28 +133,11 @@ def test_without_the_guard_the_same_race_is_lost(
     """The control: were there nothing to win, the race above would prove nothing."""
     order, racers = drafts_for_one_unit(merchant, gateways, 8)
     seen = returns.page(*racers[0], now=shop.NOW).order
-    _drop_the_check(database)
+    drop_checks(database, "order_lines", "gone_bought")
     outcome = race(database, confirm_without_guard, [(*racer, seen) for racer in racers])
     assert outcome.errors == []
     assert len(outcome.answers) > 1
     assert claimed(order) > 1
-
-
-def _drop_the_check(database: Database) -> None:
-    """In this test's own database alone."""
-    db.session.rollback()
-    with db.engine.begin() as connection:
-        if database.kind == "postgresql":
-            connection.execute(sa.text("ALTER TABLE order_lines DROP CONSTRAINT ck_order_lines_gone_bought"))
-            return
-        made = connection.scalar(sa.text("SELECT sql FROM sqlite_master WHERE name = 'order_lines'"))
-        check = next(line for line in made.splitlines() if "gone_bought" in line)
-        connection.execute(sa.text("PRAGMA writable_schema = ON"))
-        connection.execute(
-            sa.text("UPDATE sqlite_master SET sql = :made WHERE name = 'order_lines'"),
-            {"made": made.replace(check, check.split(" CHECK ")[0] + " CHECK (1 = 1),")},
-        )
-        connection.execute(sa.text("PRAGMA writable_schema = RESET"))
 
 
 def test_the_same_confirmation_eight_times_is_one_return(
@@ -173,46 +150,6 @@ def test_the_same_confirmation_eight_times_is_one_return(
     assert (outcome.errors, outcome.conflicts, outcome.answers) == ([], {}, ["approved"] * 8)
     assert claimed(order) == 1
     assert len(db.session.scalars(sa.select(Return.number).where(Return.order_id == order)).all()) == 1
-
-
-# ----------------------------------------------------------------------------------------------------- the money
-
-
-def test_one_return_is_refunded_once_whoever_asks(
-    database: Database, session: Session, merchant: UUID, gateways: Any
-) -> None:
-    order = shop.take_order(merchant, "R-3", {"MUG": (3, "14.50")}, gateways)
-    person = shop.agent(merchant)
-    back = shop.draft(person, merchant, order, {"MUG": 2}, gateways)
-    shop.came_back(person, back)
-    outcome = race(database, propose, [(person, back, 2900 if n % 2 else None) for n in range(8)])
-    assert outcome.errors == []
-    assert len(outcome.answers) == 1
-    assert set(outcome.conflicts) <= {"nothing_to_refund", "amount_changed", "too_much"}
-    assert sum(outcome.conflicts.values()) == 7
-    db.session.rollback()
-    assert db.session.scalars(sa.select(Refund.amount_minor)).all() == [2900]
-    assert audit.verify().problems == []
-
-
-def test_returns_of_one_order_are_never_refunded_more_than_was_paid(
-    database: Database, session: Session, merchant: UUID, gateways: Any
-) -> None:
-    order = shop.take_order(merchant, "R-4", {"POT": (8, "9.99")}, gateways, endings=("", ""))
-    person = shop.agent(merchant)
-    back = [shop.draft(person, merchant, order, {"POT": 1}, gateways) for _ in range(8)]
-    for one in back:
-        shop.came_back(person, one)
-    outcome = race(database, propose, [(person, one, None) for one in back])
-    assert (outcome.errors, outcome.conflicts) == ([], {})
-    db.session.rollback()
-    assert db.session.scalar(sa.select(sa.func.sum(Refund.amount_minor))) == 7992
-    for kept in (
-        Payment.captured_minor - Payment.refunded_minor,
-        OrderPayment.share_minor - OrderPayment.refunded_minor,
-    ):
-        assert set(db.session.scalars(sa.select(kept))) == {0}
-    assert audit.verify().problems == []
 
 
 # ------------------------------------------------------------------------------------------------------- the dock
@@ -283,31 +220,3 @@ def test_any_number_of_workers_may_look_after_the_same_things(
     assert set(db.session.scalars(sa.select(Return.state))) == {"expired"}
     told = sa.text("SELECT count(*) FROM history WHERE what = 'return.expired'")
     assert db.session.scalar(told) == 3
-
-
-# -------------------------------------------------------------------------------------- the database's last word
-
-
-TOO_MUCH = (
-    "UPDATE order_lines SET claimed_units = units + 1",
-    "UPDATE order_lines SET claimed_units = -1",
-    "UPDATE order_lines SET refunded_minor = paid_minor + 1",
-    "UPDATE order_lines SET canceled_units = 1, claimed_units = units",
-    "UPDATE payments SET refunded_minor = captured_minor + 1",
-    "UPDATE order_payments SET refunded_minor = share_minor + 1",
-    "UPDATE return_lines SET refunded_units = received_units + 1",
-    "UPDATE return_lines SET received_units = authorized_units + 1",
-    "UPDATE return_lines SET authorized_units = units + 1",
-    "UPDATE ledger_transfers SET amount_minor = amount_minor + 1",
-    "DELETE FROM ledger_transfers",
-)
-
-
-def test_the_database_itself_refuses_too_much(session: Session, merchant: UUID, gateways: Any) -> None:
-    order = shop.take_order(merchant, "R-8", {"PEN": (2, "3.00")}, gateways)
-    person = shop.agent(merchant)
-    shop.refunded(person, shop.draft(person, merchant, order, {"PEN": 1}, gateways))
-    db.session.rollback()
-    for statement in TOO_MUCH:
-        with pytest.raises(DBAPIError), db.engine.begin() as connection:
-            connection.execute(sa.text(statement))

@@ -102,7 +102,9 @@ def test_ghost_12347_what_a_scanner_is_given_confirms_nothing(
 def test_coopcycle_4341_a_double_click_makes_one_refund(app: Flask, drain: Any, again: str) -> None:
     world = a_world(app, Terms(return_postage="merchant"))
     with app.app_context():
-        order = builders.an_order(world.gateways, world.own, (builders.an_item("SHIRT", 2, "50.00"),), now=now())
+        order = builders.an_order(
+            world.gateways, world.own, (builders.an_item("SHIRT", 2, "50.00"),), now=now()
+        )
         return_id = builders.came_back(
             world.gateways, world.own, order, {"SHIRT": 1}, now=now(), site=app.extensions["site"]
         )
