@@ -11,7 +11,7 @@ from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import REFUSED, Finding, Verdict, judge
 from portal.core.reasons import RETURN_KINDS
 from portal.core.refunds import breakdown as breakdowns
-from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, TooMuch
+from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, NotTheSum, TooMuch
 from portal.core.refunds.engine import quote
 from portal.quotes import orders, prior, requests, schema
 from portal.quotes.faults import BadInput, Fault
@@ -80,7 +80,7 @@ def _answer(order: OrderFacts, asked: Asked, terms: Terms, names: Names, notes: 
     breakdown = None
     try:
         breakdown = quote(order, request, terms, now=asked.now)
-    except (TooMuch, Negative, NotGranted) as problem:
+    except (TooMuch, Negative, NotGranted, NotTheSum) as problem:
         refusals.append(_by_the_engine(problem, names))
     verdict = Verdict(findings=(), policy_version=terms.version)
     if request.kind in RETURN_KINDS:
@@ -111,13 +111,20 @@ def told(breakdown: Breakdown) -> dict[str, Any]:
     }
 
 
-def _by_the_engine(problem: TooMuch | Negative | NotGranted, names: Names) -> dict[str, Any]:
+def _by_the_engine(problem: TooMuch | Negative | NotGranted | NotTheSum, names: Names) -> dict[str, Any]:
     told: dict[str, Any] = {"code": "negative", "what": "", "maximum": None}
     if isinstance(problem, TooMuch):
         told = {"code": "too_much", "what": problem.what, "maximum": problem.maximum}
     elif isinstance(problem, NotGranted):
         told = {"code": "not_granted", "what": problem.missing, "maximum": None}
-    return {**told, "line_id": names.text(getattr(problem, "line_id", None)), "message": str(problem)}
+    elif isinstance(problem, NotTheSum):
+        told = {"code": "not_the_sum", "what": "tenders", "maximum": problem.due}
+    return {
+        **told,
+        "line_id": names.text(getattr(problem, "line_id", None)),
+        "payment_id": names.text(getattr(problem, "payment_id", None)),
+        "message": str(problem),
+    }
 
 
 def _by_the_policy(finding: Finding, names: Names) -> dict[str, Any]:

@@ -12,8 +12,19 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from portal.core.facts import Addition, LineFacts, OrderFacts, PaymentFacts, ReturnRequest, TaxFacts, Wanted
-from portal.core.policy.terms import RestockingFee, Terms, Window
+from portal.core.facts import (
+    Addition,
+    ExchangeItem,
+    LineFacts,
+    OrderFacts,
+    PaymentFacts,
+    Promotion,
+    PromotionStep,
+    ReturnRequest,
+    TaxFacts,
+    Wanted,
+)
+from portal.core.policy.terms import Depreciation, FeeTier, RestockingFee, Terms, Window
 from portal.core.refunds.breakdown import Breakdown, LineRefund, Row, Share
 
 
@@ -31,12 +42,17 @@ FORMS: dict[str, Form] = {
     "line": Form(shape=LineFacts),
     "tax": Form(shape=TaxFacts),
     "payment": Form(shape=PaymentFacts),
+    "promotion": Form(shape=Promotion),
+    "promotion_step": Form(shape=PromotionStep),
     "request": Form(shape=ReturnRequest, more=("now", "zone")),
     "wanted": Form(shape=Wanted),
     "addition": Form(shape=Addition),
+    "exchange_item": Form(shape=ExchangeItem),
     "policy": Form(shape=Terms),
     "window": Form(shape=Window),
     "restocking_fee": Form(shape=RestockingFee),
+    "fee_tier": Form(shape=FeeTier),
+    "depreciation": Form(shape=Depreciation),
     "breakdown": Form(shape=Breakdown, more=("total", "owed", "added", "tax")),
     "row": Form(shape=Row),
     "line_refund": Form(shape=LineRefund),

@@ -174,6 +174,26 @@ def _parts(order: OrderFacts, value: Mapping[str, Any]) -> Iterator[Fault]:
             name = value["lines"][i]["parent_id"]
             yield Fault(path=below(path, "parent_id"), message=f"the order has no other line {name!r}")
     for i, payment in enumerate(order.payments):
-        if payment.refunded > payment.captured:
-            message = f"{payment.refunded} is more than it captured, {payment.captured}"
+        gone = payment.refunded + payment.disputed
+        if gone > payment.captured:
+            message = f"{gone} with what is disputed is more than it captured, {payment.captured}"
             yield Fault(path=below("order", "payments", i, "refunded"), message=message)
+    yield from _deals(order, value)
+
+
+def _deals(order: OrderFacts, value: Mapping[str, Any]) -> Iterator[Fault]:
+    """Lines that a promotion names and the order does not have, and more of a deal than a line's discount."""
+    lines = {line.id: line for line in order.lines}
+    for i, deal in enumerate(order.promotions):
+        told, path = value["promotions"][i], below("order", "promotions", i)
+        for key, named in (("shares", deal.shares), ("parts", deal.parts)):
+            for (line_id, amount), text in zip(named, dict(told.get(key, ())), strict=True):
+                if line_id not in lines:
+                    yield Fault(path=below(path, key, text), message="the order has no such line")
+                elif key == "shares" and amount > lines[line_id].discount:
+                    message = f"{amount} is more than the line's discount, {lines[line_id].discount}"
+                    yield Fault(path=below(path, key, text), message=message)
+        for j, line_id in enumerate(deal.counts):
+            if line_id not in lines:
+                path_of_line = below(path, "counts", j)
+                yield Fault(path=path_of_line, message=f"the order has no line {told['counts'][j]!r}")

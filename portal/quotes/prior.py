@@ -10,13 +10,12 @@ from portal.core.facts import LineFacts, OrderFacts
 from portal.core.intake import IncomingRefund, IncomingRefundLine
 from portal.core.money import major
 from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidTax
-from portal.core.refunds.breakdown import Breakdown, LineRefund
-from portal.core.spans import count, merge, without
+from portal.core.refunds.after import after
+from portal.core.refunds.breakdown import Breakdown
+from portal.core.spans import count, without
 from portal.quotes import schema
 from portal.quotes.faults import BadInput, Fault, below
 from portal.quotes.forms import Names, made
-
-CANCELLATION = "partial_cancellation"
 
 
 def applied(
@@ -91,39 +90,6 @@ def _too_much(order: OrderFacts, breakdown: Breakdown, path: str) -> Iterator[Fa
         if back > payment.left:
             message = f"{back} is more than is left of a payment, {payment.left}"
             yield Fault(path=below(path, "shares"), message=message)
-
-
-def after(order: OrderFacts, breakdown: Breakdown, *, kind: str = "return") -> OrderFacts:
-    """The order once that refund is made: units taken (or canceled, by its ``kind``), amounts given back."""
-    refunds = {line.line_id: line for line in breakdown.lines}
-    lines = tuple(
-        _line_after(line, refunds[line.id], kind) if line.id in refunds else line for line in order.lines
-    )
-    payments = tuple(
-        replace(
-            payment,
-            refunded=payment.refunded
-            + sum(share.amount for share in breakdown.shares if share.origin_id == payment.id),
-        )
-        for payment in order.payments
-    )
-    return replace(order, lines=lines, payments=payments)
-
-
-def _line_after(line: LineFacts, refund: LineRefund, kind: str) -> LineFacts:
-    given = dict(refund.taxes)
-    line = replace(
-        line,
-        refunded=line.refunded + refund.amount,
-        taxes=tuple(replace(tax, refunded=tax.refunded + given.get(tax.label, 0)) for tax in line.taxes),
-    )
-    if kind == CANCELLATION:
-        return replace(line, canceled=merge((*line.canceled, *refund.spans)))
-    return replace(
-        line,
-        claimed=merge((*line.claimed, *refund.spans)),
-        returned=merge((*line.returned, *refund.spans)),
-    )
 
 
 def elsewhere(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from portal.core.facts import OrderFacts, ReturnRequest
 from portal.core.policy import terms as policies
 from portal.core.policy.rules import needs_photo
-from portal.core.policy.terms import Terms
+from portal.core.policy.terms import BadTerms, Terms
 from portal.core.reasons import REASONS
 from portal.quotes import schema
 from portal.quotes.faults import BadInput, Fault, below
@@ -55,11 +55,14 @@ def _evident(wanted: Mapping[str, Any], terms: Terms) -> Mapping[str, Any]:
 
 def unknown(value: Mapping[str, Any], order: OrderFacts, names: Names) -> Iterator[Fault]:
     """Lines and payments that the request names and the order does not have."""
-    lines = {line.id for line in order.lines}
+    lines, payments = {line.id for line in order.lines}, {payment.id for payment in order.payments}
     for i, one in enumerate(value["wanted"]):
         if names.id(one["line_id"]) not in lines:
             path = below("request", "wanted", i, "line_id")
             yield Fault(path=path, message=f"the order has no line {one['line_id']!r}")
+    for text in dict(value.get("tenders", ())):
+        if names.id(text) not in payments:
+            yield Fault(path=below("request", "tenders", text), message="the order has no such payment")
 
 
 def policy(value: Any) -> Terms:
@@ -74,6 +77,6 @@ def policy(value: Any) -> Terms:
         raise BadInput(found)
     try:
         return policies.from_json(value)
-    except ValueError as problem:
-        told = [one.partition(": ") for one in str(problem).split("; ")]
+    except BadTerms as problem:
+        told = [one.partition(": ") for one in problem.faults]
         raise BadInput(Fault(path=path, message=message) for path, _, message in told) from None

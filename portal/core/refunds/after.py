@@ -1,0 +1,47 @@
+"""An order once a refund of it is made: what a sequence of refunds is worked out from, one after another."""
+
+from dataclasses import replace
+
+from portal.core.facts import CANCELLATIONS, LineFacts, OrderFacts
+from portal.core.refunds.breakdown import Breakdown, LineRefund
+from portal.core.spans import merge
+
+
+def after(order: OrderFacts, breakdown: Breakdown, *, kind: str = "return") -> OrderFacts:
+    """The order after that refund: units claimed and back (or canceled, by the ``kind``), amounts given back."""
+    refunds = {line.line_id: line for line in breakdown.lines}
+    lines = tuple(_line(line, refunds[line.id], kind) if line.id in refunds else line for line in order.lines)
+    payments = tuple(
+        replace(
+            payment,
+            refunded=payment.refunded
+            + sum(share.amount for share in breakdown.shares if share.origin_id == payment.id),
+        )
+        for payment in order.payments
+    )
+    return replace(order, lines=lines, payments=payments)
+
+
+def _line(line: LineFacts, refund: LineRefund, kind: str) -> LineFacts:
+    given, kept = dict(refund.taxes), dict(refund.promotion_taxes)
+    line = replace(
+        line,
+        refunded=line.refunded + refund.amount,
+        promotion_withheld=line.promotion_withheld + refund.promotion,
+        adjusted=(*line.adjusted, *refund.adjusted),
+        taxes=tuple(
+            replace(
+                tax,
+                refunded=tax.refunded + given.get(tax.label, 0),
+                promotion_withheld=tax.promotion_withheld + kept.get(tax.label, 0),
+            )
+            for tax in line.taxes
+        ),
+    )
+    if kind in CANCELLATIONS:
+        return replace(line, canceled=merge((*line.canceled, *refund.spans)))
+    return replace(
+        line,
+        claimed=merge((*line.claimed, *refund.spans)),
+        returned=merge((*line.returned, *refund.spans)),
+    )
