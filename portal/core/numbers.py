@@ -11,6 +11,7 @@ ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RETURN_PREFIX: Final = "RMA"
 REFUND_PREFIX: Final = "RF"
 AUTHORIZATION_PREFIX: Final = "AC"
+BATCH_PREFIX: Final = "BT"
 PREFIXES: Final = (RETURN_PREFIX, REFUND_PREFIX, AUTHORIZATION_PREFIX)
 BYTES_NEEDED: Final = 5
 """Random bytes a number is made of: seven characters of five bits are 35 bits."""
@@ -32,6 +33,11 @@ def refund_number(randomness: bytes) -> str:
 def authorization_code(randomness: bytes) -> str:
     """A code for one line of one return, ``AC-7K3M-9QX1``, from at least ``BYTES_NEEDED`` random bytes."""
     return _number(AUTHORIZATION_PREFIX, randomness)
+
+
+def batch_number(randomness: bytes) -> str:
+    """The number of a file for the bank, ``BT-7K3M-9QX1``, from at least ``BYTES_NEEDED`` random bytes."""
+    return _number(BATCH_PREFIX, randomness)
 
 
 def check_character(payload: str) -> str:
