@@ -54,7 +54,7 @@ def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
 
     demo = settings.app_env == "demo"
     return Gateways(
-        payments=payments.build(settings.data_dir, settles_after=timedelta(seconds=20) if demo else None),
+        payments=payments.build(settings, settles_after=timedelta(seconds=20) if demo else None),
         gateway=settings.gateway,
         bank=Pain001(),
         secret=settings.secret_key,

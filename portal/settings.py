@@ -102,6 +102,16 @@ def base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def api_base(value: str) -> str:
+    return base_url(value) if value else ""
+
+
+def stripe_key(value: str) -> str:
+    if value and not value.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+        raise Invalid("should be a secret or restricted key of Stripe, such as sk_live_... or rk_live_...")
+    return value
+
+
 def mail_address(value: str) -> str:
     if "@" not in parseaddr(value)[1]:
         raise Invalid('should be a mail address, such as "Returns <returns@example.com>"')
@@ -183,8 +193,42 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="GATEWAY",
         default="sandbox",
-        read=one_of("sandbox"),
-        meaning="Where refunds are paid out. `sandbox` is complete and moves no real money.",
+        read=one_of("sandbox", "stripe"),
+        meaning="By what cards are paid back: `sandbox`, which is complete and moves no real money, or `stripe`.",
+    ),
+    Setting(
+        name="STRIPE_API_KEY",
+        default="",
+        read=stripe_key,
+        shown_default="none",
+        meaning="`sk_live_...` or a restricted `rk_live_...` that may read and make refunds; `_test_` elsewhere.",
+    ),
+    Setting(
+        name="STRIPE_API_BASE",
+        default="",
+        read=api_base,
+        shown_default="Stripe's own",
+        meaning="Another address that speaks as Stripe does, for tests and for the demo.",
+    ),
+    Setting(
+        name="STRIPE_WEBHOOK_SECRET",
+        default="",
+        read=text,
+        shown_default="required in production",
+        meaning="`whsec_...`: proves that an event comes from Stripe.",
+    ),
+    Setting(
+        name="STRIPE_WEBHOOK_SECRET_OLD",
+        default="",
+        read=text,
+        shown_default="none",
+        meaning="The one before, for as long as Stripe still signs with it.",
+    ),
+    Setting(
+        name="STRIPE_TIMEOUT",
+        default="30",
+        read=number(1, 80),
+        meaning="After how many seconds without an answer a request counts as lost.",
     ),
     Setting(
         name="RATELIMIT_STORAGE_URI",
@@ -232,6 +276,11 @@ class Settings:
     smtp_starttls: bool
     mail_from: str
     gateway: str
+    stripe_api_key: str = field(repr=False)
+    stripe_api_base: str
+    stripe_webhook_secret: str = field(repr=False)
+    stripe_webhook_secret_old: str = field(repr=False)
+    stripe_timeout: int
     ratelimit_storage_uri: str
     trusted_proxies: int
     log_format: str
@@ -296,4 +345,22 @@ def _objections(values: Mapping[str, Any]) -> list[str]:
         and values["mail_from"].endswith(("example.com>", "example.com"))
     ):
         found.append("MAIL_FROM should be an address of yours in production")
+    return found + (_stripe_objections(values) if values["gateway"] == "stripe" else [])
+
+
+def _stripe_objections(values: Mapping[str, Any]) -> list[str]:
+    """What is missing to pay by Stripe, and what would pay by mistake."""
+    found, production = [], values["app_env"] == "production"
+    if not values["stripe_api_key"]:
+        found.append("STRIPE_API_KEY should be given when GATEWAY is stripe")
+    if "_live_" in values["stripe_api_key"] and not production:
+        found.append("STRIPE_API_KEY should be a key of test mode: only production moves real money")
+    if production and not values["stripe_webhook_secret"]:
+        found.append(
+            "STRIPE_WEBHOOK_SECRET should be given in production: without it nobody's events are believed"
+        )
+    if values["stripe_webhook_secret_old"] and not values["stripe_webhook_secret"]:
+        found.append("STRIPE_WEBHOOK_SECRET should be given where STRIPE_WEBHOOK_SECRET_OLD is")
+    if production and values["stripe_api_base"].startswith("http://"):
+        found.append("STRIPE_API_BASE should start with https:// in production")
     return found
