@@ -236,6 +236,8 @@ class GatewayRefund:
     at: datetime
     error: str = ""
     bank_reference: str = ""
+    also: str = ""
+    """Another name of the same capture, where it has two (Stripe: the charge of a payment intent)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +250,8 @@ class GatewayDispute:
     currency: str
     state: str
     at: datetime
+    also: str = ""
+    """Another name of the same capture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +270,8 @@ class GatewayEvent:
     amount: Minor = 0
     currency: str = ""
     state: str = ""
+    also: str = ""
+    """Another name of the same capture."""
 
 
 class Payments(Protocol):

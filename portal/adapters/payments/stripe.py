@@ -353,6 +353,7 @@ def _listed(refund: Mapping[str, Any]) -> GatewayRefund:
         at=datetime.fromtimestamp(refund["created"], UTC),
         error=result.error,
         bank_reference=result.bank_reference,
+        also=stripe_webhooks.other_name(refund),
     )
 
 
@@ -365,4 +366,5 @@ def _dispute(dispute: Mapping[str, Any]) -> GatewayDispute:
         currency=currency,
         state=stripe_webhooks.dispute_state(dispute),
         at=datetime.fromtimestamp(dispute["created"], UTC),
+        also=stripe_webhooks.other_name(dispute),
     )

@@ -97,6 +97,7 @@ def _of_refund(event: GatewayEvent, thing: Mapping[str, Any]) -> GatewayEvent:
         amount=from_stripe(int(thing["amount"]), currency),
         currency=currency,
         state=str(thing.get("status") or ""),
+        also=other_name(thing),
     )
 
 
@@ -104,7 +105,12 @@ def _of_capture(event: GatewayEvent, charge: Mapping[str, Any]) -> GatewayEvent:
     """``charge.refunded`` names no refund: only that something was refunded of that capture."""
     capture = str(charge.get("payment_intent") or charge["id"])
     return GatewayEvent(
-        id=event.id, kind="refund", at=event.at, capture=capture, currency=str(charge["currency"]).upper()
+        id=event.id,
+        kind="refund",
+        at=event.at,
+        capture=capture,
+        currency=str(charge["currency"]).upper(),
+        also=str(charge["id"]) if capture != charge["id"] else "",
     )
 
 
@@ -119,7 +125,13 @@ def _of_dispute(event: GatewayEvent, thing: Mapping[str, Any]) -> GatewayEvent:
         amount=from_stripe(int(thing["amount"]), currency),
         currency=currency,
         state=dispute_state(thing),
+        also=other_name(thing),
     )
+
+
+def other_name(thing: Mapping[str, Any]) -> str:
+    """The charge of a refund or dispute whose capture is known by its payment intent."""
+    return str(thing.get("charge") or "") if thing.get("payment_intent") else ""
 
 
 def dispute_state(dispute: Mapping[str, Any]) -> str:
