@@ -82,6 +82,7 @@ def upgrade() -> None:
     credits()
     gateway()
     books()
+    policies()
     for table in APPEND_ONLY:
         append_only(table)
 
@@ -285,6 +286,20 @@ def books() -> None:
         sa.CheckConstraint("sequence > 0", name="ck_credit_notes_sequence_positive"),
     )
     op.create_index("ix_credit_notes_issued", "credit_notes", ["merchant_id", "issued_at"])
+
+
+def policies() -> None:
+    op.create_table(
+        "policy_drafts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        *of_merchant("policy_drafts"),
+        sa.Column("based_on", sa.Integer(), nullable=False),
+        sa.Column("terms", JSON, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", TIME, nullable=False),
+        sa.Column("updated_by_name", sa.String(200), nullable=False),
+        sa.UniqueConstraint("merchant_id", name="uq_policy_drafts_merchant_id"),
+    )
 
 
 def downgrade() -> None:

@@ -52,6 +52,22 @@ class Policy(Base):
     published_by: Mapped[str] = mapped_column(sa.String(200), default="")
 
 
+class PolicyDraft(Base):
+    """The next version of a merchant's terms while it is written; one at a time."""
+
+    __tablename__ = "policy_drafts"
+    __table_args__ = (sa.UniqueConstraint("merchant_id"),)
+
+    id: Mapped[UUID] = key()
+    merchant_id: Mapped[UUID] = merchant_key()
+    based_on: Mapped[int]
+    """The published version it was begun from; a newer one must be looked at before this is published."""
+    terms: Mapped[dict[str, Any]] = mapped_column(Json)
+    version: Mapped[int] = mapped_column(default=1)
+    updated_at: Mapped[datetime] = mapped_column(UtcTime)
+    updated_by_name: Mapped[str] = mapped_column(sa.String(200), default="")
+
+
 def by_slug(slug: str) -> Merchant | None:
     return db.session.scalar(sa.select(Merchant).where(Merchant.slug == slug))
 
@@ -91,19 +107,41 @@ def with_terms(merchant_id: UUID, policy_id: UUID | None = None) -> tuple[Mercha
     if found is None:
         raise LookupError(f"merchant {merchant_id} has no such policy")
     merchant, policy = found
-    return facts(merchant), policy.id, _terms(policy)
+    return facts(merchant), policy.id, terms_of(policy)
 
 
 _read: dict[UUID, Terms] = {}
 """Terms by policy: a published version never changes, and reading one costs as much as asking for it."""
 
 
-def _terms(policy: Policy) -> Terms:
+def terms_of(policy: Policy) -> Terms:
+    """The terms of a published version."""
     if policy.id not in _read:
         if len(_read) >= 1000:
             _read.clear()
         _read[policy.id] = from_json(policy.terms | {"version": policy.version})
     return _read[policy.id]
+
+
+def versions(merchant_id: UUID) -> list[Policy]:
+    """Every published version, the newest first."""
+    wanted = sa.select(Policy).where(Policy.merchant_id == merchant_id).order_by(Policy.version.desc())
+    return list(db.session.scalars(wanted))
+
+
+def version(merchant_id: UUID, number: int) -> Policy | None:
+    """One published version."""
+    return db.session.scalar(
+        sa.select(Policy).where(Policy.merchant_id == merchant_id, Policy.version == number)
+    )
+
+
+def policy_draft(merchant_id: UUID, *, lock: bool = False) -> PolicyDraft | None:
+    """The next version as it is written; with ``lock`` nobody else changes it until the transaction ends."""
+    wanted = sa.select(PolicyDraft).where(PolicyDraft.merchant_id == merchant_id)
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    return db.session.scalar(wanted)
 
 
 def last_version(merchant_id: UUID) -> int:

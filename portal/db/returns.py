@@ -1,5 +1,6 @@
 """Returns from the first draft to the last unit inspected; photos, links and inspections with them."""
 
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -251,19 +252,35 @@ def photos_of(line_ids: list[UUID]) -> dict[UUID, list[UUID]]:
 
 def draft(row: Return) -> Draft:
     """The return as core judges it, with its lines and photos (one more query)."""
+    return _drafts([row], ReturnLine.return_id == row.id)[0]
+
+
+def drafts(rows: Sequence[Return]) -> list[Draft]:
+    """The same for several, in their order, read together."""
+    return _drafts(rows, ReturnLine.return_id.in_([row.id for row in rows])) if rows else []
+
+
+def _drafts(rows: Sequence[Return], these: sa.ColumnElement[bool]) -> list[Draft]:
     wanted = (
         sa.select(ReturnLine, Photo.id)
         .outerjoin(Photo, Photo.return_line_id == ReturnLine.id)
-        .where(ReturnLine.return_id == row.id)
+        .where(these)
         .order_by(ReturnLine.position, Photo.id)
         .execution_options(populate_existing=True)
     )
     photos: dict[UUID, list[UUID]] = {}
-    lines: dict[UUID, ReturnLine] = {}
+    lines: dict[UUID, dict[UUID, ReturnLine]] = {}
     for line, photo_id in db.session.execute(wanted):
-        lines[line.id] = line
+        lines.setdefault(line.return_id, {})[line.id] = line
         if photo_id is not None:
             photos.setdefault(line.id, []).append(photo_id)
+    return [
+        _draft(row, [_line(line, photos.get(line.id, [])) for line in lines.get(row.id, {}).values()])
+        for row in rows
+    ]
+
+
+def _draft(row: Return, lines: Iterable[DraftLine]) -> Draft:
     return Draft(
         id=row.id,
         merchant_id=row.merchant_id,
@@ -282,7 +299,7 @@ def draft(row: Return) -> Draft:
         answered=frozenset(row.answered),
         locked=frozenset(row.locked),
         note=row.note,
-        lines=tuple(_line(line, photos.get(line.id, [])) for line in lines.values()),
+        lines=tuple(lines),
         address=address_from(row.address) if row.address else None,
         sending=sending_from(row.sending) if row.sending else None,
         postage=row.postage_minor,
