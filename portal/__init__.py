@@ -17,6 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal.core.links import Site
     from portal.db import tables  # noqa: F401  every table is known before the first query
     from portal.db.base import db, engine_options, prepare
+    from portal.services import approvals
 
     settings = settings or Settings.from_env(os.environ)
     app = Flask("portal", root_path=os.path.dirname(os.path.dirname(__file__)), static_folder=None)
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Migrate(app, db, directory=os.path.join(app.root_path, "migrations"))
     app.extensions["gateways"] = gateways(app, settings)
     app.extensions["site"] = Site(base_url=settings.base_url, secret=settings.secret_key)
+    approvals.configure(settings.approval_threshold)
     web.init(app)
     cli.init(app)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,18 @@ def yes_or_no(value: str) -> bool:
     if value.lower() not in known:
         raise Invalid("should be yes or no")
     return known[value.lower()]
+
+
+def amount(value: str) -> Decimal | None:
+    if not value:
+        return None
+    try:
+        read = Decimal(value)
+    except InvalidOperation:
+        read = Decimal(-1)
+    if not read.is_finite() or read < 0:
+        raise Invalid("should be an amount in whole units of the currency, such as 500 or 99.50")
+    return read
 
 
 def folder(value: str) -> Path | None:
@@ -231,6 +244,13 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="After how many seconds without an answer a request counts as lost.",
     ),
     Setting(
+        name="APPROVAL_THRESHOLD",
+        default="",
+        read=amount,
+        shown_default="none",
+        meaning="Refunds above it need two people where a policy says nothing. Whole units of any currency.",
+    ),
+    Setting(
         name="RATELIMIT_STORAGE_URI",
         default="memory://",
         read=storage_uri,
@@ -281,6 +301,7 @@ class Settings:
     stripe_webhook_secret: str = field(repr=False)
     stripe_webhook_secret_old: str = field(repr=False)
     stripe_timeout: int
+    approval_threshold: Decimal | None
     ratelimit_storage_uri: str
     trusted_proxies: int
     log_format: str

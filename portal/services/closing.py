@@ -6,6 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import SYSTEM, Actor
+from portal.core.facts import KEEP
 from portal.core.lifecycles import RETURN
 from portal.core.returns import Draft
 from portal.db import history, returns
@@ -19,7 +20,7 @@ OPEN_REFUNDS = ("pending_approval", "approved", "pending", "failed")
 
 def close_now(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
     """Close a locked return in the caller's transaction; units that did not arrive can be returned again."""
-    row.state = RETURN.after(row.state, "close")
+    row.state = RETURN.after(row.state, "settle" if row.kind == KEEP else "close")
     draft = returns.draft(row)
     release(draft, keep={line.id: line.received for line in draft.lines})
     db.session.execute(
@@ -42,7 +43,12 @@ def has_open_refund(return_id: UUID) -> bool:
 
 
 def is_paid(draft: Draft) -> bool:
-    """Whether everything that was authorized came back, was inspected, and what was accepted is refunded."""
+    """Whether everything that was authorized came back, was inspected, and what was accepted is refunded.
+
+    Where the goods stay with the customer there is nothing but the one refund.
+    """
+    if draft.kind == KEEP:
+        return True
     return any(line.refunded for line in draft.lines) and all(
         line.received == line.authorized
         and line.accepted + line.rejected == line.received
@@ -52,8 +58,12 @@ def is_paid(draft: Draft) -> bool:
 
 
 def close_if_settled(row: Return, *, now: datetime) -> bool:
-    """Close an inspected return (locked) of which nothing is left to do; answers whether it was."""
-    if row.state != "inspected" or not is_paid(returns.draft(row)) or has_open_refund(row.id):
+    """Close a locked return of which nothing is left to do (inspected, or kept goods); answers whether it was."""
+    if (
+        row.state != ("approved" if row.kind == KEEP else "inspected")
+        or not is_paid(returns.draft(row))
+        or has_open_refund(row.id)
+    ):
         return False
     close_now(SYSTEM, row, reason="completed", now=now)
     return True

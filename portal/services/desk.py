@@ -42,6 +42,10 @@ class InspectionEntry:
     disposition: str
     accepted: bool = True
     note: str = ""
+    missing_accessories: tuple[str, ...] = ()
+    """Codes of the policy's accessories that were not in the parcel."""
+    used: int | None = None
+    """Units of use that the goods show (hours, washes, kilometers), where the policy counts them."""
 
 
 def _row(actor: Actor, return_id: UUID, permission: str, version: int | None) -> Return:
@@ -266,17 +270,18 @@ def inspect(
     """Grade received units and decide what becomes of them; when all are graded the return is inspected.
 
     Raises ``Conflict``: ``nothing_counted``, ``more_than_received`` with line and maximum, ``unknown_grade``,
-    ``unknown_disposition``.
+    ``unknown_disposition``, ``unknown_accessory``, ``negative_units``.
     """
     with transaction():
         row = _row(actor, return_id, "returns.inspect", version)
         inspected = RETURN.after(row.state, "inspect")
+        accessories = _accessories(row)
         lines = {line.id: line for line in returns.lines_of(row.id)}
         entries = [entry for entry in entries if entry.units]
         if not entries:
             raise Conflict("nothing_counted")
         for entry in entries:
-            line = _judge_entry(lines, entry)
+            line = _judge_entry(lines, entry, accessories)
             if entry.accepted:
                 line.accepted_units += entry.units
             else:
@@ -294,7 +299,15 @@ def inspect(
         close_if_settled(row, now=now)
 
 
-def _judge_entry(lines: Mapping[UUID, ReturnLine], entry: InspectionEntry) -> ReturnLine:
+def _accessories(row: Return) -> frozenset[str]:
+    """What may be missing: the accessories that the policy of the return has a price for."""
+    _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+    return frozenset(code for code, _ in terms.accessory_deductions)
+
+
+def _judge_entry(
+    lines: Mapping[UUID, ReturnLine], entry: InspectionEntry, accessories: frozenset[str]
+) -> ReturnLine:
     line = lines.get(entry.line_id)
     if line is None:
         raise NotFound
@@ -305,6 +318,10 @@ def _judge_entry(lines: Mapping[UUID, ReturnLine], entry: InspectionEntry) -> Re
         raise Conflict("unknown_grade", grade=entry.grade)
     if entry.disposition not in DISPOSITIONS:
         raise Conflict("unknown_disposition", disposition=entry.disposition)
+    if not accessories.issuperset(entry.missing_accessories):
+        raise Conflict("unknown_accessory")
+    if entry.used is not None and entry.used < 0:
+        raise Conflict("negative_units", units=entry.used)
     return line
 
 
@@ -320,6 +337,8 @@ def _note_inspections(row: Return, entries: Sequence[InspectionEntry], actor: Ac
                 "grade": entry.grade,
                 "disposition": entry.disposition,
                 "accepted": entry.accepted,
+                "missing_accessories": list(entry.missing_accessories),
+                "used": entry.used,
                 "note": entry.note.strip(),
                 "at": now,
                 "by_name": actor.name,

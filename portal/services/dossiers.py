@@ -76,6 +76,8 @@ class InspectionFacts:
     note: str
     at: datetime
     by_name: str
+    missing_accessories: tuple[str, ...] = ()
+    used: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +227,8 @@ def _inspections(page: Page) -> tuple[InspectionFacts, ...]:
             note=one.note,
             at=one.at,
             by_name=one.by_name,
+            missing_accessories=tuple(one.missing_accessories or ()),
+            used=one.used,
         )
         for one in found
     )

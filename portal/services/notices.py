@@ -16,6 +16,7 @@ from portal.core.shipping import Method
 from portal.db import credits, history, merchants, refunds, returns, shipments
 from portal.db.base import db, transaction, uuid7
 from portal.db.mails import Mail
+from portal.db.orders import Payment
 from portal.ports import Attachment, Declined, Gateways, Message, Unavailable
 from portal.services import alerts, scope, work
 
@@ -30,6 +31,7 @@ CHANGED_BY_STATUS = frozenset(
         "declined",
         "received",
         "inspected_changed",
+        "refund_granted",
         "refunded",
         "store_credit",
         "account_needed",
@@ -205,12 +207,35 @@ def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) ->
 
 
 def _refund(refund: refunds.Refund) -> dict[str, Any]:
+    """The refund with where it goes: as it was sent, or, before that, as it was decided."""
     return {
         "number": refund.number,
         "amount": refund.amount_minor,
         "currency": refund.currency,
-        "shares": refund.breakdown.get("shares", []),
+        "shares": _sent(refund.id) or refund.breakdown.get("shares", []),
     }
+
+
+def _sent(refund_id: UUID) -> list[dict[str, Any]]:
+    """Every transfer that counts: where it goes, by which day it is there, how the bank finds it."""
+    payout = refunds.Payout
+    wanted = (
+        sa.select(payout, Payment.tender, Payment.label)
+        .outerjoin(Payment, Payment.id == payout.payment_id)
+        .where(payout.refund_id == refund_id, payout.state.not_in(("failed", "canceled")))
+        .order_by(payout.created_at, payout.id)
+    )
+    return [
+        {
+            "tender": tender or sent.provider,
+            "label": label or "",
+            "provider": sent.provider,
+            "amount": sent.amount_minor,
+            "arrives_on": sent.arrives_on.isoformat() if sent.arrives_on else "",
+            "bank_reference": sent.bank_reference,
+        }
+        for sent, tender, label in db.session.execute(wanted)
+    ]
 
 
 def _addresses(mail: Mail, row: returns.Return, site: Site) -> tuple[dict[str, str], dict[str, str]]:

@@ -1,7 +1,5 @@
-"""Refunds: shown before they are made, held against every cap, approved, and what is known of them."""
+"""Refunds: shown before they are made, held against every cap, changed while they wait, approved, given up."""
 
-import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -9,76 +7,137 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal import faults
-from portal.core import numbers
+from portal.core import approvals as approving
 from portal.core.access import Actor, Conflict, NotFound
-from portal.core.lifecycles import PAYOUT, REFUND
+from portal.core.approvals import Standing
+from portal.core.facts import KEEP
+from portal.core.lifecycles import PAYOUT, REFUND, RETURN
 from portal.core.money import Minor
 from portal.core.refunds import breakdown as breakdowns
-from portal.core.refunds import ledger
+from portal.core.refunds import overrides as overriding
 from portal.core.refunds.breakdown import Breakdown
-from portal.core.returns import Draft
-from portal.core.spans import count
+from portal.core.refunds.overrides import Overrides
 from portal.db import returns
-from portal.db.base import db, transaction, uuid7
-from portal.db.orders import Payment
-from portal.db.refunds import Payout, Refund, RefundLine
-from portal.db.returns import Return, ReturnLine
-from portal.services import books, notices, owed, payouts, quota, scope, work
+from portal.db.base import db, transaction
+from portal.db.refunds import Refund, RefundLine
+from portal.services import approvals, books, decisions, owed, payouts, quota, scope, work
+from portal.services.approvals import FREED
+from portal.services.decisions import show
+from portal.services.owed import AS_WORKED_OUT
 from portal.services.payouts import MANUAL as MANUAL
 from portal.services.payouts import send as send
 from portal.services.payouts import settle_by_hand as settle_by_hand
 from portal.services.payouts import tell
+from portal.services.refund_facts import PayoutFacts as PayoutFacts
+from portal.services.refund_facts import RefundFacts as RefundFacts
+from portal.services.refund_facts import listing as listing
+from portal.services.refund_facts import of_return as of_return
+from portal.services.refund_facts import one as one
 from portal.services.returns import Page, read
 
 
 @dataclass(frozen=True, kw_only=True)
-class PayoutFacts:
-    """One transfer as people see it."""
+class Proposal:
+    """A refund as it would be made now, beside what is worked out without anybody's decision."""
 
-    id: UUID
-    state: str
-    amount: Minor
-    currency: str
-    provider: str
-    tender: str
-    label: str
-    reference: str
-    error: str
-    settled_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefundFacts:
-    """One refund as people see it, with its breakdown and its transfers."""
-
-    id: UUID
-    merchant_id: UUID
-    return_id: UUID | None
-    number: str
-    state: str
-    currency: str
-    amount: Minor
-    breakdown: Breakdown
-    reason: str
-    created_at: datetime
-    created_by: str
-    approved_at: datetime | None
-    succeeded_at: datetime | None
-    error: str
-    payouts: tuple[PayoutFacts, ...]
-    return_number: str = ""
+    due: Breakdown
+    plain: Breakdown | None
+    """None where nothing is owed and all of it is goodwill."""
+    standing: Standing
+    """How far it would be approved by asking for it."""
+    shown: str
+    """What was shown: sent back with the decision, so that nothing else is made."""
 
 
 def quote(
-    actor: Actor, return_id: UUID, *, goodwill: Minor = 0, reason: str = "", now: datetime
+    actor: Actor,
+    return_id: UUID,
+    *,
+    goodwill: Minor = 0,
+    reason: str = "",
+    overrides: Overrides = AS_WORKED_OUT,
+    now: datetime,
 ) -> Breakdown:
     """What would be refunded now: units that came back and count, less those refunded, at their grade.
 
-    Raises ``Conflict``: ``nothing_to_refund``, ``to_be_assessed`` (no order), ``too_much`` with the maximum,
-    ``reason_missing``, ``not_granted``, ``negative_amount``.
+    Raises ``Conflict``: ``nothing_to_refund``, ``to_be_assessed`` (no order), ``too_much`` with the maximum (and
+    ``line`` or ``payment`` where it is about one), ``reason_missing``, ``not_granted``, ``negative_amount``.
     """
     page = read(scope.return_row(actor, return_id, "refunds.read"), now=now)
-    return owed.work_out(actor, page, goodwill=goodwill, reason=reason, now=now)
+    return owed.work_out(actor, page, overrides=_asked(overrides, goodwill, reason), now=now)
+
+
+def proposal(actor: Actor, return_id: UUID, *, overrides: Overrides, now: datetime) -> Proposal:
+    """What is shown before a refund is made. Raises what ``quote`` raises."""
+    page = read(scope.return_row(actor, return_id, "refunds.propose"), now=now)
+    return _proposal(actor, page, overrides, instead_of=None, now=now)
+
+
+def revision(actor: Actor, refund_id: UUID, *, overrides: Overrides, now: datetime) -> Proposal:
+    """The same for a refund that waits for approval: as it would be when changed so. Nothing is kept."""
+
+    def worked_out() -> Proposal:
+        refund = _refund(actor, refund_id, "refunds.propose")
+        _take_back(refund, now)
+        return _proposal(actor, _page_of(refund, now), overrides, instead_of=refund, now=now)
+
+    return decisions.rehearsed(worked_out)
+
+
+def _proposal(
+    actor: Actor, page: Page, overrides: Overrides, *, instead_of: Refund | None, now: datetime
+) -> Proposal:
+    but = instead_of.id if instead_of else None
+    return proposed(
+        actor,
+        page,
+        owed.work_out(actor, page, overrides=overrides, instead_of=but, now=now),
+        plain=_plain(actor, page, overrides, instead_of=but, now=now),
+        overrides=overrides,
+        requesters=_requesters(instead_of) if instead_of else frozenset(),
+        now=now,
+    )
+
+
+def proposed(
+    actor: Actor,
+    page: Page,
+    due: Breakdown,
+    *,
+    plain: Breakdown | None,
+    overrides: Overrides,
+    requesters: frozenset[UUID] = frozenset(),
+    now: datetime,
+) -> Proposal:
+    """``due`` with how far it would be approved if ``actor`` asked for it."""
+    merchant_id = page.draft.merchant_id
+    standing = Standing(
+        total=approvals.sum_of_day(page.draft.order_id, due, now=now),
+        limits=approvals.limits(merchant_id, due.currency),
+        requesters=requesters | ({actor.id} if actor.id else set()),
+    )
+    if actor.id and approving.may_approve(actor, merchant_id, standing.limits, standing.total):
+        mine = approving.Approval(
+            person_id=actor.id,
+            person=actor.name,
+            role=actor.roles.get(merchant_id, ""),
+            amount=due.amount,
+            at=now,
+        )
+        standing = replace(standing, given=(mine,))
+    return Proposal(due=due, plain=plain, standing=standing, shown=approving.shown(due, overrides))
+
+
+def _plain(
+    actor: Actor, page: Page, overrides: Overrides, *, instead_of: UUID | None = None, now: datetime
+) -> Breakdown | None:
+    """What is worked out when nobody decides anything; None where nothing is owed but what a person gives."""
+    try:
+        return owed.work_out(actor, page, instead_of=instead_of, now=now)
+    except Conflict as conflict:
+        if conflict.code != "nothing_to_refund" or not overrides.is_any:
+            raise
+        return None
 
 
 def propose(
@@ -87,140 +146,129 @@ def propose(
     *,
     goodwill: Minor = 0,
     reason: str = "",
+    overrides: Overrides = AS_WORKED_OUT,
     expected: Minor | None = None,
+    shown: str | None = None,
     now: datetime,
 ) -> UUID:
-    """Decide on a refund as ``quote`` shows it, and hold its quota. Whoever may approve refunds approves it too.
+    """Decide on a refund as ``quote`` shows it, and hold its quota. Whoever may approve it approves it too.
 
-    ``expected`` is the amount that was shown: another one now is ``Conflict("amount_changed")``, and nothing
-    is done. Raises what ``quote`` raises.
+    ``expected`` is the amount that was shown, ``shown`` all of it (``Proposal.shown``): anything else now is
+    ``Conflict("amount_changed")``, and nothing is done. Whoever decides otherwise than worked out says why.
+    Raises what ``quote`` raises.
     """
+    overrides = _asked(overrides, goodwill, reason)
     with transaction():
         row = scope.return_row(actor, return_id, "refunds.propose", lock=True)
         page = read(row, now=now, lock=True)
-        due = owed.work_out(actor, page, goodwill=goodwill, reason=reason, now=now)
-        if expected is not None and due.amount != expected:
-            raise Conflict("amount_changed", amount=due.amount, currency=due.currency)
-        refund = _new(actor, row, due, reason=reason, now=now)
-        if row.order_id is not None:
-            quota.take(due, row.order_id)
-        db.session.add(refund)
-        db.session.flush()
-        _write_lines(refund, due, page.draft)
-        row.refund_state = REFUND.start
-        tell(actor, "refund.created", refund, now, amount=due.amount, currency=due.currency)
-        if actor.may("refunds.approve", row.merchant_id):
-            _approve(actor, refund, due, page, now)
+        due = _decided(actor, page, overrides, expected=expected, shown=shown, now=now)
+        plain = _plain(actor, page, overrides, now=now) if overrides.is_any else due
+        refund = decisions.make(actor, row, page, due, overrides=overrides, plain=plain, now=now)
         faults.point("before_intent_commit")
     faults.point("after_intent_commit")
     return refund.id
 
 
-def _new(actor: Actor, row: Return, due: Breakdown, *, reason: str, now: datetime) -> Refund:
-    return Refund(
-        id=uuid7(),
-        merchant_id=row.merchant_id,
-        order_id=row.order_id,
-        return_id=row.id,
-        number=numbers.refund_number(secrets.token_bytes(numbers.BYTES_NEEDED)),
-        state=REFUND.start,
-        currency=due.currency,
-        amount_minor=due.amount,
-        breakdown=breakdowns.to_json(due),
-        reason=reason.strip(),
-        created_at=now,
-        created_by=actor.id,
-        created_by_name=actor.name,
-        error="",
-        version=1,
-    )
+def _asked(overrides: Overrides, goodwill: Minor, reason: str) -> Overrides:
+    return replace(overrides, goodwill=goodwill or overrides.goodwill, reason=reason or overrides.reason)
 
 
-def _write_lines(refund: Refund, due: Breakdown, draft: Draft) -> None:
-    if due.lines:
-        db.session.execute(
-            sa.insert(RefundLine),
-            [
-                {
-                    "id": uuid7(),
-                    "merchant_id": refund.merchant_id,
-                    "refund_id": refund.id,
-                    "order_line_id": line.line_id,
-                    "spans": [list(span) for span in line.spans],
-                    "amount_minor": line.amount,
-                    "taxes": [list(tax) for tax in line.taxes],
-                    "withheld_minor": line.withheld,
-                }
-                for line in due.lines
-            ],
-        )
-    _count_units(draft, due, 1)
+def _decided(
+    actor: Actor,
+    page: Page,
+    overrides: Overrides,
+    *,
+    expected: Minor | None = None,
+    shown: str | None,
+    instead_of: UUID | None = None,
+    now: datetime,
+) -> Breakdown:
+    if overrides.is_any and not overrides.reason.strip():
+        raise Conflict("reason_missing")
+    due = owed.work_out(actor, page, overrides=overrides, instead_of=instead_of, now=now)
+    changed = shown is not None and shown != approving.shown(due, overrides)
+    if changed or (expected is not None and due.amount != expected):
+        raise Conflict("amount_changed", amount=due.amount, currency=due.currency)
+    return due
 
 
-def _count_units(draft: Draft, due: Breakdown, sign: int) -> None:
-    """Count the units of a refund on the lines of its return, or off again."""
-    units = {line.line_id: count(line.spans) for line in due.lines}
-    rows = [
-        {"row": line.id, "more": sign * units[line.order_line_id]}
-        for line in draft.lines
-        if line.order_line_id is not None and units.get(line.order_line_id)
-    ]
-    if rows:
-        table = ReturnLine.__table__
-        db.session.connection().execute(
-            sa.update(table)
-            .where(table.c.id == sa.bindparam("row"))
-            .values(refunded_units=table.c.refunded_units + sa.bindparam("more")),
-            rows,
-        )
+def revise(
+    actor: Actor,
+    refund_id: UUID,
+    *,
+    overrides: Overrides,
+    shown: str | None = None,
+    now: datetime,
+) -> None:
+    """Change a refund that waits for approval; whoever approved it approved something else, and that is void.
 
-
-def approve(actor: Actor, refund_id: UUID, *, now: datetime) -> None:
-    """Let a proposed refund go. Approving it again is no error. Raises ``IllegalStep``, ``NotAllowed``."""
+    Raises ``IllegalStep`` once it was let go, ``Conflict("nothing_changed")``, and what ``propose`` raises.
+    """
     with transaction():
-        refund = _refund(actor, refund_id, "refunds.approve")
+        refund = _refund(actor, refund_id, "refunds.propose")
+        _take_back(refund, now)
+        page = _page_of(refund, now)
+        due = _decided(actor, page, overrides, shown=shown, instead_of=refund.id, now=now)
+        before = breakdowns.from_json(refund.breakdown)
+        same_reason = overrides.reason.strip() == refund.reason
+        if due == before and overrides == overriding.from_json(refund.overrides or {}) and same_reason:
+            raise Conflict("nothing_changed")
+        approvals.void(refund)
+        decisions.hold(due, refund.order_id)
+        refund.breakdown, refund.amount_minor = breakdowns.to_json(due), due.amount
+        refund.overrides = overriding.to_json(overrides) if overrides.is_any else {}
+        refund.revised_by = [*(refund.revised_by or ()), str(actor.id or "")]
+        refund.reason, refund.version = overrides.reason.strip(), refund.version + 1
+        db.session.flush()
+        decisions.write_lines(refund, due, page.draft)
+        tell(
+            actor,
+            "refund.revised",
+            refund,
+            now,
+            before=before.amount,
+            amount=due.amount,
+            currency=due.currency,
+            reason_given=refund.reason,
+        )
+        decisions.tell_overrides(actor, refund, overrides, before, due, page, now)
+        decisions.approve_if_able(actor, refund, due, page, now)
+
+
+def _take_back(refund: Refund, now: datetime) -> None:
+    """Free all that a waiting refund holds, so that it can be worked out again. Raises ``IllegalStep``."""
+    REFUND.after(refund.state, "revise")
+    due = breakdowns.from_json(refund.breakdown)
+    if refund.order_id is not None:
+        quota.give_back(due, refund.order_id)
+    decisions.count_units(_page_of(refund, now).draft, due, -1)
+    db.session.execute(sa.delete(RefundLine).where(RefundLine.refund_id == refund.id))
+    db.session.flush()
+
+
+def _requesters(refund: Refund) -> frozenset[UUID]:
+    known = (str(refund.created_by or ""), *(refund.revised_by or ()))
+    return frozenset(UUID(one) for one in known if one)
+
+
+def approve(actor: Actor, refund_id: UUID, *, seen: str | None = None, now: datetime) -> None:
+    """Stand behind a refund as it is; once enough people do, it goes. Approving it again is no error.
+
+    ``seen`` is the digest of what was looked at: ``Conflict("refund_revised")`` where it is another by now.
+    Raises ``IllegalStep``, ``NotAllowed``, ``Conflict("four_eyes")`` for whoever asked for it, above the
+    threshold for two people.
+    """
+    with transaction():
+        refund = _refund(actor, refund_id, "refunds.propose")
         if refund.state in ("approved", "pending", "succeeded"):
             return
+        REFUND.after(refund.state, "approve")
+        if seen is not None and seen != approvals.digest(refund):
+            raise Conflict("refund_revised")
         page = _page_of(refund, now)
-        _approve(actor, refund, breakdowns.from_json(refund.breakdown), page, now)
+        decisions.approve(actor, refund, breakdowns.from_json(refund.breakdown), page, now)
         faults.point("before_intent_commit")
     faults.point("after_intent_commit")
-
-
-def _approve(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datetime) -> None:
-    """Post what is owed, plan the transfers, and promise the work that sends them."""
-    if page.order is None:
-        raise Conflict("to_be_assessed")
-    refund.state = REFUND.after(refund.state, "approve")
-    refund.approved_at, refund.approved_by, refund.version = now, actor.id, refund.version + 1
-    books.post(
-        ledger.decided(due, page.order),
-        kind="refund_decided",
-        merchant_id=refund.merchant_id,
-        refund_id=refund.id,
-        now=now,
-    )
-    tell(actor, "refund.approved", refund, now, amount=due.amount, currency=due.currency)
-    _tell_what_changed(refund, due, page, now)
-    providers = {payment.id: payment.provider for payment in page.order.payments}
-    if payouts.plan(refund, due.shares, providers, now):
-        _set_refund_state(refund, "pending")
-        work.enqueue("refund", refund.id)
-    else:
-        payouts.conclude(refund, now=now)
-
-
-def _tell_what_changed(refund: Refund, due: Breakdown, page: Page, now: datetime) -> None:
-    """Explain to the customer why the first refund of all that came back is not what was estimated."""
-    row = returns.get(page.draft.id)
-    if row is None or row.breakdown is None or row.state not in ("received", "inspected"):
-        return
-    others = sa.select(Refund.id).where(
-        Refund.return_id == row.id, Refund.id != refund.id, Refund.state != "canceled"
-    )
-    before = breakdowns.from_json(row.breakdown)
-    if before.amount != due.owed and db.session.scalar(others.limit(1)) is None:
-        notices.queue("inspected_changed", page.draft, now=now, refund_id=refund.id, before=row.breakdown)
 
 
 def retry(actor: Actor, refund_id: UUID, *, now: datetime) -> None:
@@ -230,10 +278,10 @@ def retry(actor: Actor, refund_id: UUID, *, now: datetime) -> None:
         refund.state = REFUND.after(refund.state, "retry")
         transfers = payouts.of_refund(refund.id)
         for payout in payouts.latest(transfers):
-            if payout.state == "failed":
+            if payout.state in FREED:
                 payouts.take_again(refund, payout, now=now)
         refund.error, refund.version = "", refund.version + 1
-        _set_refund_state(refund, "pending")
+        show(refund, "pending")
         tell(actor, "refund.updated", refund, now, step="retry")
         work.enqueue("refund", refund.id, run=len(transfers))
 
@@ -241,16 +289,16 @@ def retry(actor: Actor, refund_id: UUID, *, now: datetime) -> None:
 def cancel(actor: Actor, refund_id: UUID, *, reason: str = "", now: datetime) -> None:
     """Give a refund up before anything of it was paid; its quota and its units are free again.
 
-    Raises ``Conflict("partly_paid")``, ``IllegalStep``.
+    A return that was only made for it is withdrawn with it. Raises ``Conflict("partly_paid")``, ``IllegalStep``.
     """
     with transaction():
         refund = _refund(actor, refund_id, "refunds.propose")
         state = REFUND.after(refund.state, "cancel")
         transfers = payouts.of_refund(refund.id)
-        if any(payout.state not in ("planned", "failed") for payout in transfers):
+        if any(payout.state not in ("planned", *FREED) for payout in transfers):
             raise Conflict("partly_paid")
         due = breakdowns.from_json(refund.breakdown)
-        freed = {payout.payment_id for payout in payouts.latest(transfers) if payout.state == "failed"}
+        freed = {payout.payment_id for payout in payouts.latest(transfers) if payout.state in FREED}
         page = _page_of(refund, now)
         if refund.order_id is not None:
             held = tuple(share for share in due.shares if share.origin_id not in freed)
@@ -260,9 +308,17 @@ def cancel(actor: Actor, refund_id: UUID, *, reason: str = "", now: datetime) ->
             if payout.state == "planned":
                 payout.state = PAYOUT.after(payout.state, "cancel")
         refund.state, refund.version = state, refund.version + 1
-        _count_units(page.draft, due, -1)
-        _set_refund_state(refund, "canceled")
+        decisions.count_units(page.draft, due, -1)
+        show(refund, "canceled")
         tell(actor, "refund.canceled", refund, now, reason=reason)
+        _withdraw_if_kept(refund, now)
+
+
+def _withdraw_if_kept(refund: Refund, now: datetime) -> None:
+    """A refund without a return has nothing left to wait for once it is given up."""
+    row = returns.get(refund.return_id) if refund.return_id else None
+    if row is not None and row.kind == KEEP and RETURN.can(row.state, "cancel"):
+        row.state, row.closed_at, row.version = RETURN.after(row.state, "cancel"), now, row.version + 1
 
 
 def _refund(actor: Actor, refund_id: UUID, permission: str) -> Refund:
@@ -276,87 +332,3 @@ def _page_of(refund: Refund, now: datetime) -> Page:
     if row is None:
         raise NotFound
     return read(row, now=now, lock=True)
-
-
-def _set_refund_state(refund: Refund, state: str) -> None:
-    row = returns.get(refund.return_id) if refund.return_id else None
-    if row is not None:
-        row.refund_state = state
-
-
-def of_return(return_id: UUID) -> tuple[RefundFacts, ...]:
-    """The refunds of a return, oldest first; the caller has passed the gate."""
-    wanted = sa.select(Refund).where(Refund.return_id == return_id).order_by(Refund.id)
-    return _facts(db.session.scalars(wanted).all())
-
-
-def listing(
-    actor: Actor, *, state: str | None = None, after: UUID | None = None, limit: int = 50
-) -> tuple[RefundFacts, ...]:
-    """Refunds of the actor's merchants, newest first; ``after`` continues a list."""
-    ids = [one for one in actor.merchant_ids if actor.may("refunds.read", one)]
-    wanted = sa.select(Refund).where(Refund.merchant_id.in_(ids))
-    if state:
-        wanted = wanted.where(Refund.state == state)
-    if after is not None:
-        wanted = wanted.where(Refund.id < after)
-    return _facts(db.session.scalars(wanted.order_by(Refund.id.desc()).limit(limit)).all())
-
-
-def one(actor: Actor, refund_id: UUID) -> RefundFacts:
-    """One refund with its transfers. Raises ``NotFound``, ``NotAllowed``."""
-    row = db.session.get(Refund, refund_id)
-    if row is None:
-        raise NotFound
-    scope.require(actor, "refunds.read", row.merchant_id)
-    return _facts([row])[0]
-
-
-def _facts(rows: Sequence[Refund]) -> tuple[RefundFacts, ...]:
-    payouts: dict[UUID, list[PayoutFacts]] = {}
-    transfers = (
-        sa.select(Payout, Payment.tender, Payment.label)
-        .join(Payment, Payment.id == Payout.payment_id)
-        .where(Payout.refund_id.in_([row.id for row in rows]))
-        .order_by(Payout.id)
-    )
-    for payout, tender, label in db.session.execute(transfers) if rows else ():
-        payouts.setdefault(payout.refund_id, []).append(
-            PayoutFacts(
-                id=payout.id,
-                state=payout.state,
-                amount=payout.amount_minor,
-                currency=payout.currency,
-                provider=payout.provider,
-                tender=tender,
-                label=label,
-                reference=payout.provider_reference,
-                error=payout.error,
-                settled_at=payout.settled_at,
-            )
-        )
-    named = sa.select(returns.Return.id, returns.Return.number).where(
-        returns.Return.id.in_([row.return_id for row in rows if row.return_id])
-    )
-    numbers_of = {one.id: one.number for one in db.session.execute(named)} if rows else {}
-    return tuple(
-        RefundFacts(
-            id=row.id,
-            merchant_id=row.merchant_id,
-            return_id=row.return_id,
-            return_number=(numbers_of.get(row.return_id) or "") if row.return_id else "",
-            number=row.number,
-            state=row.state,
-            currency=row.currency,
-            amount=row.amount_minor,
-            breakdown=breakdowns.from_json(row.breakdown),
-            reason=row.reason,
-            created_at=row.created_at,
-            created_by=row.created_by_name,
-            approved_at=row.approved_at,
-            succeeded_at=row.succeeded_at,
-            error=row.error,
-            payouts=tuple(payouts.get(row.id, ())),
-        )
-        for row in rows
-    )

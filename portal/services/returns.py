@@ -151,6 +151,7 @@ def as_wanted(line: DraftLine) -> Wanted:
         note=line.note,
         photos=len(line.photos),
         spans=line.spans,
+        allowance=line.allowance,
     )
 
 

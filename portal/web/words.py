@@ -75,6 +75,7 @@ def init(app: Flask) -> None:
     )
     env.filters["day"] = lambda on, weekday=False: words().day(on, weekday=weekday)
     env.filters["moment"] = lambda at: words().moment(at)
+    env.filters["accessory"] = lambda code: words().accessory(code)
     env.filters["time"] = lambda at: words().time(at)
 
     @app.context_processor

@@ -213,6 +213,23 @@ class Words:
         """When money given back to that tender arrives; empty where nothing can be promised."""
         return self._name(names.ARRIVAL, tender) if tender in names.ARRIVAL else ""
 
+    def goes_to(self, tender: str, label: str, provider: str = "") -> str:
+        """Where a part of a refund goes: the payment it came from, or the other way that was chosen for it."""
+        if provider in names.OTHER_WAYS and provider != tender:
+            return self.gettext(names.OTHER_WAYS[provider])
+        return label or self.tender(tender)
+
+    def there_by(self, on: date | None, tender: str, provider: str = "") -> str:
+        """When that part is there: by a day, where one is known, else as that way usually goes."""
+        way = provider if provider in names.OTHER_WAYS else tender
+        if way in ("store_credit", "gift_card", "cash") or on is None:
+            return self.arrival(way)
+        return self.gettext("It is there by %(day)s.", day=self.day(on, weekday=True))
+
+    def accessory(self, code: str) -> str:
+        """What belongs to the goods, as the merchant named it."""
+        return code.replace("_", " ")
+
     def document(self, kind: str) -> str:
         return self._name(names.DOCUMENTS, kind)
 
@@ -262,7 +279,7 @@ class Words:
                 said[key] = self.day(value)
             elif key in ("last_day", "on") and isinstance(value, str):
                 said[key] = self.day(date.fromisoformat(value[:10]))
-            elif key in ("maximum", "amount", "value", "left") and currency and isinstance(value, int):
+            elif key in ("maximum", "amount", "value", "left", "before") and currency and isinstance(value, int):
                 said[key] = self.money(value, currency)
             elif key == "steps" and isinstance(value, list | tuple):
                 said[key] = self.join(self.step(part) for part in value)

@@ -66,6 +66,13 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "refund.created": (N_("Refund proposed: %(amount)s"), N_("Refund proposed")),
     "refund.approved": (N_("Refund approved: %(amount)s"), N_("Refund approved")),
     "refund.updated": (N_("Refund changed"),),
+    "refund.approval_given": (N_("Stands behind the refund: %(amount)s"), N_("Stands behind the refund")),
+    "refund.overridden": (N_("Decided otherwise than worked out"),),
+    "refund.revised": (
+        N_("Refund changed while it waited: %(before)s before, %(amount)s now"),
+        N_("Refund changed while it waited"),
+    ),
+    "refund.redirected": (N_("Refund sent another way: %(amount)s"), N_("Refund sent another way")),
     "refund.sent": (
         N_("Refund handed to the payment provider: %(amount)s"),
         N_("Refund handed to the payment provider"),

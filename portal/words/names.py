@@ -164,6 +164,13 @@ TENDERS = {
     "invoice": N_("Invoice"),
     "other": N_("Other payment"),
 }
+OTHER_WAYS = {
+    "store_credit": N_("Store credit"),
+    "gift_card": N_("Gift card"),
+    "bank_transfer": N_("Bank transfer to your account"),
+    "manual": N_("Paid by our staff"),
+}
+"""Provider -> what the customer is told where the money does not go back the way it came."""
 ARRIVAL = {
     "card": N_("It shows on your statement within 3 to 5 working days."),
     "wallet": N_("It shows in your wallet within 1 to 3 working days."),
@@ -192,6 +199,7 @@ MAILS = {
     "received": N_("Parcel received"),
     "inspected_changed": N_("Refund changed after inspection"),
     "refunded": N_("Refund sent"),
+    "refund_granted": N_("Refund without return"),
     "new_link_requested": N_("New link wanted"),
     "link_reissued": N_("New link"),
     "status_link": N_("Link to follow the return"),

@@ -83,6 +83,27 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
         N_("The amount has changed meanwhile. Look at it again, please."),
     ),
     "negative_amount": (N_("An amount cannot be negative."),),
+    "four_eyes": (
+        N_("Above %(amount)s somebody else has to approve: you asked for this refund yourself."),
+        N_("Somebody else has to approve: you asked for this refund yourself."),
+    ),
+    "tenders_differ": (
+        N_("Together the ways of payment must be %(amount)s."),
+        N_("Together the ways of payment must be the refund."),
+    ),
+    "refund_revised": (N_("This refund was changed meanwhile. Look at it again, please."),),
+    "nothing_changed": (N_("Nothing is different from before."),),
+    "unknown_override": (N_("This refund has nothing of the kind to be decided. Look at it again, please."),),
+    "unknown_accessory": (N_("Choose from the list what is missing."),),
+    "nothing_chosen": (N_("Choose at least one item."),),
+    "more_than_kept": (
+        N_("The customer has at most %(maximum)s of “%(name)s”."),
+        N_("The customer has fewer of them."),
+    ),
+    "amount_missing": (
+        N_("Enter what is given back for “%(name)s”."),
+        N_("Enter what is given back."),
+    ),
     "refund_open": (N_("A refund of this return is still on its way. Wait until it is sent, or cancel it."),),
     "no_label_failed": (N_("No label of this return has failed."),),
     "partly_paid": (N_("A part of this refund was sent already, so it can no longer be canceled."),),
@@ -188,5 +209,5 @@ TRACKING: dict[str, str] = {
 }
 """What built-in carriers say of a parcel, by their code."""
 
-AMOUNTS = ("approval_by_value", "too_much", "amount_changed")
+AMOUNTS = ("approval_by_value", "too_much", "amount_changed", "four_eyes", "tenders_differ")
 """The codes whose ``maximum`` is an amount of money; everywhere else it counts units or photos."""

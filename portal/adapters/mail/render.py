@@ -35,6 +35,7 @@ EVENTS = (
     "received",
     "inspected_changed",
     "refunded",
+    "refund_granted",
     "new_link_requested",
     "finance_alert",
     "store_credit",
@@ -113,9 +114,12 @@ def _refund(words: Words, refund: Mapping[str, Any]) -> dict[str, Any]:
     currency = refund["currency"]
     shares = [
         {
-            "to": share.get("label") or words.tender(share.get("tender", "")),
+            "to": words.goes_to(share.get("tender", ""), share.get("label", ""), share.get("provider", "")),
             "amount": words.money(share["amount"], currency),
-            "arrives": words.arrival(share.get("tender", "")),
+            "arrives": words.there_by(
+                _day(share.get("arrives_on")), share.get("tender", ""), share.get("provider", "")
+            ),
+            "bank_reference": share.get("bank_reference", ""),
         }
         for share in refund.get("shares", ())
     ]

@@ -116,7 +116,7 @@ def inspect(return_id: UUID) -> Response:
     ]
     form = InspectionForm(version=str(found.page.draft.version), lines=rows)
     for row in form.lines:
-        row.form.offer()
+        row.form.offer(code for code, _price in found.page.terms.accessory_deductions)
     if not form.is_submitted():
         return _page("inspect", found, form, waiting=waiting)
     if form.validate():
@@ -164,6 +164,8 @@ def _entries(form: InspectionForm) -> list[InspectionEntry]:
             grade=row.grade.data,
             disposition=row.disposition.data or disposition_for(row.grade.data),
             accepted=row.accepted.data == "yes",
+            missing_accessories=tuple(row.missing.data or ()),
+            used=row.used.data,
             note=row.note.data or "",
         )
         for row in form.lines
@@ -245,6 +247,7 @@ def _page(
         shop=found.page.merchant,
         form=form,
         waiting=waiting or [],
+        counts_use=any(one.by == "use" for one in found.page.terms.depreciation),
         status=status,
     )
 

@@ -297,9 +297,17 @@ class InspectedLineForm(Form):
     grade = SelectField(_l("Grade"), validators=[Optional()])
     disposition = SelectField(_l("What becomes of it"), validators=[Optional()])
     accepted = RadioField(_l("Refund these units?"), validators=[Optional()])
+    missing = SelectMultipleField(
+        _l("Not in the parcel"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
+    )
+    used = IntegerField(
+        _l("Units of use"),
+        validators=[Optional(), NumberRange(0, 10_000_000, _l("Enter how much it was used, from 0"))],
+    )
     note = StringField(_l("Note"), filters=[_trimmed], validators=[Optional(), Length(max=500)])
 
-    def offer(self) -> None:
+    def offer(self, accessories: Iterable[str] = ()) -> None:
+        self.missing.choices = [(code, words().accessory(code)) for code in accessories]
         self.grade.choices = [
             ("", gettext("Not inspected yet")),
             *((code, words().grade(code)) for code in GRADES),
