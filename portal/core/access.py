@@ -16,6 +16,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "refunds.read": frozenset({"csr", "supervisor", "finance", "admin"}),
     "refunds.propose": frozenset({"csr", "supervisor", "finance", "admin"}),
     "refunds.approve": frozenset({"supervisor", "finance", "admin"}),
+    "finance.read": frozenset({"supervisor", "finance", "admin"}),
+    "finance.edit": frozenset({"finance", "admin"}),
     "links.manage": frozenset({"csr", "supervisor", "admin"}),
     "orders.import": frozenset({"admin"}),
     "orders.read": frozenset({"csr", "supervisor", "finance", "warehouse", "admin"}),

@@ -16,10 +16,9 @@ import pytest
 
 from portal.adapters.documents import build as build_documents
 from portal.core.credit_notes import CreditNote, build, number_of, reversal
-from portal.core.refunds.breakdown import Row
 from portal.words import LANGUAGES
 from tests.core.made import a_line, an_order, quoted, want
-from tests.core.test_credit_notes import a_note, heading, vat
+from tests.core.test_credit_notes import a_note, an_exchange, heading, vat
 
 NAMES = {
     "cac": "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2",
@@ -35,10 +34,7 @@ def a_reversal() -> CreditNote:
 
 
 def exchanged() -> CreditNote:
-    order = an_order(a_line(1, goods=1190, taxes=vat(190)))
-    told = quoted(order, want(1))
-    set_off = Row(code="exchange_value", amount=-1190, rule="paid")
-    return build(replace(told, rows=(*told.rows, set_off), shares=()), order, heading())
+    return build(*an_exchange(), heading())
 
 
 def in_yen() -> CreditNote:

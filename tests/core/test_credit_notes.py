@@ -117,16 +117,17 @@ def test_a_note_that_would_not_add_up_is_never_made() -> None:
         build(wrong, order, heading())
 
 
-def test_what_goes_into_an_exchange_is_credited_and_not_paid() -> None:
+def an_exchange() -> tuple[Breakdown, OrderFacts]:
+    """Goods for goods of the same value: nothing is paid."""
     order = an_order(a_line(1, goods=1190, taxes=vat(190)))
-    breakdown = quoted(order, want(1))
-    exchanged = replace(
-        breakdown,
-        rows=(*breakdown.rows, Row(code="exchange_value", amount=-1190, rule="paid")),
-        shares=(),
-    )
-    note = build(exchanged, order, heading())
-    assert (note.total, note.set_off, note.payable) == (1190, 1190, 0)
+    told = quoted(order, want(1))
+    set_off = Row(code="exchange_value", amount=-1190, rule="paid")
+    return replace(told, rows=(*told.rows, set_off), shares=()), order
+
+
+def test_what_goes_into_an_exchange_is_credited_and_not_paid() -> None:
+    note = build(*an_exchange(), heading())
+    assert (note.total, note.tax, note.set_off, note.payable) == (1190, 190, 1190, 0)
 
 
 def test_a_stored_note_is_read_back_as_it_was() -> None:

@@ -1,10 +1,26 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.core.facts import Addition, OrderFacts
 from portal.core.policy.terms import RestockingFee, Terms
 from portal.core.refunds.breakdown import Breakdown, Share
-from portal.core.refunds.ledger import PAYABLE, Transfer, balance, decided, paid_out, payable, reversed
+from portal.core.refunds.ledger import (
+    ACCOUNTS,
+    OWN_CREDIT,
+    PAYABLE,
+    RECEIVABLE,
+    UNPAID,
+    Transfer,
+    balance,
+    decided,
+    paid_out,
+    payable,
+    reversed,
+    unpaid,
+)
 from tests.core.made import a_line, an_order, quoted, shipping, want
+from tests.core.test_credit_notes import an_exchange
 
 
 def a_refund() -> tuple[Breakdown, OrderFacts]:
@@ -39,6 +55,38 @@ def test_what_is_paid_out_leaves_nothing_payable_once_all_shares_are_sent() -> N
         transfers = (*transfers, paid_out(share, "sandbox", currency="EUR"))
     assert payable(transfers, "EUR") == 0
     assert balance(transfers)["clearing:sandbox", "EUR"] == -breakdown.amount
+
+
+def test_own_credit_is_owed_still_and_no_clearing() -> None:
+    for provider in OWN_CREDIT:
+        moved = paid_out(Share(payment_id=None, amount=700), provider, currency="EUR")
+        assert (moved.debit, moved.credit) == (PAYABLE, provider)
+
+
+def test_a_transfer_that_did_not_arrive_is_owed_on_an_account_of_its_own() -> None:
+    assert balance([unpaid(700, "EUR")]) == {(PAYABLE, "EUR"): 700, (UNPAID, "EUR"): -700}
+
+
+def test_what_is_given_in_exchange_is_set_off_and_not_paid() -> None:
+    transfers = decided(*an_exchange())
+    assert payable(transfers, "EUR") == 0
+    assert balance(transfers)[RECEIVABLE, "EUR"] == -1190
+    assert balance(transfers)["goods", "EUR"] == 1000
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(ACCOUNTS), st.integers(1, 10**12)), max_size=30
+    )
+)
+def test_whatever_is_posted_and_reversed_leaves_nothing(drawn) -> None:  # type: ignore[no-untyped-def]
+    transfers = [
+        Transfer(debit=debit, credit=credit, amount=amount, currency="EUR")
+        for debit, credit, amount in drawn
+        if debit != credit
+    ]
+    assert sum(balance(transfers).values()) == 0
+    assert set(balance((*transfers, *reversed(transfers))).values()) <= {0}
 
 
 def test_a_correction_is_a_reversing_entry_that_leaves_no_balance() -> None:
