@@ -174,6 +174,7 @@ class StripeServer(Control):
                     said.get("status", 400), said.get("message", said["code"]), code=said["code"],
                     kind=said.get("type", "invalid_request_error"),
                 )  # fmt: skip
+            fault.headers |= said.get("headers", {})
             if said.get("stored"):
                 fault.executed = True
                 return fault

@@ -4,6 +4,7 @@ Refunds and readings are counted apart: lists that still work say nothing about 
 for itself.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -62,7 +63,7 @@ class Circuit:
                 return False
             left = self._until - self._clock()
             if left > 0 or self._testing:
-                wait = max(1, round(left + 0.5))
+                wait = max(1, math.ceil(left))
                 raise Unavailable(
                     f"{self._name} is left alone for {wait} s, as it only failed", retry_after=wait
                 )
