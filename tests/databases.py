@@ -90,11 +90,15 @@ class SqliteTemplate:
         connection.close()
 
     @contextmanager
-    def fresh(self) -> Iterator[Database]:
+    def fresh(self, source: Database | None = None) -> Iterator[Database]:
+        """A copy of the template, or of ``source`` with all its files, which nobody may have open."""
         folder = self.folder / f"sqlite-{next(self.numbers)}"
-        folder.mkdir()
         file = folder / "portal.sqlite"
-        shutil.copyfile(self.file, file)
+        if source is not None:
+            shutil.copytree(source.folder, folder)
+        else:
+            folder.mkdir()
+            shutil.copyfile(self.file, file)
         try:
             yield Database(kind="sqlite", url=f"sqlite:///{file}", folder=folder)
         finally:
@@ -126,13 +130,18 @@ class PostgresTemplate:
             self.admin.execute(statement.encode())
 
     @contextmanager
-    def fresh(self) -> Iterator[Database]:
+    def fresh(self, source: Database | None = None) -> Iterator[Database]:
+        """A copy of the template, or of ``source`` with all its files, which nobody may have open."""
         name = f"{self.name}_{next(self.numbers)}"
         folder = self.folder / name
-        folder.mkdir()
+        if source is not None:
+            shutil.copytree(source.folder, folder)
+        else:
+            folder.mkdir()
+        template = make_url(source.url).database if source is not None else self.name
         # Copying files beats writing the copy to the log by far while fsync is off (measured: 11 ms, not 94).
         drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
-        self._say(drop, f'CREATE DATABASE "{name}" TEMPLATE "{self.name}" STRATEGY FILE_COPY')
+        self._say(drop, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         try:
             yield Database(kind="postgresql", url=self._url(name), folder=folder)
         finally:

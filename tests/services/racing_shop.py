@@ -14,6 +14,7 @@ from portal.core.intake import IncomingLine, IncomingOrder, IncomingPayment
 from portal.core.links import Site
 from portal.core.money import minor
 from portal.core.policy.terms import Terms
+from portal.db.base import uuid7
 from portal.services import confirmation, desk, intake, merchants, orders, refunds, returns, shipping
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -31,7 +32,7 @@ def open_shop(slug: str = "race", terms: Terms = TERMS) -> UUID:
 
 
 def agent(merchant_id: UUID, role: str = "supervisor") -> Actor:
-    return Actor(kind="person", name="Race Agent", roles={merchant_id: role})
+    return Actor(kind="person", id=uuid7(), name="Race Agent", roles={merchant_id: role})
 
 
 def holder(merchant_id: UUID, return_id: UUID) -> Actor:
