@@ -1,5 +1,6 @@
 """Refunds owed, the transfers that pay them, and the ledger they are posted to."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.lifecycles import PAYOUT, REFUND
-from portal.db.base import Base, Json, UtcTime, amount, key, merchant_key, state_of, within_merchant
+from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, state_of, within_merchant
 
 
 class Refund(Base):
@@ -176,3 +177,18 @@ class Transfer(Base):
     amount_minor: Mapped[int] = amount()
     currency: Mapped[str] = mapped_column(sa.String(3))
     at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+def holding(order_ids: Iterable[UUID]) -> list[tuple[UUID, UUID, dict[str, Any]]]:
+    """(refund, order, breakdown) of every refund of these orders that was not given up."""
+    wanted = sa.select(Refund.id, Refund.order_id, Refund.breakdown).where(
+        Refund.order_id.in_(list(order_ids)), Refund.state != "canceled"
+    )
+    return [(row.id, row.order_id, row.breakdown) for row in db.session.execute(wanted)]
+
+
+def latest_payouts(refund_ids: Iterable[UUID]) -> list[Payout]:
+    """Per refund and payment the transfer that was made last."""
+    wanted = sa.select(Payout).where(Payout.refund_id.in_(list(refund_ids)))
+    rows = db.session.scalars(wanted.order_by(Payout.created_at, Payout.id))
+    return list({(row.refund_id, row.payment_id): row for row in rows}.values())

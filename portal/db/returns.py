@@ -357,3 +357,26 @@ def merchant_of(return_id: UUID) -> UUID | None:
 
 def by_nonce(nonce: str) -> Return | None:
     return db.session.scalar(sa.select(Return).where(Return.nonce == nonce))
+
+
+def past(
+    merchant_id: UUID, *, but: Sequence[str], since: datetime | None, before: UUID | None, limit: int
+) -> list[Return]:
+    """Returns of a merchant, the newest first, ``but`` in those states; ``before`` continues a list."""
+    wanted = sa.select(Return).where(Return.merchant_id == merchant_id, Return.state.not_in(but))
+    if since is not None:
+        wanted = wanted.where(sa.func.coalesce(Return.submitted_at, Return.created_at) >= since)
+    if before is not None:
+        wanted = wanted.where(Return.id < before)
+    return list(db.session.scalars(wanted.order_by(Return.id.desc()).limit(limit)))
+
+
+def of_orders(order_ids: Iterable[UUID]) -> list[Return]:
+    """Every return of these orders."""
+    return list(db.session.scalars(sa.select(Return).where(Return.order_id.in_(list(order_ids)))))
+
+
+def accepted(line_ids: Iterable[UUID]) -> list[Inspection]:
+    """What was found of the accepted units of these lines of returns, in the order they were inspected."""
+    wanted = sa.select(Inspection).where(Inspection.return_line_id.in_(list(line_ids)), Inspection.accepted)
+    return list(db.session.scalars(wanted.order_by(Inspection.id)))
