@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from portal.core.documents import ReceiptRow
-from portal.core.money import Minor, minor
+from portal.core.money import Minor
 from portal.core.refunds.breakdown import Breakdown, Row
 from portal.words.catalogue import N_
+from portal.words.reckoning import explained
 
 if TYPE_CHECKING:
     from portal.words import Words
@@ -62,6 +62,10 @@ LABELS = {
     "goodwill": N_("Goodwill"),
     "bonus_credit": N_("Bonus for store credit"),
     "previously_refunded": N_("Already refunded"),
+    "duty_refund": N_("Duty you paid"),
+    "fee_refund": N_("Fee you paid"),
+    "adjustment": N_("Agreed amount"),
+    "exchange_value": N_("Goods you get in exchange"),
 }
 RULES = {
     "paid": N_("What was paid"),
@@ -75,19 +79,17 @@ RULES = {
     "return_postage": N_("Who pays the way back"),
     "goodwill": N_("Goodwill"),
     "store_credit_bonus": N_("Bonus for store credit"),
+    "refund_duties": N_("Refund of duties"),
+    "refund_fees": N_("Refund of fees"),
+    "promotions": N_("Discounts judged anew for what you keep"),
+    "scope_used": N_("Part of the service that was used"),
+    "allowance": N_("Price lowered, the goods stay with you"),
+    "named": N_("Agreed with customer service"),
+    "exchange": N_("Set off against the new goods"),
+    "adjusted": N_("Given back while you kept it"),
     "tax_cap": N_("Never more tax than was charged"),
     "line_cap": N_("Never more than was paid for the item"),
     "order_cap": N_("Never more than was paid for the order"),
-}
-CAPS = {
-    "tax_cap": N_("Not more than the %(maximum)s of tax that are left to refund."),
-    "line_cap": N_("Not more than the %(maximum)s that are left to refund for this item."),
-    "order_cap": N_("Not more than the %(maximum)s that are left to refund for this order."),
-}
-SHIPPING = {
-    "full_return": N_("The whole order comes back, so its shipping is refunded."),
-    "proportion": N_("The part of the shipping that belongs to these items."),
-    "fault": N_("The part of the shipping that belongs to these items, since the fault is not yours."),
 }
 
 
@@ -148,7 +150,12 @@ def label(words: Words, row: Row) -> str:
         return f"{units} × {row.label}" if units else row.label
     if row.code == "shipping_refund":
         return name  # the charge's own name says the same again
-    if row.code == "previously_refunded":
+    if row.rule == "promotions":
+        lost = words.gettext("Discount that no longer applies")
+        return lost if row.amount < 0 else words.gettext("Discount given back")
+    if row.rule == "allowance":
+        name = words.gettext("Price adjustment")
+    if row.code == "previously_refunded" and row.rule != "adjusted":
         name = words.gettext("Limited to what is left")
     return words.gettext("%(what)s: %(which)s", what=name, which=row.label) if row.label else name
 
@@ -162,123 +169,3 @@ def _row(words: Words, row: Row, currency: str) -> WordedRow:
         rule=rule(words, row.rule),
         code=row.code,
     )
-
-
-def explained(words: Words, row: Row, currency: str) -> str:
-    """How the row's amount was worked out, as one or two sentences; empty where there is nothing to say."""
-    basis = row.basis or {}
-    said = _EXPLAINED[row.rule](words, basis, currency) if row.rule in _EXPLAINED else ""
-    if "limited_to" in basis:
-        asked = words.money(basis["asked"], currency)
-        said += " " + words.gettext("It would be %(asked)s; never more than is refunded.", asked=asked)
-    return said.strip()
-
-
-Basis = Mapping[str, Any]
-
-
-def _paid(words: Words, basis: Basis, currency: str) -> str:
-    units, of = basis.get("units"), basis.get("of_units")
-    if not units or not of:
-        return ""
-    try:
-        price = minor(Decimal(str(basis.get("unit_price"))), currency, round_to_unit=True)
-    except (InvalidOperation, ValueError):
-        return words.gettext("%(units)s of %(of)s bought.", units=units, of=of)
-    each = words.money(price, currency)
-    return words.gettext("%(units)s of %(of)s bought, at %(price)s each.", units=units, of=of, price=each)
-
-
-def _discount(words: Words, basis: Basis, currency: str) -> str:
-    return words.gettext(
-        "The part for %(units)s of %(of)s from the discount of %(discount)s on this item.",
-        units=basis.get("units"),
-        of=basis.get("of_units"),
-        discount=words.money(basis.get("of_discount", 0), currency),
-    )
-
-
-def _tax(words: Words, basis: Basis, currency: str) -> str:
-    charged = words.money(basis.get("charged", 0), currency)
-    return words.gettext("The part of the %(charged)s charged.", charged=charged)
-
-
-def _shipping(words: Words, basis: Basis, currency: str) -> str:
-    how = basis.get("how", "")
-    return words.gettext(SHIPPING[how]) if how in SHIPPING else ""
-
-
-def _restocking(words: Words, basis: Basis, currency: str) -> str:
-    if "percent_bp" in basis:
-        return _percent_of(words, basis, currency)
-    fixed = words.money(basis.get("fixed", 0), currency)
-    if "units" in basis:
-        return words.gettext("%(fixed)s for each of %(units)s.", fixed=fixed, units=basis["units"])
-    return words.gettext("%(fixed)s once per return.", fixed=fixed)
-
-
-def _percent_of(words: Words, basis: Basis, currency: str) -> str:
-    percent = words.percent(basis["percent_bp"])
-    return words.gettext(
-        "%(percent)s of %(of)s.", percent=percent, of=words.money(basis.get("of", 0), currency)
-    )
-
-
-def _condition(words: Words, basis: Basis, currency: str) -> str:
-    share = _percent_of(words, basis, currency)
-    if basis.get("grade"):
-        return (
-            words.gettext("Found in the inspection: %(grade)s.", grade=words.grade(basis["grade"]))
-            + " "
-            + share
-        )
-    condition = words.condition(basis.get("condition"))
-    return words.gettext("You told us: %(condition)s.", condition=condition) + " " + share
-
-
-def _depreciation(words: Words, basis: Basis, currency: str) -> str:
-    return words.gettext(
-        "%(days)s of %(of_days)s days of use, taken from %(of)s.",
-        days=basis.get("days"),
-        of_days=basis.get("of_days"),
-        of=words.money(basis.get("of", 0), currency),
-    )
-
-
-def _accessory(words: Words, basis: Basis, currency: str) -> str:
-    return words.gettext("Not in the parcel: %(accessory)s.", accessory=basis.get("accessory", ""))
-
-
-def _postage(words: Words, basis: Basis, currency: str) -> str:
-    return words.gettext("The price of the way back you chose; this shop does not pay it for this reason.")
-
-
-def _addition(words: Words, basis: Basis, currency: str) -> str:
-    if basis.get("reason"):
-        return words.gettext("Given on top: %(reason)s", reason=basis["reason"])
-    if "percent_bp" not in basis:
-        return ""
-    return _percent_of(words, basis, currency)
-
-
-def _cap(rule: str) -> Any:
-    def said(words: Words, basis: Basis, currency: str) -> str:
-        return words.gettext(CAPS[rule], maximum=words.money(basis.get("maximum", 0), currency))
-
-    return said
-
-
-_EXPLAINED = {
-    "paid": _paid,
-    "discount": _discount,
-    "tax": _tax,
-    "refund_shipping": _shipping,
-    "restocking_fee": _restocking,
-    "condition_deductions": _condition,
-    "depreciation": _depreciation,
-    "accessory_deductions": _accessory,
-    "return_postage": _postage,
-    "goodwill": _addition,
-    "store_credit_bonus": _addition,
-    **{rule: _cap(rule) for rule in CAPS},
-}

@@ -1,6 +1,5 @@
 """Facts for the core's tests, made from what matters to the test; ids are small numbers."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,8 +8,11 @@ from uuid import UUID
 from portal.core.facts import LineFacts, OrderFacts, PaymentFacts, ReturnRequest, TaxFacts, Wanted
 from portal.core.money import major
 from portal.core.policy.terms import Terms
-from portal.core.refunds.breakdown import Breakdown, from_json, to_json
+from portal.core.refunds.adjustments import per_unit
+from portal.core.refunds.after import after as after
+from portal.core.refunds.breakdown import CODES, RULES, Breakdown, LineRefund, from_json, to_json
 from portal.core.refunds.engine import quote
+from portal.core.refunds.values import paid_for
 from portal.core.spans import count
 
 NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
@@ -79,59 +81,36 @@ def check(breakdown: Breakdown, order: OrderFacts) -> None:
     assert breakdown.amount >= 0
     assert sum(share.amount for share in breakdown.shares) == breakdown.amount
     assert sum(line.amount for line in breakdown.lines) == breakdown.owed
-    assert breakdown.owed + breakdown.added == breakdown.amount
+    assert breakdown.owed + breakdown.added - breakdown.exchanged == breakdown.amount
     assert from_json(to_json(breakdown)) == breakdown
+    assert {row.code for row in breakdown.rows} <= set(CODES)
+    assert {row.rule for row in breakdown.rows} <= set(RULES)
     for line in breakdown.lines:
-        bought = order.line(line.line_id)
-        assert 0 <= line.amount <= bought.refundable
-        assert 0 <= line.tax <= line.amount
-        assert line.withheld >= 0
-        for label, tax in line.taxes:
-            charged = sum(entry.amount - entry.refunded for entry in bought.taxes if entry.label == label)
-            assert 0 < tax <= charged
+        check_line(line, order.line(line.line_id))
     for payment in order.payments:
         back = sum(share.amount for share in breakdown.shares if share.origin_id == payment.id)
         assert 0 <= back <= payment.left
-    assert breakdown.owed <= max(0, order.captured - order.refunded)
+    assert breakdown.owed <= max(0, order.captured - order.refunded - order.disputed)
     if not any(line.withheld for line in breakdown.lines):
         on_top = sum(row.amount for row in breakdown.rows if row.code in ("item_tax", "shipping_tax"))
         assert on_top + sum(row.tax for row in breakdown.rows) == breakdown.tax
-    assert breakdown.clamped == -sum(
-        row.amount for row in breakdown.rows if row.code == "previously_refunded"
-    )
+    capped = [row for row in breakdown.rows if row.code == "previously_refunded" and row.rule != "adjusted"]
+    assert breakdown.clamped == -sum(row.amount for row in capped)
 
 
-def after(order: OrderFacts, breakdown: Breakdown) -> OrderFacts:
-    """The order once that refund is made: units taken, amounts and taxes given back."""
-    done = {line.line_id: line for line in breakdown.lines}
-    lines = []
-    for line in order.lines:
-        refund = done.get(line.id)
-        if refund is None:
-            lines.append(line)
-            continue
-        given = dict(refund.taxes)
-        lines.append(
-            replace(
-                line,
-                claimed=(*line.claimed, *refund.spans),
-                returned=(*line.returned, *refund.spans),
-                refunded=line.refunded + refund.amount,
-                taxes=tuple(
-                    replace(entry, refunded=entry.refunded + given.get(entry.label, 0))
-                    for entry in line.taxes
-                ),
-            )
-        )
-    payments = tuple(
-        replace(
-            payment,
-            refunded=payment.refunded
-            + sum(share.amount for share in breakdown.shares if share.origin_id == payment.id),
-        )
-        for payment in order.payments
-    )
-    return replace(order, lines=tuple(lines), payments=payments)
+def check_line(line: LineRefund, bought: LineFacts) -> None:
+    """Never above what the line, its units and its tax labels have left; nothing negative."""
+    assert 0 <= line.amount <= bought.refundable
+    assert 0 <= line.tax <= line.amount
+    assert line.withheld >= 0
+    assert bought.promotion_withheld + line.promotion >= 0
+    for label, tax in line.taxes:
+        charged = sum(entry.amount - entry.refunded for entry in bought.taxes if entry.label == label)
+        assert 0 < tax <= charged
+    held = per_unit(bought.adjusted)
+    for unit, amount in per_unit(line.adjusted).items():
+        price, _ = paid_for(bought, ((unit, unit + 1),))
+        assert 0 < amount <= price - held.get(unit, 0)
 
 
 def amounts(breakdown: Breakdown) -> dict[str, int]:

@@ -293,6 +293,25 @@ ROWS = (
     row("previously_refunded", -10, "tax_cap", maximum=500, computed=510),
     Row(code="goodwill", amount=200, rule="goodwill", basis={"reason": "for the wait"}),
     Row(code="bonus_credit", amount=100, rule="store_credit_bonus", basis={"percent_bp": 500, "of": 2000}),
+    Row(code="duty_refund", amount=200, rule="refund_duties", basis={"how": "proportion"}),
+    Row(code="fee_refund", amount=150, rule="refund_fees", basis={"how": "canceled"}),
+    Row(
+        code="order_discount_share",
+        amount=-300,
+        rule="promotions",
+        basis={"lost": [["3 for 2", 200], ["Spring", 100]]},
+    ),
+    Row(code="order_discount_share", amount=300, rule="promotions", basis={"given_back": 300}),
+    row("condition_deduction", -500, "scope_used", done=1, of_scope=4, of=2000),
+    row("adjustment", 250, "allowance", units=1, of_units=2, paid=2000, given=0),
+    row("adjustment", -120, "named", named=500, computed=620, maximum=800),
+    row("previously_refunded", -40, "adjusted", given=40, units=1),
+    Row(
+        code="exchange_value",
+        amount=-900,
+        rule="exchange",
+        basis={"price": 1000, "worth": 900, "items": [[1, "Hat", 1000]]},
+    ),
 )
 MADE = Breakdown(currency="EUR", rows=ROWS, lines=(), shares=(), policy_version=1)
 

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from portal.core.facts import CANCELLATIONS, LineFacts, OrderFacts
+from portal.core.refunds.adjustments import joined
 from portal.core.refunds.breakdown import Breakdown, LineRefund
-from portal.core.spans import merge
+from portal.core.spans import merge, without
 
 
 def after(order: OrderFacts, breakdown: Breakdown, *, kind: str = "return") -> OrderFacts:
@@ -28,7 +29,7 @@ def _line(line: LineFacts, refund: LineRefund, kind: str) -> LineFacts:
         line,
         refunded=line.refunded + refund.amount,
         promotion_withheld=line.promotion_withheld + refund.promotion,
-        adjusted=(*line.adjusted, *refund.adjusted),
+        adjusted=joined(line.adjusted, refund.adjusted) if refund.adjusted else line.adjusted,
         taxes=tuple(
             replace(
                 tax,
@@ -42,6 +43,6 @@ def _line(line: LineFacts, refund: LineRefund, kind: str) -> LineFacts:
         return replace(line, canceled=merge((*line.canceled, *refund.spans)))
     return replace(
         line,
-        claimed=merge((*line.claimed, *refund.spans)),
-        returned=merge((*line.returned, *refund.spans)),
+        claimed=merge((*without(line.claimed, refund.spans), *refund.spans)),
+        returned=merge((*without(line.returned, refund.spans), *refund.spans)),
     )

@@ -20,11 +20,17 @@ CODES = (
     "goodwill",
     "bonus_credit",
     "previously_refunded",
+    "duty_refund",
+    "fee_refund",
+    "adjustment",
+    "exchange_value",
 )
-"""The vocabulary's money codes, in the order they are shown."""
+"""The vocabulary's money codes; beside them those of other charges, of agreed amounts and of exchanges."""
 
 ADDITIONS = ("goodwill", "bonus_credit")
 """Given on top and kept apart from what is owed (money.md 8)."""
+
+EXCHANGED = "exchange_value"
 
 RULES = (
     "paid",
@@ -38,6 +44,14 @@ RULES = (
     "return_postage",
     "goodwill",
     "store_credit_bonus",
+    "refund_duties",
+    "refund_fees",
+    "promotions",
+    "scope_used",
+    "allowance",
+    "named",
+    "exchange",
+    "adjusted",
     "tax_cap",
     "line_cap",
     "order_cap",
@@ -120,8 +134,6 @@ class LineRefund:
     """The tax in ``promotion`` per label, with its sign."""
     adjusted: tuple[tuple[int, int, Minor], ...] = ()
     """Units that stay with the customer, and how much of their price goes back now: a part of ``amount``."""
-    exchanged: Minor = 0
-    """What went into an exchange in place of going back to a payment."""
 
     @property
     def tax(self) -> Minor:
@@ -169,8 +181,14 @@ class Breakdown:
         return sum(row.amount for row in self.rows if row.code in ADDITIONS)
 
     @property
+    def exchanged(self) -> Minor:
+        """What goes into an exchange in place of going back to a payment."""
+        return -sum(row.amount for row in self.rows if row.code == EXCHANGED)
+
+    @property
     def owed(self) -> Minor:
-        return self.amount - self.added
+        """What came back is worth, as the lines say: sent back, or given in exchange."""
+        return self.amount - self.added + self.exchanged
 
     @property
     def tax(self) -> Minor:
@@ -198,7 +216,6 @@ def from_json(value: dict[str, Any]) -> Breakdown:
                 promotion=line.get("promotion", 0),
                 promotion_taxes=tuple((label, amount) for label, amount in line.get("promotion_taxes", ())),
                 adjusted=tuple((first, end, amount) for first, end, amount in line.get("adjusted", ())),
-                exchanged=line.get("exchanged", 0),
             )
             for line in value["lines"]
         ),

@@ -1,93 +1,77 @@
 """The one place where a refund is worked out: estimate, agent's page, document and posting all call it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from portal.core.facts import CHARGES, LineFacts, OrderFacts, ReturnRequest, Wanted
-from portal.core.money import Minor, allocate
+from portal.core.facts import CANCELLATIONS, CHARGES, LineFacts, OrderFacts, ReturnRequest, Wanted
+from portal.core.money import Minor
 from portal.core.policy.terms import Terms
-from portal.core.refunds import additions, fees, shipping, sources
-from portal.core.refunds.breakdown import Breakdown, LineRefund, Negative, Row, Share, TooMuch
-from portal.core.refunds.values import Left, Part, Taxes, paid_for
-from portal.core.spans import Span, count, free, lowest, merge, overlap, without, worth
+from portal.core.refunds import (
+    additions,
+    adjustments,
+    charges,
+    exchanges,
+    fees,
+    goods,
+    promotions,
+    sources,
+    wear,
+)
+from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, TooMuch
+from portal.core.refunds.drafts import RefundDraft, per_line
+from portal.core.refunds.overrides import WAIVABLE
+from portal.core.refunds.values import Part
+from portal.core.spans import Span, count, free, lowest, merge, overlap, without
 
-
-@dataclass(kw_only=True)
-class _Draft:
-    """The refund while it is worked out; every change of an amount adds the row that explains it."""
-
-    parts: list[Part] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    clamped: Minor = 0
-
-    @property
-    def amount(self) -> Minor:
-        return sum(part.amount for part in self.parts)
-
-    def cap(self, part: Part, left: Left) -> None:
-        before = part.amount
-        for cap, over, tax in left.take(part):
-            self.rows.append(_cap_row(cap, over, tax, before - over, line=part.line))
-            self.clamped += over
-            before -= over
-
-    def keep(self, fee: fees.Fee, parts: Sequence[Part], line: LineFacts | None = None) -> None:
-        """Take a fee off ``parts``, never more than is there; over several parts in proportion."""
-        room = sum(part.amount for part in parts)
-        taken = min(fee.amount, room)
-        if not taken:
-            return
-        basis = fee.basis if taken == fee.amount else {**fee.basis, "asked": fee.amount, "limited_to": taken}
-        self.rows.append(
-            Row(
-                code=fee.code,
-                amount=-taken,
-                rule=fee.rule,
-                label=line.name if line else "",
-                line_id=line.id if line else None,
-                basis=basis,
-            )
-        )
-        for part, share in zip(parts, allocate(taken, [part.amount for part in parts]), strict=True):
-            part.withhold(share)
+Picked = list[tuple[Wanted, tuple[Span, ...]]]
 
 
 def quote(order: OrderFacts, request: ReturnRequest, terms: Terms, *, now: datetime) -> Breakdown:
     """What is given back for ``request``, explained; the units and amounts already given back are counted.
 
     Raises ``Negative`` for a quantity or amount below zero, ``TooMuch`` for more units than the line has
-    left and for an addition above its cap, ``NotGranted`` for an addition without reason or role,
-    ``KeyError`` for a line that the order does not have.
+    left and for an amount a person names above what may be given, ``NotGranted`` for an addition without
+    reason or role and for a rule that nobody may waive, ``NotTheSum`` for chosen tenders that do not sum,
+    ``KeyError`` for a line or payment that the order does not have.
     """
+    if set(request.waived) - set(WAIVABLE):
+        raise NotGranted("rule")
     lines = {line.id: line for line in order.lines}
-    picked = positions(lines, request.wanted)
-    draft, left = _Draft(), Left()
-    at = min(request.requested_at, now)
+    draft = RefundDraft()
     returned: list[tuple[Part, Wanted]] = []
-    for wanted, spans in picked:
-        returned.append((_goods(draft, lines[wanted.line_id], spans, left), wanted))
-    _shipping(draft, order, request, terms, left, picked)
-    for part, wanted in returned:
-        for fee in fees.of_line(part.line, wanted, terms, goods=part.goods, at=at):
-            draft.keep(fee, [part], part.line)
-    # Fees of the whole return come off the goods alone: taken off a shipping charge they would look
-    # like shipping that is still owed, and the next return would pay them out.
-    goods = [part for part, _ in returned]
-    charged = [part for part, wanted in returned if not fees.waived(terms.restocking_fee, wanted)]
-    for fee in fees.of_return(request, terms):
-        draft.keep(fee, charged if fee.code == "restocking_fee" else goods)
-    _order_cap(draft, order)
-    added = additions.granted(draft.amount, request, terms, room=sources.left(order) - draft.amount)
+    back: dict[UUID, tuple[Span, ...]] = {}
+    for wanted, spans in positions(lines, request.wanted, kind=request.kind):
+        line, allowance = lines[wanted.line_id], goods.allowance_of(wanted, request.kind)
+        if allowance is not None:
+            goods.stay(draft, line, spans, allowance)
+            continue
+        back[line.id] = (*back.get(line.id, ()), *spans)
+        returned.append((goods.come_back(draft, line, spans), wanted))
+    charges.refund(draft, order, request, terms, back)
+    full = [replace(part, taxes=dict(part.taxes)) for part, _ in returned]
+    promotions.refund(draft, order, request, terms, back)
+    if request.kind not in CANCELLATIONS:
+        _fees_of_lines(draft, returned, request, terms, at=min(request.requested_at, now))
+    for (part, wanted), before in zip(returned, full, strict=True):
+        if wanted.named is not None:
+            goods.name(draft, part, before, wanted.named)
+    if request.kind not in CANCELLATIONS:
+        _fees_of_return(draft, returned, request, terms, at=min(request.requested_at, now))
+    room = sources.left(order)
+    draft.cap(room)
+    taken, due = exchanges.set_off(request.exchange, draft.amount)
+    owed = draft.amount + sum(row.amount for row in taken)
+    added = additions.granted(owed, request, terms, room=room - draft.amount)
     return Breakdown(
         currency=order.currency,
-        rows=(*draft.rows, *added),
-        lines=_per_line(draft.parts),
-        shares=_shares(draft.amount, added, order, request, terms),
+        rows=(*draft.rows, *taken, *added),
+        lines=per_line(draft.parts),
+        shares=sources.shares(owed, added, order, request, terms),
         policy_version=terms.version,
         clamped=draft.clamped,
+        due=due,
     )
 
 
@@ -98,9 +82,7 @@ def quote_unassessed(currency: str, *, policy_version: int = 0) -> Breakdown:
     )
 
 
-def positions(
-    lines: dict[UUID, LineFacts], wanted: Iterable[Wanted]
-) -> list[tuple[Wanted, tuple[Span, ...]]]:
+def positions(lines: dict[UUID, LineFacts], wanted: Iterable[Wanted], *, kind: str = "return") -> Picked:
     """Which unit positions each wish takes; two wishes for one line are judged together.
 
     Wishes for no unit are left out. Raises ``Negative``, ``TooMuch`` (with how many there are), ``KeyError``.
@@ -109,34 +91,41 @@ def positions(
     held: dict[UUID, tuple[Span, ...]] = {}
     for wish in wishes:
         if wish.units < 0:
-            raise Negative(f"{wish.units} units")
+            raise Negative(f"{wish.units} units", line_id=wish.line_id)
         if wish.spans:
             held[wish.line_id] = (*held.get(wish.line_id, ()), *wish.spans)
     found = []
     for wish in wishes:
         line = lines[wish.line_id]
         if line.kind in CHARGES:
-            raise TooMuch("units of a charge", 0)
+            raise TooMuch("units", 0, line_id=line.id)
         mine = held.get(line.id, ())
-        others = without(line.claimed, mine)
         if overlap(mine, line.canceled):
-            raise TooMuch("units", count(without(mine, line.canceled)))
-        room = wish.spans or free((*line.canceled, *others, *mine), line.units)
-        if wish.units > count(room):
-            raise TooMuch("units", count(room))
-        spans = lowest(room, wish.units)
+            raise TooMuch("units", count(without(mine, line.canceled)), line_id=line.id)
+        spans = _positions(line, wish, mine, stays=goods.allowance_of(wish, kind) is not None)
         if not wish.spans:
             held[line.id] = merge((*mine, *spans))
         found.append((wish, spans))
     return found
 
 
-def check_named(amount: Minor, maximum: Minor) -> Minor:
+def _positions(line: LineFacts, wish: Wanted, mine: tuple[Span, ...], *, stays: bool) -> tuple[Span, ...]:
+    """The lowest positions that the wish holds, or that are free; for what stays, not adjusted ones first."""
+    taken = (*line.canceled, *without(line.claimed, mine), *mine)
+    room = wish.spans or free(taken, line.units)
+    if wish.units > count(room):
+        raise TooMuch("units", count(room), line_id=line.id)
+    if stays and not wish.spans:
+        return adjustments.kept(line, wish.units, taken)
+    return lowest(room, wish.units)
+
+
+def check_named(amount: Minor, maximum: Minor, *, line_id: UUID | None = None) -> Minor:
     """``amount``, which a person named. Raises ``TooMuch`` with the maximum, ``Negative`` below zero."""
     if amount < 0:
-        raise Negative(f"{amount} is negative")
+        raise Negative(f"{amount} is negative", line_id=line_id)
     if amount > maximum:
-        raise TooMuch("amount", maximum)
+        raise TooMuch("amount", maximum, line_id=line_id)
     return amount
 
 
@@ -148,154 +137,47 @@ def check_claims(order: OrderFacts, claims: Iterable[tuple[UUID, Minor]]) -> Min
     lines = {line.id: line for line in order.lines}
     per_line: dict[UUID, Minor] = {}
     for line_id, amount in claims:
-        check_named(amount, amount)
+        check_named(amount, amount, line_id=line_id)
         per_line[line_id] = per_line.get(line_id, 0) + amount
-        check_named(per_line[line_id], lines[line_id].refundable)
+        check_named(per_line[line_id], lines[line_id].refundable, line_id=line_id)
     return check_named(sum(per_line.values()), sources.left(order))
 
 
-def _goods(draft: _Draft, line: LineFacts, spans: tuple[Span, ...], left: Left) -> Part:
-    """The units' value as rows: list price, discount, tax where it is on top; together what was paid."""
-    amount, taxes = paid_for(line, spans)
-    tax = sum(taxes.values())
-    on_top = 0 if line.prices_include_tax else tax
-    listed = max(worth(line.goods, spans, line.units), amount - on_top) if line.discount else amount - on_top
-    discount = amount - on_top - listed
-    units = count(spans)
-    inside = 0 if on_top or not amount else tax * listed // amount
-    draft.rows.append(
-        Row(
-            code="item_subtotal",
-            amount=listed,
-            rule="paid",
-            tax=inside,
-            label=line.name,
-            line_id=line.id,
-            basis={"units": units, "of_units": line.units, "unit_price": str(line.unit_price)},
-        )
-    )
-    if discount:
-        draft.rows.append(
-            Row(
-                code="order_discount_share",
-                amount=discount,
-                rule="discount",
-                tax=0 if on_top else tax - inside,
-                label=line.name,
-                line_id=line.id,
-                basis={"of_discount": line.discount, "units": units, "of_units": line.units},
-            )
-        )
-    if on_top:
-        draft.rows += _tax_rows("item_tax", taxes, line)
-    part = Part(line=line, spans=spans, amount=amount, taxes=taxes)
-    draft.cap(part, left)
-    draft.parts.append(part)
-    return part
-
-
-def _tax_rows(code: str, taxes: Taxes, line: LineFacts) -> list[Row]:
-    return [
-        Row(code=code, amount=tax, rule="tax", label=label, line_id=line.id, basis={"charged": charged})
-        for label, tax in taxes.items()
-        for charged in (sum(entry.amount for entry in line.taxes if entry.label == label),)
-        if tax
-    ]
-
-
-def _shipping(
-    draft: _Draft,
-    order: OrderFacts,
+def _fees_of_lines(
+    draft: RefundDraft,
+    returned: Sequence[tuple[Part, Wanted]],
     request: ReturnRequest,
     terms: Terms,
-    left: Left,
-    picked: Iterable[tuple[Wanted, tuple[Span, ...]]],
+    *,
+    at: datetime,
 ) -> None:
-    back: dict[object, tuple[Span, ...]] = {}
-    for wanted, spans in picked:
-        back[wanted.line_id] = (*back.get(wanted.line_id, ()), *spans)
-    for part, basis in shipping.due(order, request, terms, back=back, left=left):
+    for part, wanted in returned:
         if not part.amount:
             continue
-        charge = part.line
-        on_top = 0 if charge.prices_include_tax else part.tax
-        draft.rows.append(
-            Row(
-                code="shipping_refund",
-                amount=part.amount - on_top,
-                rule="refund_shipping",
-                tax=part.tax - on_top,
-                label=charge.name,
-                line_id=charge.id,
-                basis=basis,
-            )
-        )
-        if on_top:
-            draft.rows += _tax_rows("shipping_tax", part.taxes, charge)
-        draft.cap(part, left)
-        draft.parts.append(part)
+        line, value, days = part.line, part.goods, fees.days_since(part.line, at)
+        worn = wear.deduction(line, wanted, terms, goods=value, days=days, waived=request.waived)
+        kept = fees.of_line(line, wanted, terms, goods=value, whole=part.amount, days=days)
+        for fee in (worn, *kept):
+            if fee is not None and fee.rule not in request.waived:
+                draft.keep(fee, [part], line)
 
 
-def _order_cap(draft: _Draft, order: OrderFacts) -> None:
-    """Never more than is left of what the order's payments captured; taken off the lines in proportion."""
-    room = sources.left(order)
-    over = draft.amount - room
-    if over <= 0:
-        return
-    tax = sum(part.tax for part in draft.parts)
-    for part, share in zip(draft.parts, allocate(over, [part.amount for part in draft.parts]), strict=True):
-        part.cut(part.amount - share)
-    tax -= sum(part.tax for part in draft.parts)
-    draft.rows.append(_cap_row("order_cap", over, tax, room))
-    draft.clamped += over
-
-
-def _shares(
-    owed: Minor, added: Iterable[Row], order: OrderFacts, request: ReturnRequest, terms: Terms
-) -> tuple[Share, ...]:
-    """Owed and goodwill to the payments or as store credit in their place; a bonus is store credit."""
-    sums = {"goodwill": 0, "bonus_credit": 0}
-    for row in added:
-        sums[row.code] += row.amount
-    shares = sources.spread(owed + sums["goodwill"], order.payments, terms.tender_order)
-    if request.resolution == "store_credit":
-        shares = sources.as_store_credit(shares)
-    if sums["bonus_credit"]:
-        shares = (*shares, Share(payment_id=None, amount=sums["bonus_credit"], tender="store_credit"))
-    return shares
-
-
-def _cap_row(cap: str, over: Minor, tax: Minor, maximum: Minor, line: LineFacts | None = None) -> Row:
-    basis: dict[str, Any] = {"maximum": maximum, "computed": maximum + over}
-    return Row(
-        code="previously_refunded",
-        amount=-over,
-        rule=cap,
-        tax=-tax,
-        label=line.name if line else "",
-        line_id=line.id if line else None,
-        basis=basis,
-    )
-
-
-def _per_line(parts: Iterable[Part]) -> tuple[LineRefund, ...]:
-    """One refund per line, also where a line was wished for twice with different reasons."""
-    found: dict[UUID, list[Part]] = {}
-    for part in parts:
-        found.setdefault(part.line.id, []).append(part)
-    refunds = []
-    for line_id, same in found.items():
-        taxes: Taxes = {}
-        for part in same:
-            for label, tax in part.taxes.items():
-                taxes[label] = taxes.get(label, 0) + tax
-        refunds.append(
-            LineRefund(
-                line_id=line_id,
-                spans=merge(span for part in same for span in part.spans),
-                amount=sum(part.amount for part in same),
-                taxes=tuple((label, tax) for label, tax in taxes.items() if tax),
-                withheld=sum(part.withheld for part in same),
-            )
-        )
-    return tuple(refunds)
+def _fees_of_return(
+    draft: RefundDraft,
+    returned: Sequence[tuple[Part, Wanted]],
+    request: ReturnRequest,
+    terms: Terms,
+    *,
+    at: datetime,
+) -> None:
+    """Off the goods alone: taken off a charge they would look like shipping that is still owed."""
+    fee = terms.restocking_fee
+    charged = [(part, wanted) for part, wanted in returned if not fees.waived(fee, wanted)]
+    fixed = 0
+    if not fee.per_unit:
+        dues = (fees.restocking(fee, wanted, fees.days_since(part.line, at)) for part, wanted in charged)
+        fixed = max((due.fixed for due in dues), default=0)
+    for one in fees.of_return(request, terms, fixed=fixed):
+        if one.rule not in request.waived:
+            bearing = charged if one.code == "restocking_fee" else returned
+            draft.keep(one, [part for part, _ in bearing])

@@ -1,6 +1,6 @@
-"""What is to be kept back: restocking, condition, use, missing accessories, the way home."""
+"""What is to be kept back: restocking, condition, use, missing accessories, a service's part, the way home."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,6 @@ from portal.core.policy.terms import RestockingFee, Terms
 from portal.core.reasons import REASONS
 
 NOT_THE_CUSTOMER = ("merchant", "carrier")
-WORN = ("used", "damaged", "incomplete")
-WORN_GRADES = ("C", "D")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +21,18 @@ class Fee:
     rule: str
     amount: Minor
     basis: dict[str, Any]
+    is_price: bool = False
+    """The price of what was used up: its tax stays with it. A fee leaves the tax of the goods whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restocking:
+    """The restocking fee as it is for one line: by the tier that fits it, or the same for all."""
+
+    percent_bp: int = 0
+    fixed: Minor = 0
+    basis: tuple[tuple[str, Any], ...] = ()
+    """What chose it."""
 
 
 def fault_of(wanted: Wanted) -> str:
@@ -31,18 +41,20 @@ def fault_of(wanted: Wanted) -> str:
     return reason.fault if reason else "none"
 
 
-def of_line(line: LineFacts, wanted: Wanted, terms: Terms, *, goods: Minor, at: datetime) -> Iterator[Fee]:
-    """The deductions of one line whose returned units cost ``goods``; ``at`` is when it was asked for.
+def at_fault(wanted: Iterable[Wanted]) -> bool:
+    """Whether all that comes back does so by the merchant's or the carrier's fault."""
+    return all(fault_of(wish) in NOT_THE_CUSTOMER for wish in wanted if wish.units)
+
+
+def of_line(
+    line: LineFacts, wanted: Wanted, terms: Terms, *, goods: Minor, whole: Minor, days: int | None
+) -> Iterator[Fee]:
+    """The deductions of one line whose returned units cost ``goods`` (``whole`` with all tax), by their age.
 
     A merchant's or carrier's fault takes nothing off for condition or use.
     """
-    worn = max(
-        (fee for fee in (_condition(wanted, terms, goods), _use(line, wanted, terms, goods, at)) if fee),
-        key=lambda fee: fee.amount,
-        default=None,
-    )
-    if worn:
-        yield worn
+    if wanted.scope_used:
+        yield _scope(wanted.scope_used, whole)
     prices = dict(terms.accessory_deductions)
     for accessory in wanted.missing_accessories:
         if prices.get(accessory) and wanted.reason != "missing_parts":
@@ -55,27 +67,30 @@ def of_line(line: LineFacts, wanted: Wanted, terms: Terms, *, goods: Minor, at: 
     fee = terms.restocking_fee
     if waived(fee, wanted):
         return
-    if fee.percent_bp:
+    due = restocking(fee, wanted, days)
+    if due.percent_bp:
         yield Fee(
             code="restocking_fee",
             rule="restocking_fee",
-            amount=portion(goods, fee.percent_bp),
-            basis={"percent_bp": fee.percent_bp, "of": goods},
+            amount=portion(goods, due.percent_bp),
+            basis={"percent_bp": due.percent_bp, "of": goods, **dict(due.basis)},
         )
-    if fee.fixed and fee.per_unit:
+    if due.fixed and fee.per_unit:
         yield Fee(
             code="restocking_fee",
             rule="restocking_fee",
-            amount=fee.fixed * wanted.units,
-            basis={"fixed": fee.fixed, "units": wanted.units},
+            amount=due.fixed * wanted.units,
+            basis={"fixed": due.fixed, "units": wanted.units, **dict(due.basis)},
         )
 
 
-def of_return(request: ReturnRequest, terms: Terms) -> Iterator[Fee]:
-    """The fees that are due once for the whole return, less those an earlier refund of it took."""
-    fee = terms.restocking_fee
-    if fee.fixed and not fee.per_unit and "restocking_fee" not in request.fees_taken:
-        yield Fee(code="restocking_fee", rule="restocking_fee", amount=fee.fixed, basis={"fixed": fee.fixed})
+def of_return(request: ReturnRequest, terms: Terms, *, fixed: Minor) -> Iterator[Fee]:
+    """The fees that are due once for the whole return, less those an earlier refund of it took.
+
+    ``fixed`` is the dearest fixed restocking fee among its lines.
+    """
+    if fixed and "restocking_fee" not in request.fees_taken:
+        yield Fee(code="restocking_fee", rule="restocking_fee", amount=fixed, basis={"fixed": fixed})
     postage = postage_due(request, terms)
     if postage and "return_shipping_fee" not in request.fees_taken:
         yield Fee(
@@ -86,9 +101,31 @@ def of_return(request: ReturnRequest, terms: Terms) -> Iterator[Fee]:
         )
 
 
+def restocking(fee: RestockingFee, wanted: Wanted, days: int | None) -> Restocking:
+    """What ``fee`` is for goods that came back so many days after delivery, in that condition."""
+    if not fee.tiers:
+        return Restocking(percent_bp=fee.percent_bp, fixed=fee.fixed)
+    told = wanted.grade or wanted.condition
+    for tier in fee.tiers:
+        if tier.up_to_days is not None and (days or 0) > tier.up_to_days:
+            continue
+        if tier.conditions and told not in tier.conditions:
+            continue
+        basis: list[tuple[str, Any]] = [("days", days)] if tier.up_to_days is not None and days else []
+        if tier.conditions:
+            basis.append(("grade" if wanted.grade else "condition", told))
+        return Restocking(percent_bp=tier.percent_bp, fixed=tier.fixed, basis=tuple(basis))
+    return Restocking()
+
+
 def waived(fee: RestockingFee, wanted: Wanted) -> bool:
     """Whether reason or fault free this line of the restocking fee."""
     return wanted.reason in fee.waived_reasons or fault_of(wanted) in fee.waived_faults
+
+
+def days_since(line: LineFacts, at: datetime) -> int | None:
+    """Whole days since the line was delivered; None where that is not known."""
+    return None if line.delivered_at is None else max(0, (at - line.delivered_at).days)
 
 
 def customer_pays_postage(request: ReturnRequest, terms: Terms) -> bool:
@@ -103,32 +140,14 @@ def postage_due(request: ReturnRequest, terms: Terms) -> Minor:
     return request.postage if customer_pays_postage(request, terms) else 0
 
 
-def _condition(wanted: Wanted, terms: Terms, goods: Minor) -> Fee | None:
-    """The part withheld for the condition: as inspected once that is known, as declared until then."""
-    told = "grade" if wanted.grade else "condition"
-    code = wanted.grade or wanted.condition
-    part = dict(terms.condition_deductions_bp).get(code or "", 0)
-    if not part or fault_of(wanted) in NOT_THE_CUSTOMER:
-        return None
+def _scope(used: tuple[int, int], whole: Minor) -> Fee:
+    """The part of a service that was done, in proportion; all of it where there was nothing to do."""
+    done, of = max(0, min(used)), used[1]
+    amount = rounded(whole * done, of) if of > 0 else whole
     return Fee(
         code="condition_deduction",
-        rule="condition_deductions",
-        amount=portion(goods, part),
-        basis={told: code, "percent_bp": part, "of": goods},
-    )
-
-
-def _use(line: LineFacts, wanted: Wanted, terms: Terms, goods: Minor, at: datetime) -> Fee | None:
-    """Straight-line depreciation of a used unit from delivery to the day it was asked to send it back."""
-    used = wanted.grade in WORN_GRADES if wanted.grade else wanted.condition in WORN
-    rule = next((one for one in terms.depreciation if one.by == "age" and one.category is None), None)
-    if rule is None or not used or line.delivered_at is None or fault_of(wanted) in NOT_THE_CUSTOMER:
-        return None
-    age = (at - line.delivered_at).days
-    days = min(rule.over, max(0, age - rule.free))
-    return Fee(
-        code="condition_deduction",
-        rule="depreciation",
-        amount=rounded(goods * days, rule.over),
-        basis={"days": days, "of_days": rule.over, "of": goods},
+        rule="scope_used",
+        amount=amount,
+        basis={"done": done, "of_scope": of, "of": whole},
+        is_price=True,
     )

@@ -1,16 +1,62 @@
 """To which payments a refund goes back: in the policy's order, never more to one than it captured."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from uuid import UUID
 
-from portal.core.facts import OrderFacts, PaymentFacts
+from portal.core.facts import OrderFacts, PaymentFacts, ReturnRequest
 from portal.core.money import Minor, allocate
-from portal.core.refunds.breakdown import Negative, Share, TooMuch
+from portal.core.policy.terms import Terms
+from portal.core.refunds.breakdown import Negative, NotTheSum, Row, Share, TooMuch
 
 
 def left(order: OrderFacts) -> Minor:
-    """How much of the order's captured money is still there, refunds made elsewhere counted."""
-    return max(0, min(order.captured - order.refunded, sum(payment.left for payment in order.payments)))
+    """How much of the order's captured money is there: not refunded, here or elsewhere, and not disputed."""
+    room = order.captured - order.refunded - order.disputed
+    return max(0, min(room, sum(payment.left for payment in order.payments)))
+
+
+def shares(
+    owed: Minor, added: Iterable[Row], order: OrderFacts, request: ReturnRequest, terms: Terms
+) -> tuple[Share, ...]:
+    """Owed and goodwill to the payments or as store credit in their place; a bonus is store credit.
+
+    Where a person chose the tenders theirs are taken: raises ``NotTheSum``, ``TooMuch`` (``tender``),
+    ``Negative``, ``KeyError``.
+    """
+    sums = {"goodwill": 0, "bonus_credit": 0}
+    for row in added:
+        sums[row.code] += row.amount
+    amount = owed + sums["goodwill"]
+    if request.tenders:
+        found = chosen(amount, order.payments, request.tenders)
+    else:
+        found = spread(amount, order.payments, terms.tender_order)
+    if request.resolution == "store_credit":
+        found = as_store_credit(found)
+    if sums["bonus_credit"]:
+        found = (*found, Share(payment_id=None, amount=sums["bonus_credit"], tender="store_credit"))
+    return found
+
+
+def chosen(
+    amount: Minor, payments: Sequence[PaymentFacts], tenders: Iterable[tuple[UUID, Minor]]
+) -> tuple[Share, ...]:
+    """``amount`` as a person spread it, judged together: never more to one than it has left (money.md 12, 15).
+
+    Raises ``Negative``, ``TooMuch`` with the payment and its maximum, ``NotTheSum``, ``KeyError``.
+    """
+    parts = {payment.id: 0 for payment in payments}
+    for payment_id, part in tenders:
+        if part < 0:
+            raise Negative(f"{part} is negative")
+        parts[payment_id] += part
+    for payment in payments:
+        if parts[payment.id] > payment.left:
+            raise TooMuch("tender", payment.left, payment_id=payment.id)
+    if sum(parts.values()) != amount:
+        raise NotTheSum(amount)
+    return _shares((payment, parts[payment.id]) for payment in payments)
 
 
 def spread(amount: Minor, payments: Sequence[PaymentFacts], tender_order: Sequence[str]) -> tuple[Share, ...]:
@@ -31,6 +77,10 @@ def spread(amount: Minor, payments: Sequence[PaymentFacts], tender_order: Sequen
         planned = list(zip(payments, parts, strict=True))
     else:
         planned = _one_after_the_other(amount, payments, tender_order)
+    return _shares(planned)
+
+
+def _shares(planned: Iterable[tuple[PaymentFacts, Minor]]) -> tuple[Share, ...]:
     return tuple(
         Share(
             payment_id=payment.id if payment.refundable_here else None,

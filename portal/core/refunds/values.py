@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from portal.core.facts import LineFacts
+from portal.core.facts import Adjusted, LineFacts
 from portal.core.money import Minor, rounded
 from portal.core.spans import Span, worth
 
@@ -27,21 +27,25 @@ def paid_for(line: LineFacts, spans: Iterable[Span]) -> tuple[Minor, Taxes]:
     Both are running totals: all positions together are worth exactly what was paid and charged
     (money.md 4, 5), and the tax of any position lies between 0 and what the position cost.
     """
-    spans, units, gross, taxes = tuple(spans), line.units, max(0, line.paid), labels(line)
+    spans, units, gross = tuple(spans), line.units, max(0, line.paid)
     value = worth(gross, spans, units)
+    if not line.taxes:
+        return value, {}
+    taxes = labels(line)
     if gross // units >= sum(-(-tax // units) for tax in taxes.values()):
         return value, {label: worth(tax, spans, units) for label, tax in taxes.items()}
     # Units of a cent or less: rounded apart, a unit could cost nothing and carry tax. So tax follows value.
     found = dict.fromkeys(taxes, 0)
     for first, end in spans:
         piece = tax_within(taxes, gross, rounded(gross * first, units), rounded(gross * end, units))
-        for label, tax in piece.items():
-            found[label] += tax
+        add_to(found, piece)
     return value, found
 
 
 def tax_within(taxes: Taxes, gross: Minor, first: Minor, end: Minor) -> Taxes:
     """The tax in the part ``first``..``end`` of an amount ``gross`` that holds ``taxes``; running totals."""
+    if not taxes:
+        return {}
     below = _tax_below(tuple(taxes.values()), gross, first)
     above = _tax_below(tuple(taxes.values()), gross, end)
     return {label: high - low for label, high, low in zip(taxes, above, below, strict=True)}
@@ -62,6 +66,12 @@ def _tax_below(taxes: Sequence[Minor], gross: Minor, at: Minor) -> list[Minor]:
     return found
 
 
+def add_to(taxes: Taxes, more: Taxes, sign: int = 1) -> None:
+    """Add ``more`` to ``taxes`` label by label, or with ``sign`` -1 take it off."""
+    for label, tax in more.items():
+        taxes[label] = taxes.get(label, 0) + sign * tax
+
+
 @dataclass(kw_only=True)
 class Part:
     """One line's part of a refund in the making: ``amount`` holds ``taxes``, fees go to ``withheld``."""
@@ -71,6 +81,12 @@ class Part:
     amount: Minor
     taxes: Taxes = field(default_factory=dict)
     withheld: Minor = 0
+    promotion: Minor = 0
+    """Kept back since a promotion no longer holds; below zero: given back."""
+    promotion_taxes: Taxes = field(default_factory=dict)
+    adjusted: tuple[Adjusted, ...] = ()
+    is_named: bool = False
+    """A person named it: no cap of the whole order lowers it."""
 
     @property
     def tax(self) -> Minor:
@@ -81,10 +97,11 @@ class Part:
         """The value that percentages are taken of: with tax where the prices are with tax."""
         return self.amount if self.line.prices_include_tax else self.amount - self.tax
 
-    def cut(self, to: Minor) -> None:
-        """Lower the amount, the tax in it in proportion."""
-        self.taxes = tax_within(self.taxes, self.amount, 0, to)
+    def cut(self, to: Minor) -> Taxes:
+        """Lower the amount, the tax in it in proportion; the tax that was taken off."""
+        before, self.taxes = self.taxes, tax_within(self.taxes, self.amount, 0, to)
         self.amount = to
+        return {label: tax - self.taxes[label] for label, tax in before.items()}
 
     def withhold(self, fee: Minor) -> None:
         """Keep ``fee`` back; tax stays whole until it is all that is left."""
@@ -92,6 +109,13 @@ class Part:
         self.withheld += fee
         if self.tax > self.amount:
             self.taxes = tax_within(self.taxes, self.tax, 0, self.amount)
+
+    def lose(self, promotion: Minor) -> Minor:
+        """Keep ``promotion`` back, the tax in it in proportion; how much of it was tax."""
+        gone = self.cut(self.amount - promotion)
+        self.promotion += promotion
+        add_to(self.promotion_taxes, gone)
+        return sum(gone.values())
 
 
 class Left:
@@ -102,7 +126,8 @@ class Left:
         self._taxes: dict[object, Taxes] = {}
 
     def amount(self, line: LineFacts) -> Minor:
-        return self._amounts.get(line.id, line.refundable)
+        held = self._amounts.get(line.id)
+        return line.refundable if held is None else held
 
     def taxes(self, line: LineFacts) -> Taxes:
         """What is left of each tax label of the line."""
@@ -128,5 +153,6 @@ class Left:
             part.cut(room)
             took.append(("line_cap", before - room, tax - part.tax))
         self._amounts[part.line.id] = room - part.amount
-        self._taxes[part.line.id] = {label: left[label] - part.taxes.get(label, 0) for label in left}
+        if left:
+            self._taxes[part.line.id] = {label: left[label] - part.taxes.get(label, 0) for label in left}
         return tuple(took)
