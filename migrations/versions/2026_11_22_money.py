@@ -63,6 +63,10 @@ def upgrade() -> None:
         "CONSTRAINT ck_order_lines_promotion_not_negative CHECK (promotion_minor >= 0)"
     )
     op.execute(
+        "ALTER TABLE order_line_taxes ADD COLUMN promotion_minor BIGINT DEFAULT 0 NOT NULL "
+        "CONSTRAINT ck_order_line_taxes_promotion_not_negative CHECK (promotion_minor >= 0)"
+    )
+    op.execute(
         "ALTER TABLE payments ADD COLUMN disputed_minor BIGINT DEFAULT 0 NOT NULL "
         "CONSTRAINT ck_payments_disputed_captured "
         "CHECK (disputed_minor >= 0 AND refunded_minor + disputed_minor <= captured_minor)"
@@ -229,6 +233,7 @@ def gateway() -> None:
         sa.Column("reference", sa.String(100), nullable=False),
         sa.Column("key", sa.String(64), nullable=False),
         sa.Column("capture", sa.String(100), nullable=False),
+        sa.Column("also", sa.String(100), nullable=False),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
         sa.Column("state", sa.String(20), nullable=False),

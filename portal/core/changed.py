@@ -58,6 +58,7 @@ def _line(old: PaidLine | None, new: PaidLine, notes: list[str]) -> PaidLine:
         shipped = max(new.shipped, min(old.shipped, lowest_units))
         after = replace(after, units=lowest_units, shipped=shipped)
     refunded = {tax.label: tax.refunded for tax in old.taxes}
+    withheld = {tax.label: tax.withheld for tax in old.taxes}
     amounts = {tax.label: tax.amount for tax in new.taxes}
     if new.paid < old.refunded or any(amounts.get(label, 0) < sent for label, sent in refunded.items()):
         notes.append(
@@ -74,7 +75,10 @@ def _line(old: PaidLine | None, new: PaidLine, notes: list[str]) -> PaidLine:
             paid=old.paid,
         )
     else:
-        taxes = tuple(replace(tax, refunded=refunded.get(tax.label, 0)) for tax in new.taxes)
+        taxes = tuple(
+            replace(tax, refunded=refunded.get(tax.label, 0), withheld=withheld.get(tax.label, 0))
+            for tax in new.taxes
+        )
         after = replace(after, taxes=taxes)
     return after
 

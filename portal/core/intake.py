@@ -118,6 +118,17 @@ class IncomingRefund:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncomingDiscount:
+    """A code or a deal that lowered prices, by the name that the channel gives it.
+
+    ``shares`` is what each line's discount holds of it, by external id; None: all discounts of the order.
+    """
+
+    code: str
+    shares: Mapping[str, Decimal] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncomingOrder:
     """An order as its channel tells it, before anything is checked."""
 
@@ -130,6 +141,8 @@ class IncomingOrder:
     refunds: tuple[IncomingRefund, ...] = ()
     discount: Decimal = NOTHING
     """Of the whole order, where the channel has not allocated it to lines."""
+    discounts: tuple[IncomingDiscount, ...] = ()
+    """Whose doing the discounts are, where the channel tells."""
     total: Decimal | None = None
     """What the channel says the order costs."""
     state: str = "confirmed"

@@ -1,6 +1,6 @@
 """What was paid: an order of any channel in minor units, checked against what was captured."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -36,6 +36,8 @@ class PaidTax:
     rate_ppm: int | None = None
     jurisdiction: str = ""
     refunded: Minor = 0
+    withheld: Minor = 0
+    """In what is withheld of the line since a deal's condition is no longer met."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,14 @@ class PaidRefund:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaidDiscount:
+    """A code or a deal, and what each line's discount holds of it: (external id, amount)."""
+
+    code: str
+    shares: tuple[tuple[str, Minor], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaidOrder:
     """The record of what was paid. ``differs`` is captured less the sum of the lines; nothing is fitted."""
 
@@ -129,6 +139,7 @@ class PaidOrder:
     country: str = ""
     postcode: str = ""
     address: Mapping[str, Any] = field(default_factory=dict)
+    discounts: tuple[PaidDiscount, ...] = ()
     differs: Minor = 0
     notes: tuple[str, ...] = ()
     digest: str = ""
@@ -313,6 +324,22 @@ def _spread(discount: Minor, lines: list[PaidLine], tax_inside: bool, reading: _
     return spread
 
 
+def _discounts(order: IncomingOrder, lines: list[PaidLine], reading: _Reading) -> Iterator[PaidDiscount]:
+    """What is told of each code, kept within the discounts of the lines."""
+    left = {line.external_id: line.discount for line in lines}
+    for told in order.discounts:
+        asked = (
+            left
+            if told.shares is None
+            else {line: reading.rounded(amount) for line, amount in told.shares.items()}
+        )
+        shares = [(line, min(amount, left.get(line, 0))) for line, amount in asked.items()]
+        left.update((line, left[line] - amount) for line, amount in shares if amount > 0)
+        kept = tuple((line, amount) for line, amount in shares if amount > 0)
+        if kept:
+            yield PaidDiscount(code=told.code[:100], shares=kept)
+
+
 def _record(
     order: IncomingOrder, currency: str, lines: list[PaidLine], payments: list[PaidPayment], reading: _Reading
 ) -> PaidOrder:
@@ -346,6 +373,7 @@ def _record(
         country=order.country.upper()[:2],
         postcode=postcode_key(order.postcode)[:20],
         address=order.address,
+        discounts=tuple(_discounts(order, lines, reading)),
         differs=differs,
         notes=tuple(notes),
         digest=order.digest,

@@ -26,6 +26,8 @@ class GatewayEvent(Base):
     reference: Mapped[str] = mapped_column(sa.String(100), default="")
     key: Mapped[str] = mapped_column(sa.String(64), default="")
     capture: Mapped[str] = mapped_column(sa.String(100), default="")
+    also: Mapped[str] = mapped_column(sa.String(100), default="")
+    """Another name of the same capture."""
     amount_minor: Mapped[int] = amount()
     currency: Mapped[str] = mapped_column(sa.String(3), default="")
     state: Mapped[str] = mapped_column(sa.String(20), default="")

@@ -8,9 +8,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal.core import promotions
 from portal.core.intake import IncomingAdjustment, provider_of
 from portal.core.money import Minor
 from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax
+from portal.core.policy.terms import Deal
+from portal.core.promotions import Promotion
 from portal.core.spans import count
 from portal.db.base import db, insert_ignore, uuid7, uuid7_number
 from portal.db.orders import (
@@ -43,7 +46,13 @@ def known(merchant_id: UUID, source: str, external_ids: Sequence[str]) -> dict[s
 
 
 def insert(
-    merchant_id: UUID, source: str, orders: Sequence[PaidOrder], *, gateway: str, now: datetime
+    merchant_id: UUID,
+    source: str,
+    orders: Sequence[PaidOrder],
+    *,
+    gateway: str,
+    deals: Sequence[Deal] = (),
+    now: datetime,
 ) -> None:
     """New orders with everything that belongs to them, a table at a time."""
     heads: Rows = []
@@ -56,10 +65,11 @@ def insert(
         order_id = uuid7()
         heads.append(_head(order_id, merchant_id, source, order, now))
         paying.extend((order_id, order.currency, payment) for payment in order.payments)
-        if not order.refunds and all(map(_untouched, order.lines)):
+        if not (order.refunds or order.discounts) and all(map(_untouched, order.lines)):
             plain.append((order_id, order))
             continue
         ids = {line.external_id: uuid7() for line in order.lines}
+        heads[-1]["promotions"] = promotions_of(order, deals, ids)
         lines.extend(
             line_row(ids[line.external_id], merchant_id, order_id, line, ids) for line in order.lines
         )
@@ -155,8 +165,31 @@ def _head(order_id: UUID, merchant_id: UUID, source: str, order: PaidOrder, now:
         "source": source,
         "external_id": order.external_id,
         "version": 1,
+        "promotions": [],
         **told(order, now),
     }
+
+
+def promotions_of(order: PaidOrder, deals: Sequence[Deal], ids: Mapping[str, UUID]) -> list[dict[str, Any]]:
+    """The order's discounts whose conditions the merchant has stated, by the ids of its lines."""
+    stated = {deal.code.casefold(): deal for deal in deals}
+    return [
+        promotions.to_json(
+            Promotion(
+                code=discount.code,
+                kind=deal.kind,
+                name=deal.name,
+                shares=tuple((ids[line], amount) for line, amount in discount.shares if line in ids),
+                steps=deal.steps,
+                buy=deal.buy,
+                get=deal.get,
+                percent_bp=deal.percent_bp,
+            )
+        )
+        for discount in order.discounts
+        for deal in (stated.get(discount.code.casefold()),)
+        if deal is not None
+    ]
 
 
 def told(order: PaidOrder, now: datetime) -> dict[str, Any]:
@@ -271,6 +304,7 @@ def tax_rows(merchant_id: UUID, line_id: UUID, taxes: Iterable[PaidTax]) -> Rows
             "jurisdiction": tax.jurisdiction,
             "amount_minor": tax.amount,
             "refunded_minor": tax.refunded,
+            "promotion_minor": tax.withheld,
         }
         for tax in taxes
     ]

@@ -139,6 +139,7 @@ class OrderLineTax(Base):
         within_merchant("order_lines", "order_line_id"),
         sa.UniqueConstraint("order_line_id", "label"),
         sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= amount_minor", name="refunded_charged"),
+        sa.CheckConstraint("promotion_minor >= 0", name="promotion_not_negative"),
     )
 
     id: Mapped[UUID] = key()
@@ -149,6 +150,8 @@ class OrderLineTax(Base):
     jurisdiction: Mapped[str] = mapped_column(sa.String(60), default="")
     amount_minor: Mapped[int] = amount()
     refunded_minor: Mapped[int] = amount()
+    promotion_minor: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """The tax in what the line's ``promotion_minor`` withholds."""
 
 
 class Payment(Base):

@@ -1,6 +1,6 @@
 """An order that comes in again, differently: read as it lies here, and written as it has become."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax, RefundOfLine
+from portal.core.policy.terms import Deal
 from portal.db.base import db, uuid7
 from portal.db.intake import (
     LINES,
@@ -20,6 +21,7 @@ from portal.db.intake import (
     change_payments,
     line_row,
     pay,
+    promotions_of,
     refund_row,
     tax_rows,
     told,
@@ -47,6 +49,7 @@ def stored(order_id: UUID) -> PaidOrder:
                 rate_ppm=tax.rate_ppm,
                 jurisdiction=tax.jurisdiction,
                 refunded=tax.refunded_minor,
+                withheld=tax.promotion_minor,
             )
         )
     shares = session.execute(
@@ -151,7 +154,14 @@ def in_returns(order_id: UUID) -> set[str]:
 
 
 def rewrite(
-    merchant_id: UUID, order_id: UUID, old: PaidOrder, new: PaidOrder, *, gateway: str, now: datetime
+    merchant_id: UUID,
+    order_id: UUID,
+    old: PaidOrder,
+    new: PaidOrder,
+    *,
+    gateway: str,
+    deals: Sequence[Deal] = (),
+    now: datetime,
 ) -> None:
     """Make the stored order ``new``, which came of ``old``: lines and payments keep their ids."""
     connection = db.session.connection()
@@ -181,7 +191,9 @@ def rewrite(
     connection.execute(
         sa.update(ORDERS)
         .where(ORDERS.c.id == order_id)
-        .values(told(new, now) | {"version": ORDERS.c.version + 1})
+        .values(
+            told(new, now) | {"version": ORDERS.c.version + 1, "promotions": promotions_of(new, deals, ids)}
+        )
     )
 
 

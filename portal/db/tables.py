@@ -18,6 +18,6 @@ from portal.db import (
 )
 
 __all__ = [
-    "bank", "credit_notes", "credits", "gateway", "history", "mails", "merchants", "orders", "people", "refunds", "returns",
-    "shipments", "stock", "tasks",
+    "bank", "credit_notes", "credits", "gateway", "history", "mails", "merchants", "orders", "people", "refunds",
+    "returns", "shipments", "stock", "tasks",
 ]  # fmt: skip

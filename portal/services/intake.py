@@ -14,7 +14,8 @@ from portal.core.elsewhere import with_refunds
 from portal.core.intake import Fault, Incoming, IncomingAdjustment, IncomingCancellation, IncomingOrder
 from portal.core.money import Minor, minor
 from portal.core.paid import PaidOrder, paid
-from portal.db import history, reimport
+from portal.core.policy.terms import Deal
+from portal.db import history, merchants, reimport
 from portal.db import intake as db_intake
 from portal.db.base import transaction
 
@@ -47,6 +48,7 @@ class _Target:
     merchant_id: UUID
     source: str
     gateway: str
+    deals: Sequence[Deal]
     now: datetime
     counts: Counts
     refuse: Callable[[Fault], None]
@@ -77,7 +79,13 @@ def import_orders(
         refuse(fault)
 
     target = _Target(
-        merchant_id=merchant_id, source=source, gateway=gateway, now=now, counts=counts, refuse=refused
+        merchant_id=merchant_id,
+        source=source,
+        gateway=gateway,
+        deals=merchants.with_terms(merchant_id)[2].deals,
+        now=now,
+        counts=counts,
+        refuse=refused,
     )
     for number, batch in enumerate(_batches(stream), 1):
         _take(target, batch)
@@ -174,7 +182,12 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
         else:
             fresh[record.external_id] = with_refunds(record, incoming.refunds)
     db_intake.insert(
-        target.merchant_id, target.source, list(fresh.values()), gateway=target.gateway, now=target.now
+        target.merchant_id,
+        target.source,
+        list(fresh.values()),
+        gateway=target.gateway,
+        deals=target.deals,
+        now=target.now,
     )
     done.imported = len(fresh)
     done.lines = sum(len(order.lines) for order in fresh.values())
@@ -195,4 +208,12 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
 def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: PaidOrder) -> None:
     old = reimport.stored(order_id)
     after = with_refunds(changed(old, record, held=reimport.in_returns(order_id)), incoming.refunds)
-    reimport.rewrite(target.merchant_id, order_id, old, after, gateway=target.gateway, now=target.now)
+    reimport.rewrite(
+        target.merchant_id,
+        order_id,
+        old,
+        after,
+        gateway=target.gateway,
+        deals=target.deals,
+        now=target.now,
+    )

@@ -253,3 +253,14 @@ def test_woocommerce_the_lines_of_a_bundle_know_it() -> None:
     order = only("woocommerce", "woocommerce/order-with-bundled-line-items.json")
     assert {line.external_id: line.parent for line in order.lines if line.parent} == {"753": "752"}
     assert (order.paid, order.captured, order.differs) == (7520, 12020, 4500)
+
+
+def test_a_discount_code_is_told_with_what_it_took_off_each_line() -> None:
+    source = orders.build("shopify", [str(data("shopify/order_450789469_partially_refunded.json"))])
+    [order] = [one for one in source.read() if isinstance(one, IncomingOrder)]
+    [discount] = order.discounts
+    assert discount.code == "TENOFF"
+    assert discount.shares is not None
+    lines = {line.external_id: line.discount for line in order.lines}
+    assert {line: lines[line] for line in discount.shares} == discount.shares
+    assert sum(discount.shares.values()) == Decimal("10.00")

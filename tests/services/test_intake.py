@@ -16,8 +16,18 @@ from sqlalchemy.orm import Session
 
 from portal.adapters import orders as sources
 from portal.core.access import SYSTEM, Actor, NotAllowed
-from portal.core.intake import Fault, Incoming, IncomingLine, IncomingOrder, IncomingPayment, IncomingTax
-from portal.core.policy.terms import Terms
+from portal.core.intake import (
+    Fault,
+    Incoming,
+    IncomingDiscount,
+    IncomingLine,
+    IncomingOrder,
+    IncomingPayment,
+    IncomingTax,
+)
+from portal.core.paid import PaidOrder, paid
+from portal.core.policy.terms import Deal, Terms
+from portal.core.promotions import PromotionStep, from_json
 from portal.db import orders
 from portal.db.orders import Order, OrderLine, OrderPayment, OutsideRefund, Payment
 from portal.services import intake, merchants
@@ -313,3 +323,49 @@ def test_the_command_names_what_is_wrong_with_how_it_was_called(
         done = flask("import-orders", *args, data("shopify/order_create_simple.json"))
         assert done.exit_code != 0
         assert words in done.output
+
+
+SPEND = Deal(
+    code="spend50", kind="spend", name="Spend 50", steps=(PromotionStep(reach=5000, percent_bp=1000),)
+)
+
+
+def test_a_discount_whose_condition_the_shop_has_stated_is_a_promotion_of_the_order(session: Session) -> None:
+    shop = merchants.create(
+        slug="deals",
+        name="Demo Shop",
+        support_email="shop@example.com",
+        address={"country": "DE"},
+        terms=Terms(deals=(SPEND,)),
+        now=NOW,
+    )
+    discounts = (IncomingDiscount(code="SPEND50"), IncomingDiscount(code="UNKNOWN", shares={"a": D("0.10")}))
+    take(shop, an_order(price="30.00", discount=D("6.00"), discounts=discounts))
+    stored = session.scalars(sa.select(Order)).one()
+    line = session.scalars(sa.select(OrderLine)).one()
+    [promotion] = map(from_json, stored.promotions)
+    assert (promotion.code, promotion.kind, promotion.steps) == ("SPEND50", "spend", SPEND.steps)
+    assert promotion.shares == ((line.id, 600),)
+    take(shop, an_order(price="30.00", discount=D("3.00"), discounts=discounts[:1], digest="again"))
+    session.expire_all()
+    [promotion] = map(from_json, session.scalars(sa.select(Order)).one().promotions)
+    assert promotion.shares == ((line.id, 300),)
+
+
+def test_shares_of_discounts_never_exceed_what_the_line_was_discounted(shop: UUID, session: Session) -> None:
+    record = paid(
+        an_order(
+            price="30.00",
+            discount=D("6.00"),
+            discounts=(
+                IncomingDiscount(code="A", shares={"a": D("4.00"), "gone": D("1.00")}),
+                IncomingDiscount(code="B", shares={"a": D("5.00")}),
+                IncomingDiscount(code="C", shares={"a": D("1.00")}),
+            ),
+        )
+    )
+    assert isinstance(record, PaidOrder)
+    assert [(one.code, one.shares) for one in record.discounts] == [
+        ("A", (("a", 400),)),
+        ("B", (("a", 200),)),
+    ]

@@ -52,6 +52,7 @@ class Columns:
     country: str = ""
     currency: str = ""
     order_discount: str = ""
+    discount_code: str = ""
     shipping: str = ""
     captured: str = ""
     payment_reference: str = ""

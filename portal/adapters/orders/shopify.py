@@ -21,6 +21,7 @@ from portal.adapters.orders.records import (
 )
 from portal.core.intake import (
     Incoming,
+    IncomingDiscount,
     IncomingLine,
     IncomingOrder,
     IncomingPayment,
@@ -64,6 +65,7 @@ def order(record: Record) -> IncomingOrder:
         payments=payments,
         refunds=tuple(_refund(refund, record) for refund in several(record, "refunds")),
         discount=_unallocated(record, lines),
+        discounts=_discounts(record),
         total=amount(record, "total_price"),
         customer_ref=text(customer, "id"),
         email=text(record, "email") or text(record, "contact_email") or text(customer, "email"),
@@ -133,6 +135,26 @@ def _line_discount(item: Record) -> Decimal:
     if allocations := several(item, "discount_allocations"):
         return sum((amount(one, "amount") for one in allocations), Decimal(0))
     return amount(item, "total_discount")
+
+
+def _discounts(record: Record) -> tuple[IncomingDiscount, ...]:
+    """Each discount by its code or title, with what the lines' allocations say it took off them."""
+    shares: dict[int, dict[str, Decimal]] = {}
+    named = [(text(item, "id"), item) for item in several(record, "line_items")]
+    named += [
+        (f"shipping:{text(one, 'id') or number}", one)
+        for number, one in enumerate(several(record, "shipping_lines"), 1)
+    ]
+    for line, item in named:
+        for one in several(item, "discount_allocations"):
+            taken = shares.setdefault(int(amount(one, "discount_application_index")), {})
+            taken[line] = taken.get(line, Decimal(0)) + amount(one, "amount")
+    return tuple(
+        IncomingDiscount(code=code, shares=shares[place])
+        for place, one in enumerate(several(record, "discount_applications"))
+        for code in (text(one, "code") or text(one, "title"),)
+        if code and place in shares
+    )
 
 
 def _taxes(item: Record) -> tuple[IncomingTax, ...]:

@@ -28,6 +28,7 @@ from portal.adapters.orders.records import (
 from portal.core.intake import (
     Fault,
     Incoming,
+    IncomingDiscount,
     IncomingLine,
     IncomingOrder,
     IncomingPayment,
@@ -146,6 +147,7 @@ def order(record: Record, documents: _Documents) -> IncomingOrder:
         payments=tuple(_payments(record)),
         refunds=tuple(_refunds(record, named, told)),
         discount=-sum((fee for fee in fees if fee < 0), Decimal(0)),
+        discounts=_discounts(record),
         total=amount(record, "total"),
         customer_ref="" if text(record, "customer_id") == "0" else text(record, "customer_id"),
         email=text(billing, "email"),
@@ -178,6 +180,12 @@ def _address(where: Record) -> dict[str, object]:
         country=text(where, "country"),
         phone=text(where, "phone"),
     )
+
+
+def _discounts(record: Record) -> tuple[IncomingDiscount, ...]:
+    """A coupon that is alone made all discounts; which of several made how much of a line is told nowhere."""
+    coupons = [code for one in several(record, "coupon_lines") if (code := text(one, "code"))]
+    return (IncomingDiscount(code=coupons[0]),) if len(coupons) == 1 else ()
 
 
 def _items(record: Record) -> Iterator[IncomingLine]:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from portal.core.access import ROLES
+from portal.core.promotions import BUY_GET, FREE_SHIPPING, QUANTITY, SPEND
 from portal.core.reasons import CONDITIONS, GRADES, REASONS
 
 if TYPE_CHECKING:
-    from portal.core.policy.terms import Depreciation, RestockingFee, Terms
+    from portal.core.policy.terms import Deal, Depreciation, RestockingFee, Terms
 
 CHARGE_RULES = ("never", "full_return", "proportion", "fault", "law")
 WORDS = {
@@ -19,6 +20,9 @@ WORDS = {
     "refund_trigger": ("on_receipt", "on_inspection", "manual"),
 }
 """Fields of the terms that are one of a few words."""
+
+DEALS = (SPEND, QUANTITY, BUY_GET, FREE_SHIPPING)
+"""Kinds of deal whose conditions a shop states; the parts of a bundle are told by the order itself."""
 
 WHOLE_BP = 10_000
 
@@ -39,10 +43,26 @@ def _faults(terms: "Terms") -> Iterator[str]:
             yield from _unknown(f"policy.windows[{i}].reason", (window.reason,), REASONS, "reason")
     for code, part in terms.condition_deductions_bp:
         yield from _at_most_all(f"policy.condition_deductions_bp.{code}", part)
+    for i, deal in enumerate(terms.deals):
+        yield from _deal(f"policy.deals[{i}]", deal)
     yield from _restocking("policy.restocking_fee", terms.restocking_fee)
     for i, depreciation in enumerate(terms.depreciation):
         yield from _depreciation(f"policy.depreciation[{i}]", depreciation)
     yield from _unknown("policy.refund_limits", (role for role, _ in terms.refund_limits), ROLES, "role")
+
+
+def _deal(path: str, deal: "Deal") -> Iterator[str]:
+    if not deal.code.strip():
+        yield f"{path}.code: the name that the shop gives it is needed"
+    if deal.kind not in DEALS:
+        yield f"{path}.kind: one of {', '.join(DEALS)}, not {deal.kind!r}"
+    elif deal.kind == BUY_GET and not (deal.buy and deal.get):
+        yield f"{path}: buy and get are needed"
+    elif deal.kind != BUY_GET and not deal.steps:
+        yield f"{path}.steps: at least one is needed"
+    yield from _at_most_all(f"{path}.percent_bp", deal.percent_bp)
+    for i, step in enumerate(deal.steps):
+        yield from _at_most_all(f"{path}.steps[{i}].percent_bp", step.percent_bp)
 
 
 def _restocking(path: str, fee: "RestockingFee") -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from portal.core.money import Minor
 from portal.core.policy.judging import judged
 from portal.core.policy.reading import record
+from portal.core.promotions import PromotionStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,22 @@ class Depreciation:
     """(from so many days or units of use, part of the value that is gone), rising."""
     only_worn: bool = True
     """By age: only what is used, damaged or incomplete (inspected: grade C or D) loses value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deal:
+    """What a discount code or a deal of the shop asks for; the channel tells only its name and amounts.
+
+    ``code`` is the channel's, in any case; ``kind`` and the rest as ``core.promotions.Promotion`` has them.
+    """
+
+    code: str
+    kind: str
+    name: str = ""
+    steps: tuple[PromotionStep, ...] = ()
+    buy: int = 0
+    get: int = 0
+    percent_bp: int = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +120,9 @@ class Terms:
     """The price of the least expensive ordinary delivery offered; None: what was charged."""
     promotions: str = "keep"
     """Deals that depended on what goes back: ``keep``, or ``re_evaluate`` for what stays."""
+    deals: tuple[Deal, ...] = ()
+    """The conditions of the shop's discounts, for orders that come in from then on; a discount without one
+    here asked for nothing, and is kept."""
     restocking_fee: RestockingFee = RestockingFee()
     condition_deductions_bp: tuple[tuple[str, int], ...] = ()
     """Declared condition or inspected grade -> part of the goods withheld."""
