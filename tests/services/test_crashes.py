@@ -93,7 +93,7 @@ def test_a_worker_that_dies_anywhere_leaves_nothing_lost_and_nothing_doubled(
         ended = run_worker(database, *options, **dies)
         assert ended == KILLED or any(one.endings), f"{told}: it was to pass there, and did not"
         kills += ended == KILLED
-        if one.again:
+        if one.again and point != "after_smtp_250":  # where each death may cost one more copy of a mail
             assert run_worker(database, *options, **{**dies, "FAULT_POINT": f"{point}:1"}) in (KILLED, 0)
         else:
             assert run_worker(database, *options, **smtp.environ()) == 0, told
