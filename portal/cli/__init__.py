@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from portal.cli import books, orders, people, quotes, system
+from portal.cli import bank, books, orders, people, quotes, system
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,
@@ -14,7 +14,12 @@ COMMANDS: tuple[click.Command, ...] = (
     orders.replay_cancellations,
     system.demo,
     quotes.quote,
+    quotes.policy_check,
     books.verify_ledger,
+    bank.bank_batch,
+    books.balance,
+    books.journal,
+    books.credit_note,
     system.messages,
 )
 

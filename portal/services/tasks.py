@@ -16,7 +16,7 @@ from portal.core.access import SYSTEM, Actor, Conflict, NotFound
 from portal.db import history
 from portal.db.base import db, insert_ignore, transaction, uuid7
 from portal.db.tasks import Task
-from portal.services import scope
+from portal.services import alerts, scope
 
 KINDS = (
     "refund_failed",
@@ -27,6 +27,8 @@ KINDS = (
     "chargeback",
     "drift",
     "account_needed",
+    "credit_expired",
+    "credit_voided",
 )
 
 
@@ -83,6 +85,8 @@ def open(
     )
     if db.session.scalar(new.returning(Task.id)) is not None:
         _tell(SYSTEM, "task.opened", merchant_id, task_id, now, kind=kind)
+        number = str(told.get("number") or key)
+        alerts.tell(kind, merchant_id=merchant_id, subject_id=subject_id, number=number, now=now)
         return True
     row = _locked(merchant_id=merchant_id, kind=kind, key=key[:120])
     if row.state == "open":

@@ -50,6 +50,8 @@ TASKS = {
     "chargeback": N_("A payment is disputed"),
     "drift": N_("The payment provider's list differs from the books"),
     "account_needed": N_("A bank account is needed"),
+    "credit_expired": N_("Store credit has expired"),
+    "credit_voided": N_("Store credit was made void"),
 }
 WAITS = {
     "pending_approval": N_("Waits for approval"),

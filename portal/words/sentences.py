@@ -59,6 +59,7 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "locked": (N_("This answer was given by support and cannot be changed here."),),
     "mail_queued": (N_("This message is still waiting to be sent."),),
     "note_missing": (N_("Please say in a few words how it was dealt with."),),
+    "period": (N_("The period ends before it begins."),),
     "task_closed": (N_("This task was closed meanwhile."),),
     "negative_units": (N_("The number of units cannot be negative."),),
     "no_address": (N_("The address is needed first."),),
@@ -129,6 +130,27 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "unknown_disposition": (N_("Choose from the list what becomes of it."),),
     "unknown_reason": (N_("Choose a reason from the list."),),
     "tracking_number_wrong": (N_("This tracking number cannot be right. Check it, please."),),
+    "holder_missing": (N_("Enter the name of the account holder, in Latin letters."),),
+    "iban_wrong": (N_("This IBAN cannot be right. Check it, please."),),
+    "iban_not_sepa": (N_("We cannot pay to a bank account in this country. Write to us, please."),),
+    "bic_wrong": (N_("This BIC cannot be right. Check it, or leave it empty."),),
+    "account_not_wanted": (N_("No refund waits for a bank account any more."),),
+    "bank_account_missing": (N_("Name the bank account of the shop first."),),
+    "currency_not_sepa": (N_("Files for the bank are in euro only. Pay this by hand."),),
+    "nothing_to_transfer": (N_("No transfer waits that could be paid now."),),
+    "same_person": (N_("Somebody else has to release this batch: you have collected it yourself."),),
+    "batch_changed": (N_("A refund of this batch was changed meanwhile. Give it up and collect a new one."),),
+    "not_released": (N_("This was not released to the bank yet."),),
+    "credit_spent": (
+        N_("Of this credit only %(maximum)s is left, so it cannot be taken back."),
+        N_("This credit was spent meanwhile, so it cannot be taken back."),
+    ),
+    "credit_void": (N_("This code is void."),),
+    "credit_expired": (N_("The last day to spend this credit is over."),),
+    "balance_changed": (
+        N_("The balance has changed meanwhile: it is now %(amount)s. Look at it again, please."),
+        N_("The balance has changed meanwhile. Look at it again, please."),
+    ),
 }
 
 DECLINED: dict[str, str] = {
@@ -150,6 +172,12 @@ DECLINED: dict[str, str] = {
     "key_reused": N_("The payment provider has another refund under this number."),
     "recipient_refused": N_("The mail server does not take messages for this address."),
     "message_refused": N_("The mail server did not take the message."),
+    "holder_missing": N_("Enter the name of the account holder, in Latin letters."),
+    "iban_wrong": N_("This IBAN cannot be right. Check it, please."),
+    "iban_not_sepa": N_("We cannot pay to a bank account in this country. Write to us, please."),
+    "bic_wrong": N_("This BIC cannot be right. Check it, or leave it empty."),
+    "currency_not_sepa": N_("Files for the bank are in euro only. Pay this by hand."),
+    "nothing_to_transfer": N_("No transfer waits that could be paid now."),
 }
 
 ADDRESS_FINDINGS: dict[str, tuple[str, ...]] = {
@@ -209,5 +237,13 @@ TRACKING: dict[str, str] = {
 }
 """What built-in carriers say of a parcel, by their code."""
 
-AMOUNTS = ("approval_by_value", "too_much", "amount_changed", "four_eyes", "tenders_differ")
+AMOUNTS = (
+    "approval_by_value",
+    "too_much",
+    "amount_changed",
+    "four_eyes",
+    "tenders_differ",
+    "credit_spent",
+    "balance_changed",
+)
 """The codes whose ``maximum`` is an amount of money; everywhere else it counts units or photos."""

@@ -159,5 +159,23 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "sent": (N_("Sent"), "mail", "good", N_("The mail server has taken the message.")),
         "failed": (N_("Not sent"), "alert", "bad", N_("The mail server did not take the message.")),
     },
+    "batch": {
+        "open": (N_("Waits for release"), "clock", "wait", N_("A second person has to release it.")),
+        "released": (N_("Released"), "bank", "info", N_("The file can be handed to the bank.")),
+        "executed": (N_("Executed"), "check", "good", N_("The bank has paid these transfers.")),
+        "canceled": (N_("Given up"), "ban", "quiet", N_("This batch is not paid.")),
+    },
+    "credit": {
+        "open": (N_("Can be spent"), "coins", "good", N_("There is money on this code.")),
+        "spent": (N_("Spent"), "check", "quiet", N_("Nothing is left on this code.")),
+        "expired": (N_("Expired credit"), "clock", "wait", N_("The last day to spend it is over.")),
+        "void": (N_("Void"), "ban", "bad", N_("This code cannot be used any more.")),
+    },
+    "credit_entry": {
+        "refund": (N_("Refund"), "back", "good", N_("A refund was put onto this code.")),
+        "spent": (N_("Spent"), "store", "quiet", N_("Something was paid with this code.")),
+        "taken_back": (N_("Refund taken back"), "undo", "wait", N_("A refund was paid in another way.")),
+        "voided": (N_("Made void"), "ban", "bad", N_("What was left was taken off this code.")),
+    },
 }
 """(name, icon, tone, help). ``refund_state`` is a return's money as a whole; a link expires by date."""

@@ -3,6 +3,8 @@
 from flask import Blueprint, Flask
 
 from portal.web.admin import (
+    bank,
+    credits,
     desk,
     entry,
     frame,
@@ -20,7 +22,9 @@ from portal.web.admin import (
 )
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
-for part in (sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work):
+for part in (
+    sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
+):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)
 

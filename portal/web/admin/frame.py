@@ -16,6 +16,8 @@ ENTRIES = (
     ("admin.entry.new", "plus", "returns.create"),
     ("admin.orders.index", "store", "orders.read"),
     ("admin.refunds.index", "coins", "refunds.read"),
+    ("admin.bank.index", "bank", "refunds.approve"),
+    ("admin.credits.index", "gift", "refunds.read"),
     ("admin.work.index", "settings", "work.manage"),
 )
 """(endpoint, icon, permission), in the order of the navigation."""
@@ -43,6 +45,8 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.entry.new": _("New return"),
         "admin.orders.index": _("Orders"),
         "admin.refunds.index": _("Refunds"),
+        "admin.bank.index": _("Bank transfers"),
+        "admin.credits.index": _("Store credit"),
         "admin.work.index": _("Work"),
     }
     entries = [

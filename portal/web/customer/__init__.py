@@ -5,10 +5,25 @@ May import: core, services, words; flask and its family.
 
 from flask import Blueprint, Flask
 
-from portal.web.customer import address, check, items, landing, link, papers, reasons, sending, start, status
+from portal.web.customer import (
+    account,
+    address,
+    check,
+    credit,
+    items,
+    landing,
+    link,
+    papers,
+    reasons,
+    sending,
+    start,
+    status,
+)
 
 bp = Blueprint("customer", __name__)
-for module in (link, landing, items, reasons, address, sending, check, status, papers, start):
+for module in (
+    link, landing, items, reasons, address, sending, check, status, account, papers, start, credit,
+):  # fmt: skip
     bp.register_blueprint(module.bp)
 
 
