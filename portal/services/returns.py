@@ -12,12 +12,12 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.addresses import Address, address_from
-from portal.core.facts import OrderFacts, ReturnRequest, Wanted
+from portal.core.facts import KEEP, OrderFacts, ReturnRequest, Wanted
 from portal.core.intake import number_key
 from portal.core.merchants import MerchantFacts
 from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import REFUSED, Finding, LineOffer, Refused, Verdict, judge, offers
-from portal.core.refunds.breakdown import Breakdown, TooMuch
+from portal.core.refunds.breakdown import Breakdown, TooMuch, from_json
 from portal.core.refunds.engine import quote, quote_unassessed
 from portal.core.refunds.fees import customer_pays_postage
 from portal.core.returns import (
@@ -125,11 +125,18 @@ def _read(row: Return, *, now: datetime, lock: bool) -> Page:
         order=order,
         terms=terms,
         merchant=merchant,
-        breakdown=estimate(order, request, terms, currency=draft.currency, now=now),
+        breakdown=_given(row)
+        if row.kind == KEEP
+        else estimate(order, request, terms, currency=draft.currency, now=now),
         verdict=judge(order, request, terms, now=now, zone=zone),
         left=steps_left(draft, terms, steps=BY_CUSTOMER),
         now=now,
     )
+
+
+def _given(row: Return) -> Breakdown:
+    """What was decided for goods that stay: worked out again it would be given a second time."""
+    return from_json(row.breakdown) if row.breakdown else quote_unassessed(row.currency)
 
 
 def as_request(draft: Draft, *, now: datetime) -> ReturnRequest:
