@@ -87,3 +87,67 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
         )
     )
     assert PRODUCTION["SECRET_KEY"] not in shown and "hunter22" not in shown and "pw123" not in shown
+
+
+STRIPE = {
+    **PRODUCTION,
+    "GATEWAY": "stripe",
+    "STRIPE_API_KEY": "sk_live_x",
+    "STRIPE_WEBHOOK_SECRET": "whsec_x",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"STRIPE_API_KEY": ""}, "STRIPE_API_KEY should be given"),
+        ({"STRIPE_WEBHOOK_SECRET": ""}, "STRIPE_WEBHOOK_SECRET should be given in production"),
+        (
+            {"STRIPE_WEBHOOK_SECRET": "", "STRIPE_WEBHOOK_SECRET_OLD": "whsec_y"},
+            "STRIPE_WEBHOOK_SECRET should",
+        ),
+        ({"STRIPE_API_KEY": "pk_live_x"}, "STRIPE_API_KEY should be a secret or restricted key"),
+        ({"STRIPE_API_BASE": "http://elsewhere.example"}, "STRIPE_API_BASE should start with https"),
+        ({"STRIPE_API_BASE": "elsewhere"}, "STRIPE_API_BASE should be the address"),
+        ({"STRIPE_TIMEOUT": "0"}, "STRIPE_TIMEOUT should be a whole number"),
+        ({"GATEWAY": "strype"}, "GATEWAY should be one of sandbox, stripe"),
+    ],
+)
+def test_production_is_not_paid_by_a_stripe_that_is_half_set_up(changed: dict[str, str], named: str) -> None:
+    assert Settings.from_env(STRIPE).gateway == "stripe"
+    with pytest.raises(BadSettings, match=named):
+        Settings.from_env({**STRIPE, **changed})
+
+
+@pytest.mark.parametrize("where", ["development", "test", "demo"])
+def test_only_production_moves_real_money(where: str) -> None:
+    with pytest.raises(BadSettings, match="only production moves real money"):
+        Settings.from_env({**STRIPE, "APP_ENV": where})
+
+
+def test_stripes_settings_are_not_asked_for_where_it_does_not_pay() -> None:
+    assert Settings.from_env(PRODUCTION).stripe_api_key == ""
+
+
+def test_stripes_secrets_can_come_from_files_and_do_not_show(tmp_path: Path) -> None:
+    environ = {name: value for name, value in STRIPE.items() if not name.startswith("STRIPE_")}
+    for name, value in (
+        ("STRIPE_API_KEY", "rk_live_hidden_1"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_hidden_2"),
+        ("STRIPE_WEBHOOK_SECRET_OLD", "whsec_hidden_3"),
+    ):
+        (tmp_path / name).write_text(value + "\n")
+        environ[f"{name}_FILE"] = str(tmp_path / name)
+    settings = Settings.from_env(environ)
+    assert settings.stripe_webhook_secret_old == "whsec_hidden_3" and "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize(("key", "told"), [("sk_test_x", True), ("rk_test_x", True), ("sk_live_x", False)])
+def test_a_key_of_test_mode_in_production_is_told(
+    key: str, told: bool, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    from portal.adapters import payments
+
+    built = payments.build(Settings.from_env({**STRIPE, "STRIPE_API_KEY": key, "DATA_DIR": str(tmp_path)}))
+    assert list(built) == ["stripe"]
+    assert ("moves no real money" in caplog.text or "move no real money" in caplog.text) is told
