@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.core import promotions
 from portal.core.facts import LINE_KINDS, LineFacts, OrderFacts, PaymentFacts, TaxFacts
 from portal.core.spans import Span
 from portal.db.base import Base, Json, UtcTime, amount, db, key, merchant_key, whole, within_merchant
@@ -318,6 +319,7 @@ def _order(
             for line in sorted(lines, key=lambda line: line.number)
         ),
         payments=tuple(_payment(share) for share in shares if share.payment_id is not None),
+        promotions=tuple(promotions.from_json(deal) for deal in order.promotions),
     )
 
 
@@ -330,6 +332,7 @@ def _taxes(statement: Any, given: dict[str, Any]) -> dict[UUID, tuple[TaxFacts, 
             rate_ppm=row.rate_ppm,
             jurisdiction=row.jurisdiction,
             refunded=row.refunded_minor,
+            promotion_withheld=row.promotion_minor,
         )
         found[row.order_line_id] = (*found.get(row.order_line_id, ()), tax)
     return found
@@ -362,16 +365,22 @@ def _line(row: Any, taxes: tuple[TaxFacts, ...], prices_include_tax: bool) -> Li
         claimed=spans(row.claimed_spans),
         returned=spans(row.returned_spans),
         refunded=row.refunded_minor,
+        adjusted=tuple((first, end, amount) for first, end, amount in row.adjusted),
+        promotion_withheld=row.promotion_minor,
     )
 
 
 def _payment(row: Any) -> PaymentFacts:
+    """The order's share; of what is disputed as much as the rest of the payment cannot cover."""
+    left = row.share_minor - row.refunded_minor
+    there = row.captured_minor - row.payment_refunded_minor - row.disputed_minor
     return PaymentFacts(
         id=row.payment_id,
         tender=row.tender,
         label=row.label,
         captured=row.share_minor,
         refunded=row.refunded_minor,
+        disputed=max(0, left - max(0, there)),
         provider=row.provider,
         refundable_here=row.tender != "cash",
     )
@@ -398,6 +407,7 @@ _HEAD = (
     _ORDER.c.email,
     _ORDER.c.differs_minor,
     _ORDER.c.prices_include_tax,
+    _ORDER.c.promotions,
 )
 _NOT_FACTS = ("merchant_id", "order_id", "external_id", "paid_minor")
 _LINE = tuple(column for column in _LINES.c if column.name not in _NOT_FACTS)
@@ -408,6 +418,7 @@ _TAX = (
     _TAXES.c.jurisdiction,
     _TAXES.c.amount_minor,
     _TAXES.c.refunded_minor,
+    _TAXES.c.promotion_minor,
 )
 _SHARE = (
     _SHARES.c.payment_id,
@@ -416,6 +427,9 @@ _SHARE = (
     _PAYMENTS.c.tender,
     _PAYMENTS.c.label,
     _PAYMENTS.c.provider,
+    _PAYMENTS.c.captured_minor,
+    _PAYMENTS.c.disputed_minor,
+    _PAYMENTS.c.refunded_minor.label("payment_refunded_minor"),
 )
 
 # Every page reads its order: these are built once, not at each reading.

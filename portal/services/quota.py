@@ -5,7 +5,7 @@ taken when a refund is proposed and given back when it fails or is canceled (mon
 touched in one order by everybody (lines, taxes, shares, payments, each by its id), so that none wait in a ring.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from portal.core.access import Conflict
+from portal.core.refunds.adjustments import joined
 from portal.core.refunds.breakdown import Breakdown, LineRefund, Share
 from portal.db.base import db
 from portal.db.orders import OrderLine, OrderLineTax, OrderPayment, Payment
@@ -28,9 +29,12 @@ def take(breakdown: Breakdown, order_id: UUID) -> None:
 
 
 def give_back(breakdown: Breakdown, order_id: UUID) -> None:
-    """Free all that ``take`` took."""
-    _lines(breakdown.lines, -1)
-    _payments(breakdown.shares, order_id, -1)
+    """Free all that ``take`` took. Raises ``Conflict("later_refund")`` where a later one built upon it."""
+    try:
+        _lines(breakdown.lines, -1)
+        _payments(breakdown.shares, order_id, -1)
+    except IntegrityError:
+        raise Conflict("later_refund") from None
 
 
 def take_share(share: Share, order_id: UUID) -> None:
@@ -47,21 +51,52 @@ def free_share(share: Share, order_id: UUID) -> None:
 
 
 def _lines(lines: Iterable[LineRefund], sign: int) -> None:
-    amounts = [{"row": line.line_id, "more": sign * line.amount} for line in lines if line.amount]
-    taxes = [
-        {"row": line.line_id, "tax": label, "more": sign * amount}
-        for line in lines
-        for label, amount in line.taxes
-        if amount
-    ]
+    """What lines and tax labels gave back and keep back for promotions, and units adjusted while kept."""
+    held = tuple(lines)
     table, labels = OrderLine.__table__, OrderLineTax.__table__
+    amounts = [
+        {"row": line.line_id, "more": sign * line.amount, "kept": sign * line.promotion}
+        for line in held
+        if line.amount or line.promotion
+    ]
     _add(sa.update(table).where(table.c.id == sa.bindparam("row")), table, amounts)
+    _adjust(held, sign)
     _add(
         sa.update(labels).where(
             labels.c.order_line_id == sa.bindparam("row"), labels.c.label == sa.bindparam("tax")
         ),
         labels,
-        taxes,
+        list(_taxes(held, sign)),
+    )
+
+
+def _taxes(lines: Iterable[LineRefund], sign: int) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        given, kept = dict(line.taxes), dict(line.promotion_taxes)
+        for label in dict.fromkeys((*given, *kept)):
+            more, withheld = sign * given.get(label, 0), sign * kept.get(label, 0)
+            if more or withheld:
+                yield {"row": line.line_id, "tax": label, "more": more, "kept": withheld}
+
+
+def _adjust(lines: Iterable[LineRefund], sign: int) -> None:
+    """Units that stay, and what of their price went back: read and written under the line's lock."""
+    table = OrderLine.__table__
+    more = {line.line_id: line.adjusted for line in lines if line.adjusted}
+    if not more:
+        return
+    found = db.session.execute(
+        sa.select(table.c.id, table.c.adjusted)
+        .where(table.c.id.in_(list(more)))
+        .order_by(table.c.id)
+        .with_for_update()
+    ).all()
+    rows = [
+        {"row": row.id, "held": [list(part) for part in joined(row.adjusted, more[row.id], sign)]}
+        for row in found
+    ]
+    db.session.connection().execute(
+        sa.update(table).where(table.c.id == sa.bindparam("row")).values(adjusted=sa.bindparam("held")), rows
     )
 
 
@@ -77,11 +112,14 @@ def _payments(shares: Iterable[Share], order_id: UUID, sign: int) -> None:
 
 
 def _add(statement: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:
-    """Add ``more`` to ``refunded_minor`` of every row named; each must be there."""
+    """Add ``more`` to ``refunded_minor`` of every row named, ``kept`` to what promotions keep; each must be there."""
     if not rows:
         return
+    values = {"refunded_minor": table.c.refunded_minor + sa.bindparam("more")}
+    if "kept" in rows[0]:
+        values["promotion_minor"] = table.c.promotion_minor + sa.bindparam("kept")
     done = db.session.connection().execute(
-        statement.values(refunded_minor=table.c.refunded_minor + sa.bindparam("more")),
+        statement.values(values),
         sorted(rows, key=lambda row: (row["row"], row.get("tax", ""))),
     )
     if done.rowcount != len(rows):
