@@ -409,6 +409,9 @@ class Words(Protocol):
 
     def tender(self, code: str) -> str: ...
 
+    def posting(self, kind: str) -> str:
+        """Why an entry of the ledger was posted."""
+
     def arrival(self, tender: str) -> str:
         """When money given back to that tender arrives; empty where nothing can be promised."""
 

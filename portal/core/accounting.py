@@ -156,8 +156,8 @@ class JournalLine:
 def journal(postings: Iterable[Posting], accounts: AccountMap) -> tuple[JournalLine, ...]:
     """The journal of ``postings``, which arrive in their order, entry by entry.
 
-    Within an entry each account stands once per currency, with what is left of its debits and credits;
-    accounts that cancel out are left out. So every entry balances per currency, and the whole journal does.
+    Within an entry each account stands once per currency, with what is left of its debits and credits, debits
+    first; accounts that cancel out are left out. So every entry balances per currency, and the whole journal does.
     """
     entries: dict[tuple[str, str], list[Posting]] = {}
     for posting in postings:
@@ -182,7 +182,7 @@ def journal(postings: Iterable[Posting], accounts: AccountMap) -> tuple[JournalL
                 ref=first.ref,
                 memo=first.memo,
             )
-            for code, amount in sums.items()
+            for code, amount in sorted(sums.items(), key=lambda held: (held[1] < 0, held[0]))
             if amount
         ]
     return tuple(lines)

@@ -102,9 +102,9 @@ def test_an_account_stands_once_per_entry_with_what_is_left_of_it() -> None:
     )
     assert [(line.account, line.debit, line.credit, line.tax_code) for line in lines] == [
         ("8120", 8403, 0, ""),
-        ("1790", 0, 9000, ""),
         ("1776", 1597, 0, "VAT 19"),
         ("8900", 0, 1000, ""),
+        ("1790", 0, 9000, ""),
     ]
 
 
