@@ -3,10 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NoReturn
+from uuid import UUID
 
 import click
+from flask.cli import with_appcontext
 
+from portal.core.rejudging import Rejudged, Side, Totals
 from portal.quotes.faults import BadInput, Fault
 
 REFUSED, BAD_INPUT = 3, 2
@@ -129,3 +133,141 @@ def _show(found: Any) -> None:
     for share in found.breakdown.shares:
         name = share.label or words.tender(share.tender)
         click.echo(f"{'-> ' + name:<48}{words.money(share.amount, currency):>18}")
+
+
+@click.command("policy-check")
+@click.option("--policy", "policy_file", metavar="FILE", required=True, help="The terms, as JSON or TOML.")
+@click.option("--merchant", "slug", help="The merchant's short name; else all of them.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only returns asked for from that day on.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="At most so many returns of each merchant, the newest."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@with_appcontext
+def policy_check(
+    policy_file: str, slug: str | None, since: datetime | None, limit: int | None, as_json: bool
+) -> None:
+    """Show what a changed policy would have done to past returns; nothing is written.
+
+    Each return is judged and quoted under the version it had and under FILE. Those that differ are listed,
+    with the rules that make the difference; the totals count all. Exit status 2 when the file is wrong.
+    """
+    from portal.core.access import SYSTEM
+    from portal.quotes import requests
+    from portal.services import merchants, rejudging
+
+    files = {"policy": policy_file}
+    values, faults = _read(files)
+    if faults:
+        _refuse(faults, files, as_json)
+    try:
+        terms = requests.policy(values["policy"])
+    except BadInput as problem:
+        _refuse(problem.faults, files, as_json)
+    chosen = [_merchant(slug)] if slug else [one.id for one in merchants.every()]
+    totals, differing = Totals(), []
+    for merchant_id in chosen:
+        first = since.date() if since else None
+        for one in rejudging.check(SYSTEM, merchant_id, terms, since=first, limit=limit):
+            totals.add(one)
+            if one.differs and as_json:
+                differing.append(_told(one))
+            elif one.differs:
+                _show_difference(one)
+    if as_json:
+        plain = {"returns": differing, "totals": _told_totals(totals)}
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+    else:
+        _show_totals(totals)
+
+
+def _told(one: Rejudged) -> dict[str, Any]:
+    """One return that differs, as plain JSON values."""
+    return {
+        "id": str(one.past.id),
+        "number": one.past.number,
+        "state": one.past.state,
+        "at": one.past.at.isoformat(),
+        "currency": one.past.currency,
+        "policy_version": one.past.terms.version,
+        "before": _told_side(one.before),
+        "after": _told_side(one.after),
+        "difference": one.difference,
+        "rows": [
+            {"code": row.code, "rule": row.rule, "label": row.label, "amount": row.amount} for row in one.rows
+        ],
+    }
+
+
+def _told_side(side: Side) -> dict[str, Any]:
+    findings = [{"code": one.code, "weight": one.weight, "rule": one.rule} for one in side.findings]
+    return {"verdict": side.outcome, "refund": side.amount, "findings": findings}
+
+
+def _told_totals(totals: Totals) -> dict[str, Any]:
+    return {
+        "returns": totals.looked_at,
+        "differing": totals.differing,
+        "without_order": totals.without_order,
+        "verdicts": {
+            outcome: {"before": before, "after": after}
+            for outcome, (before, after) in totals.outcomes.items()
+        },
+        "changed": [
+            {"before": before, "after": after, "returns": count}
+            for (before, after), count in sorted(totals.moves.items())
+        ],
+        "refunds": {
+            currency: {
+                "before": sums.before,
+                "after": sums.after,
+                "difference": sums.difference,
+                "more": sums.more,
+                "less": sums.less,
+                "rules": dict(sorted(sums.rules.items())),
+            }
+            for currency, sums in sorted(totals.sums.items())
+        },
+    }
+
+
+def _show_difference(one: Rejudged) -> None:
+    from portal.words import Words
+
+    words, currency = Words("en", "UTC"), one.past.currency
+    before, after = (
+        "-" if side.amount is None else words.money(side.amount, currency) for side in (one.before, one.after)
+    )
+    verdicts = " -> ".join(dict.fromkeys((one.before.outcome, one.after.outcome)))
+    click.echo(f"{one.past.number or one.past.id!s:<16}{verdicts:<20}{before:>14}{after:>14}")
+    for finding in one.after.findings:
+        if finding.code not in {was.code for was in one.before.findings}:
+            click.echo(f"    {words.finding(finding, currency)}")
+    if one.after.outcome == one.before.outcome:
+        for row in words.changes(one.rows, currency):
+            click.echo(f"    {row.label}: {row.formatted} ({row.rule})")
+
+
+def _show_totals(totals: Totals) -> None:
+    from portal.words import Words
+
+    words = Words("en", "UTC")
+    click.echo(f"{totals.differing} of {totals.looked_at} returns would differ.")
+    for outcome, (before, after) in totals.outcomes.items():
+        click.echo(f"{outcome:<12}{before:>8} before{after:>8} after")
+    for currency, sums in sorted(totals.sums.items()):
+        told = [words.money(amount, currency) for amount in (sums.before, sums.after)]
+        change = words.money(sums.difference, currency, signed=True)
+        click.echo(f"Refunds: {told[0]} before, {told[1]} after, {change}")
+        for rule, amount in sorted(sums.rules.items()):
+            click.echo(f"    {rule:<28}{words.money(amount, currency, signed=True):>14}")
+
+
+def _merchant(slug: str) -> UUID:
+    from portal.core.access import NotFound
+    from portal.services import merchants
+
+    try:
+        return merchants.by_slug(slug).id
+    except NotFound:
+        raise click.ClickException(f"there is no merchant {slug!r}") from None
