@@ -52,7 +52,7 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
         N_("Someone else was faster: an item can no longer be returned in this quantity."),
     ),
     "stale": (N_("Someone else has changed this meanwhile. Please look at it again."),),
-    "later_refund": N_("A later refund gave back what this one kept. Cancel the later one first."),
+    "later_refund": (N_("A later refund gave back what this one kept. Cancel the later one first."),),
     "changed_meanwhile": (N_("Someone else has changed this meanwhile. Please look at it again."),),
     "customer_missing": (N_("Name and e-mail address of the customer are needed first."),),
     "link_closed": (N_("This link is no longer open."),),
