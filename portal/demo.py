@@ -1,6 +1,6 @@
 """The demo's two shops: plainly made up, filled through the same services that real ones use."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -8,9 +8,9 @@ from uuid import UUID
 
 from portal.core.access import SYSTEM, Actor
 from portal.core.addresses import Address
-from portal.core.intake import IncomingLine, IncomingOrder, IncomingPayment, IncomingTax
+from portal.core.intake import IncomingLine, IncomingOrder, IncomingPayment, IncomingTax, provider_of
 from portal.core.links import FINISH, Site
-from portal.core.money import exponent
+from portal.core.money import exponent, minor
 from portal.core.policy.terms import RestockingFee, Terms, Window
 from portal.ports import Gateways
 from portal.services import (
@@ -25,6 +25,9 @@ from portal.services import (
     returns,
     shipping,
 )
+
+Pay = Callable[[str, int, str], str]
+"""(name, minor units, currency) -> the reference of a capture that was made."""
 
 PASSWORD = "demo-password"  # noqa: S105  a demo that anybody may enter
 PEOPLE = (
@@ -132,8 +135,8 @@ PLACES = {
 TAXES = {"DE": ("VAT 19 %", 19), "AT": ("VAT 20 %", 20), "FR": ("VAT 20 %", 20), "GB": ("VAT 20 %", 20)}
 
 
-def seed(gateways: Gateways, *, site: Site, now: datetime) -> bool:
-    """Fill a database that has no merchant; answers whether it did."""
+def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = None) -> bool:
+    """Fill a database that has no merchant; answers whether it did. ``pay`` makes the captures at the gateway."""
     if merchants.every():
         return False
     first = merchants.create(
@@ -160,7 +163,7 @@ def seed(gateways: Gateways, *, site: Site, now: datetime) -> bool:
             email=email, name=name, password=PASSWORD, roles={"nordhaus": role, "atelier": role}, now=now
         )
     for merchant_id, placed, currency in ((first, NORDHAUS, "EUR"), (second, ATELIER, "GBP")):
-        stream = [_incoming(order, currency, now) for order in placed]
+        stream = [_incoming(order, currency, now, pay) for order in placed]
         intake.import_orders(SYSTEM, merchant_id, stream, source="demo", now=now)
     _returns(first, second, gateways, site, now)
     return True
@@ -173,7 +176,7 @@ def _warehouse(name: str, country: str) -> dict[str, object]:
     ).record()
 
 
-def _incoming(order: DemoOrder, currency: str, now: datetime) -> IncomingOrder:
+def _incoming(order: DemoOrder, currency: str, now: datetime, pay: Pay | None) -> IncomingOrder:
     placed = now - timedelta(days=order.days, hours=3)
     label, rate = TAXES[order.country]
     lines = [_line(i, item, order, label, rate, placed) for i, item in enumerate(order.items, 1)]
@@ -189,6 +192,8 @@ def _incoming(order: DemoOrder, currency: str, now: datetime) -> IncomingOrder:
         part = rest if amount is None else Decimal(amount)
         rest -= part
         reference = f"demo-{order.number}-{tender}{order.ending}"
+        if pay is not None and provider_of(tender, "stripe") == "stripe":
+            reference = pay(reference, minor(part, currency), currency)
         payments.append(IncomingPayment(reference=reference, tender=tender, captured=part, label=name))
     place = PLACES[order.country]
     return IncomingOrder(
