@@ -106,6 +106,7 @@ def told(breakdown: Breakdown) -> dict[str, Any]:
         "total": breakdown.amount if breakdown.assessed else None,
         "owed": breakdown.owed,
         "added": breakdown.added,
+        "exchanged": breakdown.exchanged,
         "tax": breakdown.tax,
         **breakdowns.to_json(breakdown),
     }

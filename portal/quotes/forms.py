@@ -24,7 +24,7 @@ from portal.core.facts import (
     TaxFacts,
     Wanted,
 )
-from portal.core.policy.terms import Depreciation, FeeTier, RestockingFee, Terms, Window
+from portal.core.policy.terms import Deal, Depreciation, FeeTier, RestockingFee, Terms, Window
 from portal.core.refunds.breakdown import Breakdown, LineRefund, Row, Share
 
 
@@ -50,10 +50,11 @@ FORMS: dict[str, Form] = {
     "exchange_item": Form(shape=ExchangeItem),
     "policy": Form(shape=Terms),
     "window": Form(shape=Window),
+    "deal": Form(shape=Deal),
     "restocking_fee": Form(shape=RestockingFee),
     "fee_tier": Form(shape=FeeTier),
     "depreciation": Form(shape=Depreciation),
-    "breakdown": Form(shape=Breakdown, more=("total", "owed", "added", "tax")),
+    "breakdown": Form(shape=Breakdown, more=("total", "owed", "added", "exchanged", "tax")),
     "row": Form(shape=Row),
     "line_refund": Form(shape=LineRefund),
     "share": Form(shape=Share),

@@ -7,10 +7,13 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from jsonschema import Draft202012Validator
 
-from portal.core.facts import LINE_KINDS
+from portal.core.facts import CANCELLATIONS, KEEP, LINE_KINDS
 from portal.core.intake import TENDERS
 from portal.core.money import exponent
-from portal.core.reasons import RETURN_KINDS
+from portal.core.promotions import KINDS as PROMOTIONS
+from portal.core.reasons import CONDITIONS, GRADES, REASONS, RETURN_KINDS
+from portal.core.refunds.breakdown import CODES, RULES
+from portal.core.refunds.overrides import WAIVABLE
 from portal.quotes import schema
 from portal.quotes.forms import FORMS
 
@@ -103,3 +106,19 @@ def test_closed_lists_are_those_of_the_core() -> None:
     assert tuple(DEFINED["payment"]["properties"]["tender"]["enum"]) == TENDERS
     assert set(RETURN_KINDS) <= set(DEFINED["request"]["properties"]["kind"]["enum"])
     assert exponent("JPY") == 0 and exponent("KWD") == 3  # as the form says of the currency
+
+
+def test_the_codes_and_rules_that_it_tells_are_all_there_are() -> None:
+    row = DEFINED["row"]["properties"]
+    for key, codes in (("code", CODES), ("rule", RULES)):
+        told = (
+            row[key]["description"].partition("one of ")[2] or row[key]["description"].partition("One of ")[2]
+        )
+        assert tuple(told.removesuffix(".").split(", ")) == codes
+    wanted = DEFINED["wanted"]["properties"]
+    for key, known in (("reason", REASONS), ("condition", CONDITIONS), ("grade", GRADES)):
+        told = wanted[key]["description"].rpartition(": ")[2]
+        assert tuple(told.removesuffix(".").split(", ")) == tuple(known)
+    assert tuple(DEFINED["request"]["properties"]["waived"]["items"]["enum"]) == WAIVABLE
+    assert tuple(DEFINED["promotion"]["properties"]["kind"]["enum"]) == PROMOTIONS
+    assert {*CANCELLATIONS, KEEP} <= set(DEFINED["request"]["properties"]["kind"]["enum"])
