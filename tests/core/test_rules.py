@@ -7,6 +7,7 @@ import pytest
 
 from portal.core.access import NotAllowed
 from portal.core.facts import OrderFacts, Wanted
+from portal.core.policy.cases import CODES
 from portal.core.policy.overrides import (
     OVERRULED_BY,
     NotOverrulable,
@@ -14,7 +15,7 @@ from portal.core.policy.overrides import (
     may_overrule,
     overrule,
 )
-from portal.core.policy.rules import CODES, needs_photo
+from portal.core.policy.rules import needs_photo
 from portal.core.policy.terms import Terms, Window
 from portal.core.policy.verdict import Verdict, judge, offers, to_json
 from portal.core.policy.windows import returnable_until, window_days

@@ -16,7 +16,7 @@ from portal.adapters.carriers import house
 from portal.adapters.mail.render import EVENTS
 from portal.core import addresses, lifecycles, reasons
 from portal.core.access import ROLES
-from portal.core.policy.rules import CODES as FINDINGS
+from portal.core.policy.cases import CODES as FINDINGS
 from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import Finding
 from portal.core.refunds import breakdown as refunds

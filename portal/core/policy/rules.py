@@ -1,12 +1,20 @@
 """The rules: one function each, from the case to its objections. All are asked, none hides another."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
 from uuid import UUID
 
-from portal.core.facts import MERCHANDISE, LineFacts, OrderFacts, ReturnRequest, Wanted
+from portal.core.facts import (
+    CANCELLATIONS,
+    CHARGES,
+    KEEP,
+    MERCHANDISE,
+    LineFacts,
+    OrderFacts,
+    ReturnRequest,
+    Wanted,
+)
 from portal.core.money import Minor
+from portal.core.policy.cases import REFUSED, REVIEW, Case, Finding
 from portal.core.policy.terms import Terms
 from portal.core.policy.windows import matching_window, returnable_until, window_days
 from portal.core.reasons import CONDITIONS, GRADES, REASONS
@@ -14,63 +22,7 @@ from portal.core.refunds.fees import fault_of
 from portal.core.refunds.values import paid_for
 from portal.core.spans import count, free, lowest
 
-REFUSED, REVIEW = "refused", "review"
-
-CODES = (
-    "window_expired",
-    "final_sale",
-    "not_eligible_category",
-    "not_merchandise",
-    "not_shipped_yet",
-    "already_returned",
-    "too_many_units",
-    "units_not_positive",
-    "nothing_chosen",
-    "unknown_line",
-    "unknown_reason",
-    "unknown_condition",
-    "picture_requested",
-    "too_many_photos",
-    "more_information",
-    "approval_by_reason",
-    "approval_by_condition",
-    "approval_by_value",
-    "approval_always",
-    "no_record_of_sale",
-    "policy_inactive",
-)
-"""Every code a finding can have; each has a sentence in the words."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One objection of one rule. ``weight`` is ``refused`` or ``review`` (a person decides).
-
-    ``code`` is the vocabulary's; ``rule`` names the term it comes from; ``details`` holds what the
-    sentence needs (``last_day``, ``maximum`` ...). ``line_id`` is None for the whole return.
-    """
-
-    code: str
-    weight: str
-    rule: str
-    line_id: UUID | None = None
-    details: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """All that the rules look at. ``at`` is when the return was asked for, ``zone`` the merchant's."""
-
-    order: OrderFacts | None
-    request: ReturnRequest
-    terms: Terms
-    at: datetime
-    zone: tzinfo
-
-    @property
-    def day(self) -> date:
-        return self.at.astimezone(self.zone).date()
-
+SERVICE = "service"
 
 Rule = Callable[[Case], Iterable[Finding]]
 LineRule = Callable[[Case, Wanted, LineFacts], Iterable[Finding]]
@@ -78,16 +30,20 @@ ShapeRule = Callable[[Case, Wanted], Iterable[Finding]]
 
 
 def ask(case: Case) -> Iterator[Finding]:
-    """Every rule's objections: those to the whole return first, then line by line as asked for."""
+    """Every rule's objections: those to the whole return first, then line by line as asked for.
+
+    Where nothing is sent back (goods that stay, units that were never sent) only the units are judged.
+    """
+    sent = _is_return(case)
     for rule in WHOLE:
         yield from rule(case)
     lines = {line.id: line for line in case.order.lines} if case.order else {}
     for wanted in case.request.wanted:
-        for shape in SHAPE:
+        for shape in SHAPE if sent else (positive_units, known_words):
             yield from shape(case, wanted)
         line = lines.get(wanted.line_id)
         if line is not None:
-            yield from ask_line(case, wanted, line, ELIGIBILITY)
+            yield from ask_line(case, wanted, line, ELIGIBILITY if sent else (no_charge,))
         elif case.order is not None:
             yield Finding(code="unknown_line", weight=REFUSED, rule="order", line_id=wanted.line_id)
     if case.order is not None:
@@ -216,10 +172,15 @@ def approval(case: Case, wanted: Wanted) -> Iterator[Finding]:
 
 
 def merchandise(case: Case, wanted: Wanted, line: LineFacts) -> Iterator[Finding]:
-    if line.kind != MERCHANDISE:
-        yield Finding(
-            code="not_merchandise", weight=REFUSED, rule="kind", line_id=line.id, details={"kind": line.kind}
-        )
+    """Of what is no merchandise only a service goes back, as far as it was not done yet."""
+    if line.kind != MERCHANDISE and not (line.kind == SERVICE and wanted.scope_used):
+        yield _not_merchandise(line)
+
+
+def no_charge(case: Case, wanted: Wanted, line: LineFacts) -> Iterator[Finding]:
+    """Charges go back by their own rules, never as units."""
+    if line.kind in CHARGES:
+        yield _not_merchandise(line)
 
 
 def category(case: Case, wanted: Wanted, line: LineFacts) -> Iterator[Finding]:
@@ -301,10 +262,11 @@ def quantity(case: Case, lines: dict[UUID, LineFacts]) -> Iterator[Finding]:
         held[wanted.line_id] = held.get(wanted.line_id, 0) + count(wanted.spans)
     for line_id, units in asked.items():
         line = lines.get(line_id)
-        if line is None or line.kind != MERCHANDISE:
+        if line is None or line.kind in CHARGES:
             continue
-        maximum = line.returnable_units + held[line_id]
-        if units > maximum and maximum > 0:
+        maximum = _there(case, line) + held[line_id]
+        told_already = maximum == 0 and _is_return(case) and line.kind == MERCHANDISE
+        if units > maximum and not told_already:
             yield Finding(
                 code="too_many_units",
                 weight=REFUSED,
@@ -312,6 +274,19 @@ def quantity(case: Case, lines: dict[UUID, LineFacts]) -> Iterator[Finding]:
                 line_id=line_id,
                 details={"maximum": maximum, "wanted": units, "unshipped": line.unshipped_units},
             )
+
+
+def _is_return(case: Case) -> bool:
+    return case.request.kind not in (KEEP, *CANCELLATIONS)
+
+
+def _there(case: Case, line: LineFacts) -> int:
+    """How many units such a request can be for: sent ones, unsent ones, or those the customer has or will get."""
+    if case.request.kind in CANCELLATIONS:
+        return line.unshipped_units
+    if _is_return(case) and line.kind == MERCHANDISE:
+        return line.returnable_units
+    return max(0, line.units - count(line.canceled) - count(line.claimed))
 
 
 WHOLE: tuple[Rule, ...] = (active, chosen, sale_on_record, always_approved, value)
@@ -330,6 +305,12 @@ def needs_photo(reason: str | None, terms: Terms) -> bool:
     return known is not None and known.photo == "required"
 
 
+def _not_merchandise(line: LineFacts) -> Finding:
+    return Finding(
+        code="not_merchandise", weight=REFUSED, rule="kind", line_id=line.id, details={"kind": line.kind}
+    )
+
+
 def _unknown(code: str, wanted: Wanted, word: str) -> Finding:
     return Finding(
         code=code, weight=REFUSED, rule="vocabulary", line_id=wanted.line_id, details={"given": word}
@@ -337,13 +318,16 @@ def _unknown(code: str, wanted: Wanted, word: str) -> Finding:
 
 
 def _worth(order: OrderFacts, request: ReturnRequest) -> Minor:
-    """What was paid for the units asked for, as far as there are so many."""
+    """What was paid for the units asked for, as far as there are so many; of those that stay what is given."""
     lines = {line.id: line for line in order.lines}
     total = 0
     taken: dict[UUID, int] = {}
     for wanted in request.wanted:
         line = lines.get(wanted.line_id)
         if line is None or wanted.units <= 0:
+            continue
+        if wanted.allowance is not None:
+            total += max(0, wanted.allowance)
             continue
         room = wanted.spans or free((*line.canceled, *line.claimed), line.units)
         before = 0 if wanted.spans else taken.get(line.id, 0)

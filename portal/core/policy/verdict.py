@@ -8,7 +8,7 @@ from uuid import UUID
 
 from portal.core.facts import LineFacts, OrderFacts, ReturnRequest, Wanted
 from portal.core.policy import rules
-from portal.core.policy.rules import REFUSED, REVIEW, Case, Finding
+from portal.core.policy.cases import REFUSED, REVIEW, Case, Finding
 from portal.core.policy.terms import Terms
 from portal.core.policy.windows import returnable_until
 from portal.core.reasons import REASONS

@@ -36,8 +36,7 @@ def quote(order: OrderFacts, request: ReturnRequest, terms: Terms, *, now: datet
     reason or role and for a rule that nobody may waive, ``NotTheSum`` for chosen tenders that do not sum,
     ``KeyError`` for a line or payment that the order does not have.
     """
-    if set(request.waived) - set(WAIVABLE):
-        raise NotGranted("rule")
+    _check(request)
     lines = {line.id: line for line in order.lines}
     draft = RefundDraft()
     returned: list[tuple[Part, Wanted]] = []
@@ -141,6 +140,17 @@ def check_claims(order: OrderFacts, claims: Iterable[tuple[UUID, Minor]]) -> Min
         per_line[line_id] = per_line.get(line_id, 0) + amount
         check_named(per_line[line_id], lines[line_id].refundable, line_id=line_id)
     return check_named(sum(per_line.values()), sources.left(order))
+
+
+def _check(request: ReturnRequest) -> None:
+    """Numbers that cannot be, and rules that nobody may waive."""
+    if set(request.waived) - set(WAIVABLE):
+        raise NotGranted("rule")
+    if request.postage < 0:
+        raise Negative(f"{request.postage} is negative")
+    for wish in request.wanted:
+        if min(wish.used or 0, *(wish.scope_used or (0,))) < 0:
+            raise Negative("use is negative", line_id=wish.line_id)
 
 
 def _fees_of_lines(
