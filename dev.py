@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Everything a desk needs, from a bare machine with nothing but Python.
 
-    python3 dev.py demo [--port N] [--reset]   the portal with demo orders, in your browser
-    python3 dev.py test [PYTEST ARGUMENTS]     every test, on SQLite and PostgreSQL, with a real browser
-    python3 dev.py flask ARGUMENTS             the project's command line, in the demo's settings by default
+    python3 dev.py demo [--port N] [--reset] [--stripe]   the portal with demo orders, in your browser
+    python3 dev.py test [PYTEST ARGUMENTS]                every test, on SQLite and PostgreSQL, with a real browser
+    python3 dev.py flask ARGUMENTS                        the project's command line, in the demo's settings
 
 Standard library only. Each command first sets up what it needs, and is quiet when nothing is left to do.
 """
@@ -149,13 +149,20 @@ def demo(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="dev.py demo", description="The portal with demo orders.")
     parser.add_argument("--port", type=int, default=8000, help="where it listens (8000)")
     parser.add_argument("--reset", action="store_true", help="forget the demo's data and start over")
+    parser.add_argument(
+        "--stripe",
+        action="store_true",
+        help="pay through a Stripe-shaped server that is started on the next port",
+    )
     wanted = parser.parse_args(arguments)
     python = environment("requirements.txt")
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
     need_free(wanted.port)
+    if wanted.stripe:
+        need_free(wanted.port + 1)
     with only_one_demo(reset=wanted.reset):
-        return serve(python, wanted.port)
+        return serve(python, wanted.port, stripe=wanted.stripe)
 
 
 @contextmanager
@@ -184,8 +191,11 @@ def need_free(port: int) -> None:
             ) from None
 
 
-def demo_environment(port: int) -> dict[str, str]:
-    """The settings of the demo. Its key is made once, so that a second start keeps sessions and links."""
+def demo_environment(port: int, *, stripe: bool = False) -> dict[str, str]:
+    """The settings of the demo. Its key is made once, so that a second start keeps sessions and links.
+
+    With ``stripe`` it has data of its own: payments that the other gateway never heard of.
+    """
     DEMO.mkdir(exist_ok=True)
     key = DEMO / "secret-key"
     if not key.exists():
@@ -199,28 +209,36 @@ def demo_environment(port: int) -> dict[str, str]:
         "MAILER": "sandbox",
         "FLASK_APP": "wsgi",
     }
-    foreign = {"SECRET_KEY", "DATABASE_URL", "DATABASE_URL_FILE", "UPLOAD_DIR", "SMTP_HOST"}
-    return {**{k: v for k, v in os.environ.items() if k not in foreign}, **ours}
+    if stripe:
+        ours |= {
+            "DATA_DIR": str(DEMO / "stripe"),
+            "GATEWAY": "stripe",
+            "STRIPE_API_KEY": "sk_test_of_the_demo_no_real_account",
+            "STRIPE_API_BASE": f"http://127.0.0.1:{port + 1}",
+            "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
+        }
+    foreign = {"SECRET_KEY", "DATABASE_URL", "DATABASE_URL_FILE", "UPLOAD_DIR", "SMTP_HOST", "GATEWAY"}
+    kept = {k: v for k, v in os.environ.items() if k not in foreign and not k.startswith("STRIPE_")}
+    return {**kept, **ours}
 
 
-def serve(python: Path, port: int) -> int:
-    env = demo_environment(port)
-    flask = [str(python), "-m", "flask"]
-    told = [
-        _told([*flask, *command], env) for command in (["upgrade"], ["demo", "--base-url", env["BASE_URL"]])
-    ]
-    server = [str(python), "-m", "gunicorn", "wsgi:app", "--worker-class", "gthread", "--threads", "8"]
-    server += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "3", "--no-control-socket"]
+def serve(python: Path, port: int, *, stripe: bool) -> int:
+    env = demo_environment(port, stripe=stripe)
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        if stripe:
+            children["stripe"] = _started("stripe", stripe_command(python, port), env)
+            wait_until_listening(port + 1, children)
+        flask = [str(python), "-m", "flask"]
+        _told([*flask, "upgrade"], env)
+        addresses = _told([*flask, "demo", "--base-url", env["BASE_URL"]], env).strip()
+        server = [str(python), "-m", "gunicorn", "wsgi:app", "--worker-class", "gthread", "--threads", "8"]
+        server += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "3", "--no-control-socket"]
         for name, command in (("web", server), ("worker", [*flask, "work"])):
-            with (DEMO / f"{name}.log").open("ab") as log:
-                children[name] = subprocess.Popen(
-                    command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    start_new_session=True, preexec_fn=_die_with_parent,
-                )  # fmt: skip
+            children[name] = _started(name, command, env)
         wait_until_ready(f"{env['BASE_URL']}/readyz", children)
-        say(f"\n{told[-1].strip()}\n\nLogs: {DEMO.name}/web.log, {DEMO.name}/worker.log. Ctrl-C stops all.")
+        logs = ", ".join(f"{DEMO.name}/{name}.log" for name in children)
+        say(f"\n{addresses}\n\nLogs: {logs}. Ctrl-C stops all.")
         while True:
             need_alive(children)
             time.sleep(0.5)
@@ -229,6 +247,22 @@ def serve(python: Path, port: int) -> int:
         return 0
     finally:
         stop(children)
+
+
+def stripe_command(python: Path, port: int) -> list[str]:
+    """The Stripe-shaped server of the tests, with what it remembers beside the demo's data."""
+    (DEMO / "stripe").mkdir(exist_ok=True)
+    command = [str(python), "-m", "tests.stripe_server", "--port", str(port + 1), "--settle-after", "20"]
+    command += ["--state", str(DEMO / "stripe" / "stripe-server.jsonl")]
+    return [*command, "--webhooks", f"http://127.0.0.1:{port}/hooks/stripe"]
+
+
+def _started(name: str, command: Sequence[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (DEMO / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, preexec_fn=_die_with_parent,
+        )  # fmt: skip
 
 
 def _told(command: Sequence[str], env: dict[str, str]) -> str:
@@ -244,6 +278,18 @@ def _die_with_parent() -> None:
     """Should this very process be killed, the kernel ends its children (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def wait_until_listening(port: int, children: dict[str, subprocess.Popen[bytes]]) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        need_alive(children)
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise Stop(f"Nothing listens on port {port}.\n{last_lines('stripe')}")
 
 
 def wait_until_ready(address: str, children: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -164,7 +164,9 @@ def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = Non
         )
     for merchant_id, placed, currency in ((first, NORDHAUS, "EUR"), (second, ATELIER, "GBP")):
         stream = [_incoming(order, currency, now, pay) for order in placed]
-        intake.import_orders(SYSTEM, merchant_id, stream, source="demo", now=now)
+        intake.import_orders(
+            SYSTEM, merchant_id, stream, source="demo", now=now, gateway=gateways.gateway
+        )
     _returns(first, second, gateways, site, now)
     return True
 

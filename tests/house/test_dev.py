@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from portal.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -55,3 +57,20 @@ def test_who_is_not_root_is_told_the_one_line_to_run(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(module.Stop, match="apt-get install -y --no-install-recommends chromium"):  # type: ignore[attr-defined]
         module.install("chromium", "A Chromium browser")  # type: ignore[attr-defined]
+
+
+def test_the_demo_with_stripe_is_complete_and_takes_nothing_from_the_desk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = loaded()
+    monkeypatch.setattr(module, "DEMO", tmp_path / "demo")
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_live_of_the_desk")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET_FILE", "/of/the/desk")
+    plain = Settings.from_env(module.demo_environment(8000))  # type: ignore[attr-defined]
+    assert (plain.gateway, plain.stripe_api_key) == ("sandbox", "")
+    settings = Settings.from_env(module.demo_environment(8000, stripe=True))  # type: ignore[attr-defined]
+    assert (settings.gateway, settings.stripe_api_base) == ("stripe", "http://127.0.0.1:8001")
+    assert settings.stripe_api_key.startswith("sk_test_") and settings.stripe_webhook_secret
+    assert settings.data_dir != plain.data_dir, "payments of one gateway mean nothing to the other"
+    command = module.stripe_command(Path(sys.executable), 8000)  # type: ignore[attr-defined]
+    assert command[1:3] == ["-m", "tests.stripe_server"] and "8001" in command
