@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from portal.cli import bank, books, orders, people, quotes, system
+from portal.cli import bank, books, gateways, orders, people, quotes, system
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,
@@ -20,6 +20,7 @@ COMMANDS: tuple[click.Command, ...] = (
     books.balance,
     books.journal,
     books.credit_note,
+    gateways.reconcile,
     system.messages,
 )
 

@@ -56,7 +56,7 @@ def work(drain: bool, threads: int | None) -> None:
         context=app.app_context,
         data_dir=settings.data_dir,
         stop=stop,
-        tick=None if drain else lambda: jobs.tick(gateways, now=clock()),
+        tick=lambda: (jobs.due if drain else jobs.tick)(gateways, now=clock()),
         drain=drain,
         threads=threads,
     )
@@ -68,9 +68,15 @@ def work(drain: bool, threads: int | None) -> None:
 def demo(base_url: str) -> None:
     """Fill an empty database with two demo merchants, and print where to go."""
     from portal import demo as shops
+    from portal.adapters import payments
 
     app = current_app
-    shops.seed(app.extensions["gateways"], site=app.extensions["site"], now=datetime.now(UTC))
+    shops.seed(
+        app.extensions["gateways"],
+        site=app.extensions["site"],
+        now=datetime.now(UTC),
+        pay=payments.demo_payments(app.config["SETTINGS"]),
+    )
     for title, address in shops.addresses(
         site=app.extensions["site"], base_url=base_url, now=datetime.now(UTC)
     ):

@@ -14,6 +14,7 @@ from portal.db.refunds import Payout, Refund, RefundLine, Transfer
 from portal.db.returns import Return, ReturnLine
 from portal.services import stock
 from portal.services.books import UNPAID
+from portal.services.settling import FREED
 
 HOLDING = ("pending_approval", "approved", "pending", "succeeded", "failed")
 """Refunds whose lines still count; the transfers of a failed one give back their part of the payment."""
@@ -95,7 +96,7 @@ def _payables(problems: list[str]) -> int:
         ).all()
         latest = {payout.payment_id: payout for payout in payouts}.values()
         paid = sum(p.amount_minor for p in latest if p.state == "succeeded")
-        failed = sum(p.amount_minor for p in latest if p.state == "failed")
+        failed = sum(p.amount_minor for p in latest if p.state in FREED)
         decided = refund.amount_minor if refund.state not in ("pending_approval", "canceled") else 0
         failed = failed if refund.state != "canceled" else 0
         for account, expected in ((PAYABLE, decided - paid - failed), (UNPAID, failed)):
@@ -248,7 +249,7 @@ def _held() -> dict[tuple[Any, Any], int]:
     for payout in db.session.scalars(sa.select(Payout).order_by(Payout.created_at, Payout.id)):
         latest[payout.refund_id, payout.payment_id] = payout
     for payout in latest.values():
-        if payout.state == "failed" and payout.refund_id in orders:
+        if payout.state in FREED and payout.refund_id in orders:
             held[orders[payout.refund_id], payout.payment_id] -= payout.amount_minor
     return held
 

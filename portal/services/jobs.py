@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import sqlalchemy as sa
 
@@ -11,9 +11,10 @@ from portal.core.lifecycles import RETURN
 from portal.core.links import Site
 from portal.db import history, returns, shipments
 from portal.db.base import db, transaction
+from portal.db.refunds import Payout
 from portal.db.returns import Return
 from portal.ports import Declined, Gateways
-from portal.services import notices, refunds, shipping
+from portal.services import gateway_events, looking, notices, reconcile, refunds, shipping, work
 from portal.services.confirmation import release, void_parcels
 
 
@@ -26,6 +27,9 @@ def build(
         "label": lambda subject: shipping.make_label(subject, gateways=gateways, now=clock()),
         "refund": lambda subject: refunds.send(subject, gateways=gateways, now=clock()),
         "void": lambda subject: void(subject, gateways=gateways),
+        "gateway_event": lambda subject: gateway_events.handle(subject, gateways=gateways, now=clock()),
+        "reconcile": lambda _day: reconcile.daily(gateways=gateways, now=clock()),
+        "tidy": lambda _day: tidy(now=clock()),
     }
 
 
@@ -46,9 +50,39 @@ def void(shipment_id: UUID, *, gateways: Gateways) -> None:
 
 
 def tick(gateways: Gateways, *, now: datetime) -> None:
-    """What a worker looks after: parcels on their way, and returns whose day to be sent has passed."""
+    """What a worker looks after: money and parcels on their way, and returns that were not sent in time."""
+    due(gateways, now=now)
+    looking.tell_of_waiting(now=now)
     shipping.track(gateways=gateways, now=now)
     expire(now=now)
+    promise_of_the_day(now=now)
+
+
+def due(gateways: Gateways, *, now: datetime) -> None:
+    """Look at every transfer whose time has come: the part of ``tick`` that nobody must wait for."""
+    while looking.look_at_due(gateways=gateways, now=now, limit=LOOKS) == LOOKS:
+        pass
+
+
+LOOKS = 50
+"""Transfers that one worker takes on at a time."""
+
+
+def promise_of_the_day(*, now: datetime) -> None:
+    """See to it that every day is reconciled and tidied up once, whichever worker comes by first."""
+    day = uuid5(NAMESPACE_OID, f"day {now.date().isoformat()}")
+    if work.is_promised("tidy", day):
+        return
+    with transaction() as session:
+        work.enqueue("tidy", day)
+        if session.scalar(sa.select(Payout.id).where(Payout.sent_at.is_not(None)).limit(1)) is not None:
+            work.enqueue("reconcile", day)
+
+
+def tidy(*, now: datetime) -> None:
+    """Forget what nobody will ask for again: work done long ago, and events that were dealt with long ago."""
+    work.tidy(now=now)
+    gateway_events.tidy(now=now)
 
 
 GRACE_DAYS = 7

@@ -1,33 +1,56 @@
-"""Money on its way: each transfer is sent under its own key, and what a gateway says of it is written down once.
+"""Money on its way: each transfer is sent under its own key, and looked up before it is ever sent again.
 
-Rows are always locked in one order: return, refund, payout, then shares of payments before payments.
+An answer that was lost is no failure: the transfer keeps its key and its quota until the gateway tells what
+became of it. A gateway remembers a key for a day; after that only a look-up that can be relied on comes
+before another sending. Nobody waits for an event: what is not settled is asked for until it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal import faults
-from portal.core.access import SYSTEM, Actor, Conflict, NotFound
 from portal.core.lifecycles import PAYOUT, REFUND
-from portal.core.refunds import ledger
 from portal.core.refunds.breakdown import Share
-from portal.db import history, returns
-from portal.db.base import db, transaction, uuid7
+from portal.core.refunds.ledger import OWN_CREDIT
+from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import Declined, Gateways, Payments, RefundResult, Unavailable
-from portal.services import books, closing, notices, quota, scope
+from portal.services import credits, settling, tasks
+from portal.services.byhand import redirect as redirect
+from portal.services.byhand import settle_by_hand as settle_by_hand
+from portal.services.concluding import tell as tell
+from portal.services.looking import look as look
+from portal.services.settling import BANK as BANK
+from portal.services.settling import FREED as FREED
+from portal.services.settling import LOST_AFTER
+from portal.services.settling import MANUAL as MANUAL
+from portal.services.settling import SENDABLE as SENDABLE
+from portal.services.settling import apply as apply
+from portal.services.settling import conclude as conclude
+from portal.services.settling import held as held
+from portal.services.settling import latest as latest
+from portal.services.settling import locked as locked
+from portal.services.settling import of_refund as of_refund
+from portal.services.settling import record as record
+from portal.services.settling import share_of as share_of
+from portal.services.settling import take_again as take_again
 
-MANUAL = "manual"
-"""Paid by a person outside: cash, or a tender that takes nothing back."""
+KEY_TTL = timedelta(hours=23)
+"""So long after the first sending the same key surely pays nothing twice; gateways forget it after a day."""
 
-UNSETTLED = ("planned", "submitting", "unknown", "pending")
-STEPS = {"succeeded": "succeed", "failed": "fail", "pending": "accept", "requires_action": "ask"}
-"""What a gateway says -> the step of the transfer."""
+LAG = timedelta(hours=1)
+"""A look-up so long after an answer was lost shows what took effect: lists and searches have caught up."""
+
+ACCOUNT_PAUSE = timedelta(minutes=30)
+"""Between two tries of an account that is not let in: a person must see to it."""
+
+DOUBTFUL = ("too_much", "already_refunded", "key_reused")
+"""Refusals that a sending of our own may be the cause of, whose answer was lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,281 +66,203 @@ class _Order:
     """What was paid by it; a sandbox is told of it this way."""
     amount: int
     currency: str
+    known: str
+    """The gateway's own id of it, where it told one."""
     again: bool
+    certain: bool
+    """A look-up that finds nothing now is to be believed."""
+    may_send: bool
 
 
 def plan(refund: Refund, shares: Iterable[Share], providers: Mapping[UUID, str], now: datetime) -> int:
     """Write down the transfers of ``shares``, in the caller's transaction; answers how many there are."""
-    rows = [_planned(refund, share, providers, now) for share in shares if share.amount and share.origin_id]
+    rows = [
+        settling.row_of(
+            refund,
+            payment_id=share.origin_id,
+            amount=share.amount,
+            provider=_provider(share, providers),
+            destination={},
+            now=now,
+        )
+        for share in shares
+        if share.amount and (share.origin_id or share.tender in OWN_CREDIT)
+    ]
     if rows:
         db.session.execute(sa.insert(Payout), rows)
     return len(rows)
 
 
-def _planned(refund: Refund, share: Share, providers: Mapping[UUID, str], now: datetime) -> dict[str, object]:
-    payout_id, origin = uuid7(), share.origin_id
-    return {
-        "id": payout_id,
-        "merchant_id": refund.merchant_id,
-        "refund_id": refund.id,
-        "payment_id": origin,
-        "state": PAYOUT.start,
-        "amount_minor": share.amount,
-        "currency": refund.currency,
-        "provider": providers.get(origin, MANUAL) if origin and share.payment_id else MANUAL,
-        "key": str(payout_id),
-        "created_at": now,
-    }
+def _provider(share: Share, providers: Mapping[UUID, str]) -> str:
+    """Who pays it: whoever took the payment, own credit where it goes there instead, else a person."""
+    if share.payment_id is not None:
+        return providers.get(share.origin_id or share.payment_id, MANUAL)
+    return share.tender if share.tender in OWN_CREDIT else MANUAL
 
 
-def locked(refund_id: UUID) -> Refund:
-    """The refund, held with its return until the transaction ends. Raises ``NotFound``."""
-    return_id = db.session.scalar(sa.select(Refund.return_id).where(Refund.id == refund_id))
-    if return_id is not None:
-        returns.get(return_id, lock=True)
-    refund = db.session.get(Refund, refund_id, populate_existing=True, with_for_update=True)
-    if refund is None:
-        raise NotFound
-    return refund
-
-
-def of_refund(refund_id: UUID) -> Sequence[Payout]:
-    """Every transfer of a refund, oldest first."""
-    wanted = sa.select(Payout).where(Payout.refund_id == refund_id).order_by(Payout.created_at, Payout.id)
-    return db.session.scalars(wanted.execution_options(populate_existing=True)).all()
-
-
-def latest(transfers: Iterable[Payout]) -> list[Payout]:
-    """Of each payment the last transfer: a retry takes the place of the one that failed."""
-    return list({payout.payment_id: payout for payout in transfers}.values())
+# ---------------------------------------------------------------------------------------------------- sending
 
 
 def send(refund_id: UUID, *, gateways: Gateways, now: datetime) -> None:
-    """Send every transfer of a refund that is not settled. Raises ``Unavailable`` for another try.
+    """Send every transfer of a refund that is not with its gateway yet. Raises ``Unavailable`` for another try.
 
     No transaction is open while a gateway is asked; the key of a transfer is the same at every try, and one
     whose answer was lost is looked up before it is sent again.
     """
     lost: Unavailable | None = None
-    unsettled = sa.select(Payout.id).where(Payout.refund_id == refund_id, Payout.state.in_(UNSETTLED))
+    unsettled = sa.select(Payout.id).where(Payout.refund_id == refund_id, Payout.state.in_(SENDABLE))
     for payout_id in db.session.scalars(unsettled.order_by(Payout.id)).all():
         try:
             _send(payout_id, refund_id, gateways=gateways, now=now)
         except Unavailable as problem:
-            lost = problem
+            if lost is None or (problem.retry_after or 0) >= (lost.retry_after or 0):
+                lost = problem
     if lost is not None:
         raise lost
 
 
 def _send(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime) -> None:
-    order = _begin(payout_id, refund_id)
+    order = _begin(payout_id, refund_id, gateways=gateways, now=now)
     if order is None:
         return
-    gateway = gateways.payments.get(order.provider)
-    if gateway is None:
-        result = _answer(order, "requires_action")
-    else:
-        faults.point("before_http")
-        try:
-            result = _ask(gateway, order)
-        except Unavailable as problem:
-            _lose(order, str(problem))
-            raise
-        except Declined as problem:
-            result = _answer(order, "failed", str(problem))
+    gateway = gateways.payments[order.provider]
+    if order.again and (known := _find(gateway, order, now)) is not None:
+        record(payout_id, refund_id, known, now=now)
+        return
+    if not order.may_send:
+        _keep_waiting(order, "the look-up is not to be relied on yet", now=now)
+        raise Unavailable("what became of it cannot be told yet", retry_after=int(LAG.total_seconds()))
+    gateway.learn(order.reference, captured=order.captured, currency=order.currency)
+    faults.point("before_http")
+    try:
+        result = gateway.refund(
+            key=order.key, reference=order.reference, amount=order.amount, currency=order.currency
+        )
+    except Unavailable as problem:
+        _keep_waiting(order, str(problem), lost_at=now, now=now)
+        raise
+    except Declined as problem:
         faults.point("after_http_response")
+        _refused(order, problem, now=now)
+        return
+    faults.point("after_http_response")
     record(payout_id, refund_id, result, now=now)
-    if result.state == "pending":
-        raise Unavailable("the gateway is still at it")
 
 
-def _begin(payout_id: UUID, refund_id: UUID) -> _Order | None:
-    """Note that the gateway is about to be asked; None when the transfer is settled or given up by now."""
+def _begin(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime) -> _Order | None:
+    """Note that the gateway is about to be asked; None when there is nothing to ask a gateway for.
+
+    What is ours to pay (own credit) is paid here; what a person or a bank must do is left to them.
+    """
     with transaction():
-        refund = locked(refund_id)
-        payout = db.session.get(Payout, payout_id, populate_existing=True, with_for_update=True)
-        if payout is None or payout.state not in UNSETTLED:
+        refund, payout = locked(refund_id), held(payout_id)
+        if payout is None or payout.state not in SENDABLE:
             return None
-        again = payout.state != "planned"
-        if PAYOUT.can(payout.state, "submit"):
-            payout.state = PAYOUT.after(payout.state, "submit")
-        payout.attempts += 1
         if refund.state == "approved":
             refund.state = REFUND.after(refund.state, "send")
-        reference, captured = db.session.execute(
-            sa.select(Payment.reference, Payment.captured_minor).where(Payment.id == payout.payment_id)
-        ).one()
-        return _Order(
-            payout_id=payout.id,
-            refund_id=refund.id,
-            provider=payout.provider,
-            key=payout.key,
-            reference=reference,
-            captured=captured,
-            amount=payout.amount_minor,
-            currency=payout.currency,
-            again=again,
-        )
+        if payout.provider == BANK:
+            return None
+        if payout.provider in OWN_CREDIT:
+            apply(refund, payout, credits.pay(payout, secret=gateways.secret, now=now), now=now)
+            faults.point("before_result_commit")
+            return None
+        if payout.provider not in gateways.payments:
+            apply(refund, payout, _result(payout, "requires_action"), now=now)
+            return None
+        return _order(refund, payout, now)
 
 
-def _ask(gateway: Payments, order: _Order) -> RefundResult:
-    gateway.learn(order.reference, captured=order.captured, currency=order.currency)
-    known = gateway.look_up(key=order.key, capture=order.reference) if order.again else None
-    return known or gateway.refund(
-        key=order.key, reference=order.reference, amount=order.amount, currency=order.currency
+def _order(refund: Refund, payout: Payout, now: datetime) -> _Order:
+    again = payout.state != "planned"
+    if payout.state == "submitting":
+        payout.lost_at = now  # whoever was sending it died, or is still at it
+    certain = payout.lost_at is None or now - payout.lost_at >= LAG
+    fresh = payout.sent_at is None or now - payout.sent_at < KEY_TTL
+    if PAYOUT.can(payout.state, "submit"):
+        payout.state = PAYOUT.after(payout.state, "submit")
+    if payout.sent_at is None or (certain and not fresh):
+        payout.sent_at = now
+    payout.attempts += 1
+    payout.next_check_at = now + LOST_AFTER
+    payment = db.session.get_one(Payment, payout.payment_id)
+    return _Order(
+        payout_id=payout.id,
+        refund_id=refund.id,
+        provider=payout.provider,
+        key=payout.key,
+        reference=payment.reference,
+        captured=payment.captured_minor,
+        amount=payout.amount_minor,
+        currency=payout.currency,
+        known=payout.provider_reference,
+        again=again,
+        certain=certain,
+        may_send=fresh or certain,
     )
 
 
-def _answer(order: _Order, state: str, error: str = "") -> RefundResult:
-    return RefundResult(state=state, reference="", amount=order.amount, currency=order.currency, error=error)
+def _result(payout: Payout, state: str, error: str = "", reference: str = "") -> RefundResult:
+    return RefundResult(
+        state=state, reference=reference, amount=payout.amount_minor, currency=payout.currency, error=error
+    )
 
 
-def _lose(order: _Order, error: str) -> None:
+def _find(gateway: Payments, order: _Order, now: datetime) -> RefundResult | None:
+    try:
+        return gateway.look_up(key=order.key, capture=order.reference, reference=order.known)
+    except Unavailable as problem:
+        _keep_waiting(order, str(problem), now=now)
+        raise
+
+
+def _keep_waiting(order: _Order, error: str, *, lost_at: datetime | None = None, now: datetime) -> None:
     """Nobody knows whether it took effect: that is no failure, and nothing is free again."""
     with transaction():
         locked(order.refund_id)
-        payout = db.session.get(Payout, order.payout_id, populate_existing=True, with_for_update=True)
-        if payout is not None and PAYOUT.can(payout.state, "lose"):
-            payout.state, payout.error = PAYOUT.after(payout.state, "lose"), error[:500]
+        payout = held(order.payout_id)
+        if payout is None or not PAYOUT.can(payout.state, "lose"):
+            return
+        payout.state, payout.error = PAYOUT.after(payout.state, "lose"), error[:500]
+        payout.lost_at = lost_at or payout.lost_at
+        payout.next_check_at = now + LOST_AFTER
 
 
-def record(payout_id: UUID, refund_id: UUID, result: RefundResult, *, now: datetime) -> None:
-    """Write down what was said of one transfer, once, with everything that follows from it."""
+def _refused(order: _Order, problem: Declined, *, now: datetime) -> None:
+    """The gateway said no. Raises ``Unavailable`` where that does not settle it."""
+    if problem.code == "not_authorized":
+        _hold(order, str(problem), now=now)
+        pause = int(ACCOUNT_PAUSE.total_seconds())
+        raise Unavailable("the gateway does not let this account in", retry_after=pause)
+    if problem.code in DOUBTFUL and order.again and not order.certain:
+        _keep_waiting(order, str(problem), now=now)
+        raise Unavailable("it may have been our own doing", retry_after=int(LAG.total_seconds()))
     with transaction():
-        refund = locked(refund_id)
-        payout = db.session.get(Payout, payout_id, populate_existing=True, with_for_update=True)
+        refund, payout = locked(order.refund_id), held(order.payout_id)
         if payout is None:
             return
-        if result.state == "succeeded" and not _is_same_amount(result, payout):
-            result = replace(result, state="requires_action", error="the gateway confirms another amount")
-        step = STEPS[result.state]
-        if not PAYOUT.can(payout.state, step):
-            return
-        payout.state, payout.error = PAYOUT.after(payout.state, step), result.error[:500]
-        payout.provider_reference = result.reference or payout.provider_reference
-        if payout.state == "succeeded":
-            payout.settled_at = now
-            _post(refund, payout, [_moved(payout)], "payout_settled", now)
-        if payout.state == "failed":
-            _undo(refund, payout, now)
-        db.session.flush()
-        conclude(refund, now=now)
+        if problem.code == "wrong_answer":
+            settling.quarantine(refund, payout, "reference", theirs={"message": problem.message}, now=now)
+        else:
+            apply(refund, payout, _result(payout, "failed", str(problem)), now=now)
         faults.point("before_result_commit")
     faults.point("after_result_commit")
 
 
-def _is_same_amount(result: RefundResult, payout: Payout) -> bool:
-    return (result.amount, result.currency) == (payout.amount_minor, payout.currency)
-
-
-def share_of(payout: Payout) -> Share:
-    """The quota that one transfer holds."""
-    return Share(payment_id=payout.payment_id, amount=payout.amount_minor, origin_id=payout.payment_id)
-
-
-def _moved(payout: Payout) -> ledger.Transfer:
-    return ledger.paid_out(share_of(payout), payout.provider, currency=payout.currency)
-
-
-def _undo(refund: Refund, payout: Payout, now: datetime) -> None:
-    """A transfer that failed, at once or after it had succeeded: its quota is free, the money still owed."""
-    if refund.order_id is not None:
-        quota.free_share(share_of(payout), refund.order_id)
-    moved = ledger.reversed([_moved(payout)]) if payout.settled_at is not None else ()
-    unpaid = books.failed(payout.amount_minor, payout.currency)
-    _post(refund, payout, [*moved, unpaid], "payout_failed", now)
-
-
-def take_again(refund: Refund, payout: Payout, *, now: datetime) -> None:
-    """Hold the quota of a failed transfer for another one. Raises ``Conflict("too_much")``."""
-    if refund.order_id is not None:
-        quota.take_share(share_of(payout), refund.order_id)
-    unpaid = books.failed(payout.amount_minor, payout.currency)
-    _post(refund, payout, ledger.reversed([unpaid]), "payout_retried", now)
-    plan(refund, [share_of(payout)], {payout.payment_id: payout.provider}, now)
-
-
-def _post(
-    refund: Refund, payout: Payout, transfers: Sequence[ledger.Transfer], kind: str, now: datetime
-) -> None:
-    books.post(
-        transfers,
-        kind=kind,
-        merchant_id=refund.merchant_id,
-        refund_id=refund.id,
-        payout_id=payout.id,
-        now=now,
-    )
-
-
-def conclude(refund: Refund, *, now: datetime) -> None:
-    """The refund follows its transfers: failed as soon as one is, succeeded when all are; the caller commits."""
-    if refund.state == "approved":
-        refund.state = REFUND.after(refund.state, "send")
-    transfers = latest(of_refund(refund.id))
-    states = {payout.state for payout in transfers}
-    if "failed" in states and REFUND.can(refund.state, "fail"):
-        refund.state = REFUND.after(refund.state, "fail")
-        refund.error = "; ".join(p.error for p in transfers if p.state == "failed")[:500]
-        _show(refund, "failed")
-        tell(SYSTEM, "refund.failed", refund, now, error=refund.error)
-    elif states <= {"succeeded"} and REFUND.can(refund.state, "succeed"):
-        refund.state, refund.succeeded_at = REFUND.after(refund.state, "succeed"), now
-        tell(SYSTEM, "refund.succeeded", refund, now, amount=refund.amount_minor, currency=refund.currency)
-        _money_is_back(refund, now)
-    elif "requires_action" in states:
-        _show(refund, "requires_action")
-    refund.version += 1
-
-
-def _money_is_back(refund: Refund, now: datetime) -> None:
-    """Tell the customer, and close the return when this was the last thing to do."""
-    row = returns.get(refund.return_id) if refund.return_id else None
-    if row is None:
-        return
-    draft = returns.draft(row)
-    if refund.amount_minor:
-        notices.queue("refunded", draft, now=now, refund_id=refund.id)
-    db.session.flush()
-    all_paid = closing.is_paid(draft) and not closing.has_open_refund(row.id)
-    _show(refund, "refunded" if all_paid or row.state == "closed" else "partially_refunded")
-    closing.close_if_settled(row, now=now)
-
-
-def _show(refund: Refund, state: str) -> None:
-    """How the return's money stands, for lists."""
-    row = returns.get(refund.return_id) if refund.return_id else None
-    if row is not None:
-        row.refund_state = state
-
-
-def tell(actor: Actor, what: str, refund: Refund, now: datetime, **details: object) -> None:
-    """A happening of the refund stands in the history of its return."""
-    history.record(
-        actor,
-        what,
-        merchant_id=refund.merchant_id,
-        subject_id=refund.return_id or refund.id,
-        now=now,
-        number=refund.number,
-        **details,
-    )
-
-
-def settle_by_hand(actor: Actor, payout_id: UUID, *, proof: str, now: datetime) -> None:
-    """A person paid a transfer outside (cash, a tender that takes nothing back) and says how.
-
-    Raises ``Conflict``: ``proof_missing``, ``not_by_hand``.
-    """
-    payout = db.session.get(Payout, payout_id, populate_existing=True)
-    if payout is None:
-        raise NotFound
-    scope.require(actor, "refunds.approve", payout.merchant_id)
-    if not proof.strip():
-        raise Conflict("proof_missing")
-    if payout.state != "requires_action":
-        raise Conflict("not_by_hand", state=payout.state)
-    result = RefundResult(
-        state="succeeded", reference=proof.strip()[:100], amount=payout.amount_minor, currency=payout.currency
-    )
-    record(payout.id, payout.refund_id, result, now=now)
+def _hold(order: _Order, error: str, *, now: datetime) -> None:
+    """Our own account was refused: nothing was tried, the customer's refund has not failed, it waits."""
+    with transaction():
+        refund, payout = locked(order.refund_id), held(order.payout_id)
+        step = "lose" if order.again else "hold"
+        if payout is None or not PAYOUT.can(payout.state, step):
+            return
+        payout.state, payout.error = PAYOUT.after(payout.state, step), error[:500]
+        payout.sent_at = payout.sent_at if order.again else None
+        payout.next_check_at = settling.next_check(payout, now)
+        tasks.open(
+            "not_authorized",
+            order.provider,
+            merchant_id=refund.merchant_id,
+            subject_id=refund.id,
+            details=settling.about(refund, payout) | {"reason": "not_authorized"},
+            now=now,
+        )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from threading import Event
@@ -33,6 +33,12 @@ VERSION = "1"
 
 DELAYS = (5, 15, 60, 120, 300)
 """Seconds until the next try; the last one repeats, so nothing waits longer than that after an outage."""
+
+LONGEST = 6 * 3600
+"""Seconds that the other side is left alone at most, however long it asks for."""
+
+KEPT_FOR = timedelta(days=14)
+"""Work that was done is listed for so long; its promise is forgotten then, what it did never is."""
 
 GRACE_SECONDS = 10
 """A worker that is told to stop gives the work at hand this long; the rest is taken up by the next one."""
@@ -96,13 +102,12 @@ def enqueue(kind: str, subject: UUID, *, run: int = 0, attempt: int = 1, delay: 
 
     ``run`` tells a later decision about the same subject from the first: a number the first never had.
     """
-    named = [kind, str(subject), *([f"run{run}"] if run else []), *([str(attempt)] if attempt > 1 else [])]
     _client(_url()).enqueue_in_transaction(
         db.session(),
         {
             "queue_name": QUEUE,
             "workflow_name": "perform",
-            "workflow_id": "-".join(named),
+            "workflow_id": _name(kind, subject, run=run, attempt=attempt),
             "app_version": VERSION,
             "application_name": APPLICATION,
             **({"delay_seconds": delay} if delay else {}),  # type: ignore[typeddict-item]
@@ -112,6 +117,33 @@ def enqueue(kind: str, subject: UUID, *, run: int = 0, attempt: int = 1, delay: 
         attempt,
         run,
     )
+
+
+def _name(kind: str, subject: UUID, *, run: int = 0, attempt: int = 1) -> str:
+    named = [kind, str(subject), *([f"run{run}"] if run else []), *([str(attempt)] if attempt > 1 else [])]
+    return "-".join(named)
+
+
+def is_promised(kind: str, subject: UUID) -> bool:
+    """Whether that was enqueued lately, done or not: for whoever would promise it every few seconds."""
+    named = [_name(kind, subject)]
+    return bool(_client(_url()).list_workflows(workflow_ids=named, load_input=False, load_output=False))
+
+
+def tidy(*, now: datetime, limit: int = 500) -> int:
+    """Forget work that was done long ago; answers how many pieces. What failed or waits stays."""
+    client, before = _client(_url()), now - KEPT_FOR
+    gone = 0
+    while old := client.list_workflows(
+        status=["SUCCESS"],
+        completed_before=before.isoformat(),
+        limit=limit,
+        load_input=False,
+        load_output=False,
+    ):
+        client.delete_workflows([workflow.workflow_id for workflow in old])
+        gone += len(old)
+    return gone
 
 
 def delay_after(attempt: int) -> int:
@@ -205,6 +237,8 @@ def run(
 ) -> None:
     """Work until ``stop`` is set, or with ``drain`` until nothing is due. ``context`` opens an app context.
 
+    ``tick`` is what is looked after beside the queue, first of all and then every ``tick_seconds``.
+
     Any number of processes may run this. Each holds a numbered slot; what a killed one left undone is
     taken up by whoever next holds its slot, or by any that is alive. Raises ``SlotLost``.
     """
@@ -275,7 +309,7 @@ def _launch(
             try:
                 jobs[kind](UUID(subject))
             except (Unavailable, OperationalError, Stale) as problem:
-                delay = delay_after(attempt)
+                delay = max(delay_after(attempt), min(getattr(problem, "retry_after", 0) or 0, LONGEST))
                 said = str(problem.orig) if isinstance(problem, OperationalError) else str(problem)
                 log.warning("%s waits %s s for another try: %s", kind, delay, said)
                 _again(kind, UUID(subject), run=run, attempt=attempt + 1, delay=delay, stop=stop)

@@ -1,6 +1,7 @@
 """Refund bugs that others shipped, each shown to be impossible here. Races of processes are in test_races."""
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from portal.core.policy.verdict import Refused
 from portal.db import returns as stored
 from portal.db.refunds import Payout
 from portal.ports import RefundResult, Unavailable
-from portal.services import audit, confirmation, desk, links, notices, payouts, refunds, returns
+from portal.services import audit, confirmation, desk, links, looking, notices, payouts, refunds, returns
 from tests.builders import (
     NOW,
     SITE,
@@ -76,7 +77,6 @@ def test_woocommerce_stripe_838_a_result_that_is_told_twice_counts_once(shop, fi
     return_id = came_back(gateways, shop, order)
     refund_id = propose(finance, return_id)
     payout = session.scalar(sa.select(Payout).where(Payout.refund_id == refund_id))
-    payouts._begin(payout.id, refund_id)
     result = RefundResult(state="succeeded", reference="r-1", amount=1000, currency="EUR")
     for _ in range(3):
         payouts.record(payout.id, refund_id, result, now=NOW)
@@ -242,10 +242,9 @@ def test_woocommerce_64668_partial_refunds_never_drift_from_what_was_paid(shop, 
 def test_hi_events_1067_a_pending_refund_ends_without_any_event(shop, finance, gateways):
     order = an_order(gateways, shop, paid=[a_payment(ending="-pending")])
     refund_id = propose(finance, came_back(gateways, shop, order))
-    with pytest.raises(Unavailable):
-        sent(refund_id, gateways)
-    gateways.payments["sandbox"].settle()
     sent(refund_id, gateways)
+    gateways.payments["sandbox"].settle()
+    looking.look_at_due(gateways=gateways, now=NOW + timedelta(minutes=5))
     assert refunds.one(finance, refund_id).state == "succeeded"
 
 

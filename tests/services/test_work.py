@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -289,6 +290,37 @@ def test_mail_waits_for_its_server_and_is_delivered_once_under_the_same_id(
     assert not work.listing()
 
 
+def looked_at_again() -> None:
+    """As if the time of the next look had come."""
+    with transaction() as session:
+        session.execute(sa.text("UPDATE payouts SET next_check_at = sent_at"))
+
+
+def test_work_that_was_done_long_ago_is_forgotten_and_what_waits_is_not(session: Session, run: Run) -> None:
+    def away(_subject: UUID) -> None:
+        raise Unavailable("not now")
+
+    promise("note", uuid7())
+    promise("away", uuid7())
+    run(note=lambda _subject: None, away=away)
+    db.session.rollback()
+    now = datetime.now(UTC)
+    assert work.tidy(now=now + work.KEPT_FOR - timedelta(minutes=1)) == 0
+    assert work.tidy(now=now + work.KEPT_FOR + timedelta(minutes=1)) == 2
+    assert statuses() == [("away", "DELAYED", 2)]
+
+
+def test_the_other_side_is_left_alone_as_long_as_it_asks(session: Session, run: Run) -> None:
+    def busy(_subject: UUID) -> None:
+        raise Unavailable("slow down", retry_after=900)
+
+    promise("busy", uuid7())
+    run(busy=busy)
+    (waiting,) = work.listing(statuses=("DELAYED",))
+    assert waiting.due_at is not None
+    assert (waiting.due_at - waiting.updated_at).total_seconds() == pytest.approx(900, abs=2)
+
+
 def test_a_refund_that_stays_pending_is_asked_about_until_it_ends(
     session: Session, gateways: Any, drain: Callable[[], None]
 ) -> None:
@@ -296,13 +328,14 @@ def test_a_refund_that_stays_pending_is_asked_about_until_it_ends(
     order = shop.take_order(merchant, "W-3", {"BAG": (1, "12.00")}, gateways, endings=("-pending",))
     person = shop.agent(merchant)
     refund = shop.refunded(person, shop.draft(person, merchant, order, {"BAG": 1}, gateways))
-    for attempt in (2, 3):
+    for _ in range(2):
         db.session.rollback()
         drain()
-        (waiting,) = work.listing()
-        assert (waiting.kind, waiting.status, waiting.attempt) == ("refund", "DELAYED", attempt)
-        make_due()
+        assert not work.listing(), "nothing spins while it is pending"
+        looked_at_again()
+    assert refunds.one(person, refund).state == "pending"
     gateways.payments["sandbox"].settle()
+    db.session.rollback()
     drain()
     assert not work.listing()
     db.session.rollback()

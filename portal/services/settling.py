@@ -1,0 +1,339 @@
+"""What became of a transfer: each answer is written down once, with everything that follows from it.
+
+Rows are always locked in one order: return, refund, payout, then shares of payments before payments.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal import faults
+from portal.core.access import NotFound
+from portal.core.lifecycles import PAYOUT
+from portal.core.refunds import ledger
+from portal.core.refunds.breakdown import Share
+from portal.core.refunds.ledger import OWN_CREDIT
+from portal.db import merchants, returns
+from portal.db.base import db, transaction, uuid7
+from portal.db.orders import Payment
+from portal.db.refunds import Payout, Refund
+from portal.ports import RefundResult
+from portal.services import books, chargebacks, concluding, credits, quota, tasks
+from portal.services.arrivals import arrives_on
+
+MANUAL = "manual"
+"""Paid by a person outside: cash, or a tender that takes nothing back."""
+
+BANK = "bank_transfer"
+"""Goes out with a batch for the bank."""
+
+UNASKED = (MANUAL, BANK, *OWN_CREDIT)
+"""Providers that no gateway stands behind, so that nobody can be asked."""
+
+FREED = ("failed", "canceled")
+"""Transfers that hold no quota: what they were to bring is owed until another one brings it."""
+
+SENDABLE = ("planned", "submitting", "unknown")
+"""Transfers that no gateway is known to have."""
+
+STEPS = {
+    "succeeded": "succeed",
+    "failed": "fail",
+    "canceled": "cancel",
+    "pending": "accept",
+    "requires_action": "ask",
+}
+"""What a gateway says -> the step of the transfer."""
+
+CHECK_EVERY = timedelta(minutes=5)
+"""Between two looks at a transfer that is not settled."""
+
+LOST_AFTER = timedelta(minutes=10)
+"""A transfer that was being sent is looked at when it was not heard of for so long."""
+
+WATCHED_FOR = timedelta(days=30)
+"""So long a success may still be taken back: a bank that does not find the account sends it back late."""
+
+
+def locked(refund_id: UUID) -> Refund:
+    """The refund, held with its return until the transaction ends. Raises ``NotFound``."""
+    return_id = db.session.scalar(sa.select(Refund.return_id).where(Refund.id == refund_id))
+    if return_id is not None:
+        returns.get(return_id, lock=True)
+    refund = db.session.get(Refund, refund_id, populate_existing=True, with_for_update=True)
+    if refund is None:
+        raise NotFound
+    return refund
+
+
+def held(payout_id: UUID) -> Payout | None:
+    """The transfer, locked and as it stands now; its refund was locked before."""
+    return db.session.get(Payout, payout_id, populate_existing=True, with_for_update=True)
+
+
+def of_refund(refund_id: UUID) -> Sequence[Payout]:
+    """Every transfer of a refund, oldest first."""
+    wanted = sa.select(Payout).where(Payout.refund_id == refund_id).order_by(Payout.created_at, Payout.id)
+    return db.session.scalars(wanted.execution_options(populate_existing=True)).all()
+
+
+def latest(transfers: Iterable[Payout]) -> list[Payout]:
+    """Of each payment the last transfer: a retry takes the place of the one that failed."""
+    return list({payout.payment_id: payout for payout in transfers}.values())
+
+
+def record(payout_id: UUID, refund_id: UUID, result: RefundResult, *, now: datetime) -> None:
+    """Write down what was said of one transfer, once, with everything that follows from it."""
+    with transaction():
+        refund = locked(refund_id)
+        payout = held(payout_id)
+        if payout is None:
+            return
+        apply(refund, payout, result, now=now)
+        faults.point("before_result_commit")
+    faults.point("after_result_commit")
+
+
+def apply(refund: Refund, payout: Payout, result: RefundResult, *, now: datetime) -> bool:
+    """``record`` in the caller's transaction, which holds refund and payout; answers whether its state changed.
+
+    What names another amount, currency or id than ours is no answer to us: the transfer is set aside, and
+    a person looks into it. An answer that is older than what is known by now changes nothing.
+    """
+    payout.checked_at = now
+    if wrong := _wrong(payout, result):
+        return quarantine(refund, payout, wrong, theirs=_told(result), now=now)
+    tasks.done("wrong_answer", payout.key, merchant_id=payout.merchant_id, now=now)
+    payout.bank_reference = result.bank_reference or payout.bank_reference
+    changed = PAYOUT.can(payout.state, STEPS[result.state])
+    if changed:
+        was, payout.state = payout.state, PAYOUT.after(payout.state, STEPS[result.state])
+        payout.error = result.error[:500]
+        payout.provider_reference = result.reference[:100] or payout.provider_reference
+        _follow(refund, payout, was, now)
+    payout.next_check_at = next_check(payout, now)
+    if changed:
+        db.session.flush()
+        conclude(refund, now=now)
+    return changed
+
+
+def conclude(refund: Refund, *, now: datetime) -> None:
+    """The refund follows its transfers; the caller commits."""
+    transfers = latest(of_refund(refund.id))
+    errors = "; ".join(payout.error for payout in transfers if payout.state in FREED and payout.error)
+    concluding.follow(refund, {payout.state for payout in transfers}, error=errors, now=now)
+
+
+def _follow(refund: Refund, payout: Payout, was: str, now: datetime) -> None:
+    """What a new state of a transfer brings with it, in quota, books and tasks."""
+    if payout.state in ("pending", "succeeded"):
+        payout.arrives_on = _arrival(payout, now)
+        tasks.done("not_authorized", payout.provider, merchant_id=payout.merchant_id, now=now)
+    if payout.state == "succeeded":
+        payout.settled_at = now
+        moved = ledger.paid_out(share_of(payout), payout.provider, currency=payout.currency)
+        _post(refund, payout, [moved], "payout_settled", now)
+    if payout.state in FREED:
+        _undo(refund, payout, now)
+        details = about(refund, payout) | {"reason": code_of(payout.error), "error": payout.error, "was": was}
+        tasks.open(
+            "refund_failed",
+            payout.key,
+            merchant_id=refund.merchant_id,
+            subject_id=refund.id,
+            details=details,
+            now=now,
+        )
+    if payout.state in ("succeeded", *FREED):
+        tasks.done("refund_waits", payout.key, merchant_id=payout.merchant_id, now=now)
+
+
+def _arrival(payout: Payout, now: datetime) -> date | None:
+    shop = merchants.by_id(payout.merchant_id)
+    payment = db.session.get(Payment, payout.payment_id) if payout.payment_id else None
+    tender = payment.tender if payment is not None else payout.provider
+    return arrives_on(tender, payout.provider, now, merchants.facts(shop)) if shop is not None else None
+
+
+def code_of(error: str) -> str:
+    """The short stable word of a refusal that begins with one."""
+    word = error.partition(":")[0].strip()
+    return word if word.isidentifier() else ""
+
+
+def about(refund: Refund, payout: Payout) -> dict[str, object]:
+    """What every task about a transfer tells."""
+    return {
+        "number": refund.number,
+        "return_id": str(refund.return_id) if refund.return_id else "",
+        "payout_id": str(payout.id),
+        "amount": payout.amount_minor,
+        "currency": payout.currency,
+        "provider": payout.provider,
+    }
+
+
+def _wrong(payout: Payout, result: RefundResult) -> str:
+    """Which part of an answer is not about this transfer; empty when all of it is."""
+    if result.amount != payout.amount_minor:
+        return "amount"
+    if result.currency != payout.currency:
+        return "currency"
+    known = payout.provider_reference
+    return "reference" if known and result.reference and result.reference != known else ""
+
+
+def _told(result: RefundResult) -> dict[str, object]:
+    return {
+        "amount": result.amount,
+        "currency": result.currency,
+        "reference": result.reference,
+        "state": result.state,
+    }
+
+
+def quarantine(
+    refund: Refund, payout: Payout, reason: str, *, theirs: Mapping[str, object], now: datetime
+) -> bool:
+    """Set a transfer aside whose answer is not about it; it keeps its quota, and a person looks into it."""
+    ours = {
+        "amount": payout.amount_minor,
+        "currency": payout.currency,
+        "reference": payout.provider_reference,
+        "state": payout.state,
+    }
+    tasks.open(
+        "wrong_answer",
+        payout.key,
+        merchant_id=payout.merchant_id,
+        subject_id=refund.id,
+        details=about(refund, payout) | {"reason": reason, "ours": ours, "theirs": dict(theirs)},
+        now=now,
+    )
+    changed = payout.state not in ("succeeded", *FREED) and PAYOUT.can(payout.state, "ask")
+    if changed:
+        payout.state, payout.error = PAYOUT.after(payout.state, "ask"), f"wrong_answer: {reason}"
+    payout.next_check_at = next_check(payout, now)
+    db.session.flush()
+    if changed:
+        conclude(refund, now=now)
+    return changed
+
+
+def next_check(payout: Payout, now: datetime) -> datetime | None:
+    """When the gateway is asked again; None when there is nobody to ask, or nothing more to come.
+
+    A success is looked at again when it has become an eighth older, so that what is taken back soon is seen
+    soon, and what is old costs little.
+    """
+    if payout.provider in UNASKED or payout.state in ("planned", *FREED):
+        return None
+    if payout.state in ("submitting", "unknown"):
+        return now + LOST_AFTER
+    if payout.state != "succeeded" or payout.settled_at is None:
+        return now + CHECK_EVERY
+    age = now - payout.settled_at
+    distance = min(max(CHECK_EVERY, age / 8), timedelta(days=1))
+    return now + distance if age + distance <= WATCHED_FOR else None
+
+
+def share_of(payout: Payout) -> Share:
+    """The quota that one transfer holds."""
+    return Share(payment_id=payout.payment_id, amount=payout.amount_minor, origin_id=payout.payment_id)
+
+
+def _undo(refund: Refund, payout: Payout, now: datetime) -> None:
+    """A transfer that failed, at once or after it had succeeded: its quota is free, the money still owed."""
+    if payout.settled_at is not None and payout.provider in OWN_CREDIT:
+        credits.take_back(payout, now=now)
+    if refund.order_id is not None and payout.payment_id is not None:
+        quota.free_share(share_of(payout), refund.order_id)
+        chargebacks.hold_rest(payout.payment_id, now=now)
+    books.reverse(refund.id, kind="payout_failed", payout_id=payout.id, kinds=("payout_settled",), now=now)
+    unpaid = books.failed(payout.amount_minor, payout.currency)
+    _post(refund, payout, [unpaid], "payout_failed", now)
+
+
+def take_again(
+    refund: Refund,
+    payout: Payout,
+    *,
+    provider: str | None = None,
+    destination: Mapping[str, object] | None = None,
+    now: datetime,
+) -> UUID:
+    """Plan another transfer for one that gave its quota back, and hold it again; answers the new one's id.
+
+    Raises ``Conflict("too_much")`` where others have taken the quota meanwhile.
+    """
+    if refund.order_id is not None and payout.payment_id is not None:
+        quota.take_share(share_of(payout), refund.order_id)
+    books.reverse(refund.id, kind="payout_retried", payout_id=payout.id, kinds=("payout_failed",), now=now)
+    tasks.done("refund_failed", payout.key, merchant_id=refund.merchant_id, now=now)
+    tasks.done("wrong_answer", payout.key, merchant_id=refund.merchant_id, now=now)
+    return replace_by(refund, payout, provider=provider, destination=destination, now=now)
+
+
+def replace_by(
+    refund: Refund,
+    payout: Payout,
+    *,
+    provider: str | None = None,
+    destination: Mapping[str, object] | None = None,
+    now: datetime,
+) -> UUID:
+    """A new transfer in the place of one that will not be made, which holds its quota from here on."""
+    row = row_of(
+        refund,
+        payment_id=payout.payment_id,
+        amount=payout.amount_minor,
+        provider=provider or payout.provider,
+        destination=dict(payout.destination if destination is None else destination),
+        now=now,
+    )
+    db.session.execute(sa.insert(Payout), [row])
+    new_id = row["id"]
+    assert isinstance(new_id, UUID)  # noqa: S101  for the type
+    return new_id
+
+
+def row_of(
+    refund: Refund,
+    *,
+    payment_id: UUID | None,
+    amount: int,
+    provider: str,
+    destination: Mapping[str, object],
+    now: datetime,
+) -> dict[str, object]:
+    """A planned transfer as it is inserted; its id is its key at the provider, for ever."""
+    payout_id = uuid7()
+    return {
+        "id": payout_id,
+        "merchant_id": refund.merchant_id,
+        "refund_id": refund.id,
+        "payment_id": payment_id,
+        "state": PAYOUT.start,
+        "amount_minor": amount,
+        "currency": refund.currency,
+        "provider": provider,
+        "key": str(payout_id),
+        "destination": dict(destination),
+        "created_at": now,
+    }
+
+
+def _post(
+    refund: Refund, payout: Payout, transfers: Sequence[ledger.Transfer], kind: str, now: datetime
+) -> None:
+    books.post(
+        transfers,
+        kind=kind,
+        merchant_id=refund.merchant_id,
+        refund_id=refund.id,
+        payout_id=payout.id,
+        now=now,
+    )
