@@ -72,6 +72,7 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("Refund changed while it waited: %(before)s before, %(amount)s now"),
         N_("Refund changed while it waited"),
     ),
+    "refund.settled": (N_("Paid outside the portal: %(proof)s"), N_("Paid outside the portal")),
     "refund.redirected": (N_("Refund sent another way: %(amount)s"), N_("Refund sent another way")),
     "refund.sent": (
         N_("Refund handed to the payment provider: %(amount)s"),

@@ -59,6 +59,8 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "links_off": (N_("This shop does not send links to customers."),),
     "locked": (N_("This answer was given by support and cannot be changed here."),),
     "mail_queued": (N_("This message is still waiting to be sent."),),
+    "still_at_gateway": (N_("The payment provider still has this transfer. Cancel it there first, or both would be paid."),),
+    "not_redirectable": (N_("This transfer cannot be sent another way as it stands now."),),
     "note_missing": (N_("Please say in a few words how it was dealt with."),),
     "period": (N_("The period ends before it begins."),),
     "task_closed": (N_("This task was closed meanwhile."),),
