@@ -7,7 +7,7 @@ from uuid import UUID
 
 from portal.core.facts import LineFacts
 from portal.core.money import Minor, allocate
-from portal.core.refunds.breakdown import LineRefund, Row, TooMuch
+from portal.core.refunds.breakdown import LineRefund, Row
 from portal.core.refunds.fees import Fee
 from portal.core.refunds.values import Left, Part, Taxes, add_to
 from portal.core.spans import merge
@@ -20,11 +20,18 @@ class RefundDraft:
     parts: list[Part] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     left: Left = field(default_factory=Left)
+    room: Minor = 0
+    """What is left of what the order's payments captured (money.md 11)."""
     clamped: Minor = 0
 
     @property
     def amount(self) -> Minor:
         return sum(part.amount for part in self.parts)
+
+    @property
+    def room_to_name(self) -> Minor:
+        """What persons may still name: the room less what they named before; it is never lowered silently."""
+        return max(0, self.room - sum(part.amount for part in self.parts if part.is_named))
 
     def add(self, part: Part) -> Part:
         """Take the part in, lowered to what caps leave of its line and its taxes."""
@@ -61,23 +68,17 @@ class RefundDraft:
             )
         )
 
-    def cap(self, room: Minor) -> None:
-        """Never more than ``room``, what is left of what the order's payments captured (money.md 11).
-
-        Taken off in proportion, off what a person named not at all: raises ``TooMuch`` where that is not enough.
-        """
-        over = self.amount - room
+    def cap(self) -> None:
+        """Never more than there is room for; taken off in proportion, and off what a person named not at all."""
+        over = self.amount - self.room
         if over <= 0:
             return
         computed = [part for part in self.parts if not part.is_named]
-        if over > sum(part.amount for part in computed):
-            first = next(part for part in self.parts if part.is_named)
-            raise TooMuch("amount", room, line_id=first.line.id)
         tax = sum(part.tax for part in computed)
         for part, share in zip(computed, allocate(over, [part.amount for part in computed]), strict=True):
             part.cut(part.amount - share)
         tax -= sum(part.tax for part in computed)
-        self.rows.append(_cap_row("order_cap", over, tax, room))
+        self.rows.append(_cap_row("order_cap", over, tax, self.room))
         self.clamped += over
 
 

@@ -38,7 +38,7 @@ def quote(order: OrderFacts, request: ReturnRequest, terms: Terms, *, now: datet
     """
     _check(request)
     lines = {line.id: line for line in order.lines}
-    draft = RefundDraft()
+    draft = RefundDraft(room=sources.left(order))
     returned: list[tuple[Part, Wanted]] = []
     back: dict[UUID, tuple[Span, ...]] = {}
     for wanted, spans in positions(lines, request.wanted, kind=request.kind):
@@ -58,11 +58,10 @@ def quote(order: OrderFacts, request: ReturnRequest, terms: Terms, *, now: datet
             goods.name(draft, part, before, wanted.named)
     if request.kind not in CANCELLATIONS:
         _fees_of_return(draft, returned, request, terms, at=min(request.requested_at, now))
-    room = sources.left(order)
-    draft.cap(room)
+    draft.cap()
     taken, due = exchanges.set_off(request.exchange, draft.amount)
     owed = draft.amount + sum(row.amount for row in taken)
-    added = additions.granted(owed, request, terms, room=room - draft.amount)
+    added = additions.granted(owed, request, terms, room=draft.room - draft.amount)
     return Breakdown(
         currency=order.currency,
         rows=(*draft.rows, *taken, *added),

@@ -84,7 +84,7 @@ def stay(draft: RefundDraft, line: LineFacts, spans: tuple[Span, ...], allowance
         raise Negative(f"{allowance} is negative", line_id=line.id)
     paid, _ = paid_for(line, spans)
     before, _ = adjustments.given(line, spans)
-    maximum = min(paid - before, draft.left.amount(line))
+    maximum = min(paid - before, draft.left.amount(line), draft.room_to_name)
     if allowance > maximum:
         raise TooMuch("allowance", maximum, line_id=line.id)
     adjusted, taxes = adjustments.spread(line, spans, allowance)
@@ -112,8 +112,9 @@ def name(draft: RefundDraft, part: Part, full: Part, named: Minor) -> None:
     """
     if named < 0:
         raise Negative(f"{named} is negative", line_id=part.line.id)
-    if named > full.amount:
-        raise TooMuch("amount", full.amount, line_id=part.line.id)
+    maximum = min(full.amount, draft.room_to_name)
+    if named > maximum:
+        raise TooMuch("amount", maximum, line_id=part.line.id)
     computed, tax = part.amount, part.tax
     promotion = min(part.promotion, full.amount - named)
     part.amount, part.taxes = full.amount, dict(full.taxes)
@@ -131,6 +132,6 @@ def name(draft: RefundDraft, part: Part, full: Part, named: Minor) -> None:
             tax=part.tax - tax,
             label=part.line.name,
             line_id=part.line.id,
-            basis={"named": named, "computed": computed, "maximum": full.amount},
+            basis={"named": named, "computed": computed, "maximum": maximum},
         )
     )
