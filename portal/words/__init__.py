@@ -226,6 +226,30 @@ class Words:
             return self.arrival(way)
         return self.gettext("It is there by %(day)s.", day=self.day(on, weekday=True))
 
+    def other_way(self, provider: str) -> str:
+        """Where a transfer can be sent in place of the way it came."""
+        return self._name(names.OTHER_WAYS, provider)
+
+    def way(self, code: str) -> str:
+        """How a whole refund goes back."""
+        return self._name(names.WAYS, code)
+
+    def by_hand(self) -> tuple[tuple[str, str], ...]:
+        """(code, name) of every way in which a person pays outside."""
+        return tuple((code, self.gettext(name)) for code, name in names.BY_HAND.items())
+
+    def rule(self, code: str) -> str:
+        """A rule of the policy by its name."""
+        return refunds.rule(self, code)
+
+    def refusal(self, error: str) -> str:
+        """Why a transfer failed, in plain words where its code is known; else as it was told."""
+        code = error.split(":")[0].strip()
+        for told, table in ((error, names.REFUSALS), (code, sentences.DECLINED)):
+            if told in table:
+                return self.gettext(table[told])
+        return error
+
     def accessory(self, code: str) -> str:
         """What belongs to the goods, as the merchant named it."""
         return code.replace("_", " ")
@@ -279,7 +303,11 @@ class Words:
                 said[key] = self.day(value)
             elif key in ("last_day", "on") and isinstance(value, str):
                 said[key] = self.day(date.fromisoformat(value[:10]))
-            elif key in ("maximum", "amount", "value", "left", "before") and currency and isinstance(value, int):
+            elif (
+                key in ("maximum", "amount", "value", "left", "before")
+                and currency
+                and isinstance(value, int)
+            ):
                 said[key] = self.money(value, currency)
             elif key == "steps" and isinstance(value, list | tuple):
                 said[key] = self.join(self.step(part) for part in value)

@@ -164,6 +164,43 @@ TENDERS = {
     "invoice": N_("Invoice"),
     "other": N_("Other payment"),
 }
+WAYS = {
+    "refund": N_("To the payments it came from"),
+    "store_credit": N_("As store credit"),
+    "bank_transfer": N_("By bank transfer"),
+    "manual": N_("A person pays it"),
+}
+BY_HAND = {
+    "cash": N_("In cash"),
+    "check": N_("By check"),
+    "bank_transfer": N_("By bank transfer"),
+    "outside": N_("On the provider's own pages"),
+}
+REFUSALS = {
+    "the card was lost or stolen": N_("The card was reported lost or stolen. Send the money another way."),
+    "the card has expired or was canceled": N_(
+        "The card has expired or was closed. Send the money another way."
+    ),
+    "the card is closed": N_("The card is closed. Send the money another way."),
+    "the customer disputed the payment meanwhile": N_(
+        "The customer has disputed the payment at the bank meanwhile. Do not pay it twice."
+    ),
+    "the Stripe balance is too low": N_(
+        "There is not enough money on the account at the payment provider. Try again later."
+    ),
+    "the customer's bank declined it": N_("The customer's bank refused the money. Send it another way."),
+    "it was called off at Stripe": N_("It was called off on the payment provider's own pages."),
+    "the customer's bank did not say why": N_(
+        "The customer's bank gives no reason. Try again, or send the money another way."
+    ),
+    "the customer has to tell Stripe where the money shall go": N_(
+        "The payment provider asks the customer where the money shall go."
+    ),
+    "the gateway confirms another amount": N_(
+        "The payment provider confirms another amount than was asked for. Compare it on its own pages first."
+    ),
+}
+"""What gateways say when a refund fails, and what can be done."""
 OTHER_WAYS = {
     "store_credit": N_("Store credit"),
     "gift_card": N_("Gift card"),

@@ -152,7 +152,8 @@ def test_what_a_person_has_to_pay_is_recorded_with_a_proof(world: World, client:
     assert world.dossier(return_id).refunds[0].payouts[0].state == "requires_action"
     page = client.get(client.get(f"/admin/returns/{return_id}").page.link("Record payment by hand"))
     assert client.submit(page).status_code == 422
-    client.submit(page, {"proof": "Receipt 77"})
+    assert client.submit(page, {"proof": "Receipt 77"}).status_code == 422, "how is asked as well"
+    client.submit(page, {"proof": "Receipt 77", "method": "cash"})
     assert world.dossier(return_id).refunds[0].state == "succeeded"
 
 

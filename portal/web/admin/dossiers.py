@@ -1,15 +1,22 @@
 """A return as its page shows it: lines in every count, what may be done next, refunds, history in words."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from flask import url_for
 
 from portal.core.access import Actor
+from portal.core.approvals import Standing, may_approve
+from portal.core.facts import KEEP
 from portal.core.lifecycles import REFUND
-from portal.core.refunds.breakdown import Breakdown
+from portal.core.refunds.breakdown import Breakdown, Row
 from portal.core.returns import DraftLine
+from portal.services import approvals
 from portal.services.dossiers import Dossier, InspectionFacts
+from portal.services.refund_facts import PayoutFacts
 from portal.services.refunds import RefundFacts
 from portal.web.admin.amounts import Explained, explained
 from portal.web.admin.shapes import Action, Happening
@@ -33,10 +40,27 @@ class RefundRow:
 
     refund: RefundFacts
     explained: Explained
+    standing: tuple[str, ...]
+    """Who stands behind it, and who must still, in sentences."""
+    payouts: tuple["PayoutRow", ...]
+    why: str
+    """Why it failed or does not move, in plain words."""
     may_approve: bool
+    may_revise: bool
     may_retry: bool
     may_cancel: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayoutRow:
+    """One transfer with where it goes, what is known of it, and the steps this person may take."""
+
+    payout: PayoutFacts
+    to: str
+    told: tuple[str, ...]
+    error: str
     may_settle: bool
+    may_redirect: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +108,8 @@ def _possible(found: Dossier, actor: Actor, due: Breakdown | None) -> list[str]:
         steps.append("inspect")
     if due is not None and due.amount > 0 and actor.may("refunds.propose", draft.merchant_id):
         steps.append("refund")
+    if draft.kind == KEEP:  # nothing is sent, and it ends with its refund
+        return [step for step in steps if step == "refund"]
     return steps + [step for step in ("undo", "ship", "close", "reopen", "cancel") if step in allowed]
 
 
@@ -171,23 +197,89 @@ def refunds(found: Dossier, actor: Actor) -> tuple[RefundRow, ...]:
     merchant_id = found.page.draft.merchant_id
     if not actor.may("refunds.read", merchant_id):
         return ()
-    return tuple(refund_row(refund, actor) for refund in reversed(found.refunds))
+    standings = approvals.standings_of([refund.id for refund in found.refunds], now=found.page.now)
+    return tuple(refund_row(refund, actor, standings[refund.id]) for refund in reversed(found.refunds))
 
 
-def refund_row(refund: RefundFacts, actor: Actor) -> RefundRow:
+def refund_row(refund: RefundFacts, actor: Actor, standing: Standing) -> RefundRow:
     """One refund with what this person may do about it."""
-    approves = actor.may("refunds.approve", refund.merchant_id)
+    able = actor.may("refunds.approve", refund.merchant_id)
+    waits = refund.state == "pending_approval"
+    proposes = actor.may("refunds.propose", refund.merchant_id)
     paid = any(payout.state not in ("planned", "failed", "canceled") for payout in refund.payouts)
+    rows = tuple(payout_row(payout, refund, able=able) for payout in refund.payouts)
     return RefundRow(
         refund=refund,
         explained=explained(refund.breakdown),
-        may_approve=approves and refund.state == "pending_approval",
-        may_retry=approves and REFUND.can(refund.state, "retry"),
-        may_cancel=actor.may("refunds.propose", refund.merchant_id)
-        and REFUND.can(refund.state, "cancel")
-        and not paid,
-        may_settle=approves and any(payout.state == "requires_action" for payout in refund.payouts),
+        standing=stands(refund, standing),
+        payouts=rows,
+        why=" ".join(dict.fromkeys(row.error for row in rows if row.error and row.payout.is_current)),
+        may_approve=waits
+        and may_approve(actor, refund.merchant_id, standing.limits, standing.total)
+        and not standing.bars(actor.id),
+        may_revise=waits and proposes and refund.return_id is not None,
+        may_retry=able and REFUND.can(refund.state, "retry"),
+        may_cancel=proposes and REFUND.can(refund.state, "cancel") and not paid,
     )
+
+
+def stands(refund: RefundFacts, standing: Standing) -> tuple[str, ...]:
+    """Who approved it, when, and in which role; and who must still."""
+    told = [
+        _(
+            "Approved by %(who)s, %(role)s, %(when)s",
+            who=one.person,
+            role=words().role(one.role),
+            when=words().moment(one.at),
+        )
+        + (" · " + _("void: it was changed afterwards") if one.void else "")
+        for one in refund.approvals
+    ]
+    if refund.state != "pending_approval":
+        return tuple(told)
+    if standing.needs_two:
+        told.append(_("Needs somebody else than whoever asked for it, or changed it."))
+    if standing.counting:
+        told.append(_("One more person has to approve."))
+    elif standing.total > refund.amount:
+        sum_of_day = words().money(standing.total, refund.currency)
+        told.append(_("Counted with what went back within a day: %(sum)s.", sum=sum_of_day))
+    return tuple(told) or (_("Waits for somebody who may approve it."),)
+
+
+def payout_row(payout: PayoutFacts, refund: RefundFacts, *, able: bool) -> PayoutRow:
+    """One transfer in words."""
+    said, told = words(), []
+    if payout.bank_reference:
+        told.append(_("Reference for the bank: %(reference)s", reference=payout.bank_reference))
+    if payout.arrives_on and payout.state in ("succeeded", "pending"):
+        told.append(said.there_by(payout.arrives_on, payout.tender, payout.provider))
+    if payout.next_check_at and payout.state in ("unknown", "pending", "submitting"):
+        told.append(_("Asked again at %(when)s", when=said.moment(payout.next_check_at)))
+    hand = payout.destination.get("by_hand") if payout.destination else None
+    if isinstance(hand, dict):
+        names = dict(said.by_hand())
+        method = names.get(str(hand.get("method")), "")
+        on = str(hand.get("on") or "")
+        told.append(
+            " · ".join(part for part in (method, said.day(date.fromisoformat(on)) if on else "") if part)
+        )
+    open_here = able and payout.is_current and refund.state in ("approved", "pending", "failed", "succeeded")
+    ended = payout.state in ("failed", "canceled", "requires_action")
+    unasked = payout.state == "planned" and payout.provider in ("manual", "bank_transfer")
+    return PayoutRow(
+        payout=payout,
+        to=said.goes_to(payout.tender, payout.label, payout.provider),
+        told=tuple(told),
+        error=said.refusal(payout.error) if payout.error and payout.state != "succeeded" else "",
+        may_settle=open_here and (ended or unasked),
+        may_redirect=open_here and (ended or payout.state == "planned") and bool(ways_of(payout)),
+    )
+
+
+def ways_of(payout: PayoutFacts) -> tuple[str, ...]:
+    """Where the money of a transfer can go in place of where it goes now."""
+    return tuple(way for way in ("bank_transfer", "store_credit", "manual") if way != payout.provider)
 
 
 def history(found: Dossier) -> tuple[Happening, ...]:
@@ -224,10 +316,50 @@ def _text(details: dict[str, object]) -> str | None:
         parts.append(_("Damaged: %(what)s", what=damaged))
     if other := _counted(details.get("other")):
         parts.append(_("Something else: %(what)s", what=other))
-    for key in ("note", "message"):
+    parts += _decided(details)
+    for key in ("note", "message", "reason_given", "proof"):
         if details.get(key):
             parts.append(str(details[key]))
     return "\n".join(parts) or None
+
+
+def _decided(details: dict[str, object]) -> list[str]:
+    """What a person decided differently, each with before and after."""
+    said, currency = words(), str(details.get("currency") or "")
+    parts = [f"{row.label}: {row.basis}" for row in said.changes(_rows(details.get("changes")), currency)]
+    for one in _listed(details.get("tenders")):
+        name = one.get("label") or said.tender(str(one.get("tender")))
+        was, is_now = said.money(one["before"], currency), said.money(one["after"], currency)
+        parts.append(f"{name}: " + _("%(before)s before, %(after)s now.", before=was, after=is_now))
+    if details.get("way"):
+        parts.append(_("Goes back: %(way)s", way=said.way(str(details["way"]))))
+    waived: Any = details.get("waived") or ()
+    if waived:
+        parts.append(_("Left out: %(what)s", what=said.join(said.rule(str(rule)) for rule in waived)))
+    for one in _listed(details.get("missing")):
+        codes = [said.accessory(str(code)) for code in one.get("codes", ())]
+        parts.append(
+            _("Missing of %(name)s: %(what)s", name=one.get("label"), what=said.join(codes) or _("nothing"))
+        )
+    return parts
+
+
+def _rows(changes: object) -> Iterable[Row]:
+    """The changes of a history as rows of a breakdown, to be said in the same words."""
+    return [
+        Row(
+            code=one["code"],
+            amount=one["basis"]["after"] - one["basis"]["before"],
+            rule=one["rule"],
+            label=one["label"],
+            basis=one["basis"],
+        )
+        for one in _listed(changes)
+    ]
+
+
+def _listed(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _counted(counts: object) -> str:

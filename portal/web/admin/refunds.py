@@ -1,5 +1,6 @@
-"""Refunds: shown before they are made, approved, sent again, given up, or paid by hand."""
+"""Refunds: shown before they are made, changed while they wait, approved, sent again or another way, given up."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from flask import Blueprint, request, url_for
@@ -7,50 +8,53 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
 from portal.core.lifecycles import REFUND
-from portal.core.refunds.breakdown import Breakdown
-from portal.services import dossiers, refunds
+from portal.core.refunds.overrides import Overrides
+from portal.services import approvals, attention, bank_accounts, dossiers, payouts, refunds
 from portal.services.dossiers import Dossier
-from portal.services.refunds import RefundFacts
+from portal.services.refund_facts import PayoutFacts
+from portal.services.refunds import Proposal, RefundFacts
 from portal.web.actor import needs, person
-from portal.web.admin.amounts import explained
+from portal.web.admin import panel as panels
+from portal.web.admin.dossiers import refund_row, ways_of
+from portal.web.admin.panel import Panel
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
-from portal.web.forms.admin import ProofForm, ReasonForm, RefundForm
-from portal.web.page import now, page, redirect_to, tell
+from portal.web.forms.admin import ReasonForm
+from portal.web.forms.refunds import ApprovalForm, ProofForm, RedirectForm
+from portal.web.page import gateways, now, page, redirect_to, tell
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
 
 bp = Blueprint("refunds", __name__)
 
 PER_PAGE = 50
+LISTS = ("mine", "failed", "stuck")
+"""What waits for people, each a list of its own, oldest first."""
 
 
 @bp.get("/refunds")
 @needs("refunds.read")
 def index() -> Response:
-    """The refunds of a state, newest first."""
+    """What waits, oldest first; or the refunds of a state, newest first."""
     state = request.args.get("state", "")
-    state = state if state in REFUND.states else ""
-    rows = refunds.listing(
-        person(), state=state or None, after=as_id(request.args.get("after", "")), limit=PER_PAGE + 1
+    which = request.args.get("list", "") if not state else ""
+    state, which = (state if state in REFUND.states else ""), (which if which in LISTS else "")
+    after, actor = as_id(request.args.get("after", "")), person()
+    rows = (
+        attention.listing(actor, which, after=after, limit=PER_PAGE + 1, now=now())
+        if which
+        else refunds.listing(actor, state=state or None, after=after, limit=PER_PAGE + 1)
     )
     shown = rows[:PER_PAGE]
-    more = {"state": state or None, "after": shown[-1].id} if len(rows) > PER_PAGE else None
-    tabs = [Tab(name=_("All"), url=url_for("admin.refunds.index"), current=not state)]
-    tabs += [
-        Tab(
-            name=words().state("refund", one).name,
-            url=url_for("admin.refunds.index", state=one),
-            current=one == state,
-        )
-        for one in REFUND.states
-    ]
+    kept = {"state": state or None, "list": which or None}
+    more = {**kept, "after": shown[-1].id} if len(rows) > PER_PAGE else None
+    standings = approvals.standings_of([row.id for row in shown], now=now())
     return page(
         "admin/refunds/index.html",
         fragments=("rows",),
-        rows=shown,
-        tabs=tabs,
-        state=state,
+        rows=[refund_row(row, actor, standings[row.id]) for row in shown],
+        tabs=_tabs(state, which),
+        state=state or which,
         columns=(
             Column(name=_("Refund")),
             Column(name=_("State")),
@@ -60,46 +64,134 @@ def index() -> Response:
             Column(name=_("Made")),
         ),
         next_url=url_for("admin.refunds.index", **more) if more else None,  # type: ignore[arg-type]
-        first_url=url_for("admin.refunds.index", state=state or None) if request.args.get("after") else None,
+        first_url=url_for("admin.refunds.index", **kept) if after else None,  # type: ignore[arg-type]
     )
+
+
+def _tabs(state: str, which: str) -> list[Tab]:
+    waiting = attention.waiting(person(), now=now())
+    lists = (
+        ("mine", _("For me to approve"), waiting.to_approve.count),
+        ("failed", _("Failed"), waiting.failed.count),
+        ("stuck", _("Stuck"), waiting.stuck.count),
+    )
+    tabs = [Tab(name=_("All"), url=url_for("admin.refunds.index"), current=not state and not which)]
+    tabs += [
+        Tab(name=name, url=url_for("admin.refunds.index", list=one), current=one == which, count=count)
+        for one, name, count in lists
+    ]
+    return tabs + [
+        Tab(
+            name=words().state("refund", one).name,
+            url=url_for("admin.refunds.index", state=one),
+            current=one == state,
+        )
+        for one in REFUND.states
+        if one != "failed"
+    ]
+
+
+# ----------------------------------------------------------------------------------------- made, and changed
 
 
 @bp.get("/returns/<uuid:return_id>/refund")
 @needs("refunds.propose")
 def new(return_id: UUID) -> Response:
     """What would be refunded, line by line, before anything is done."""
-    found = _found(return_id)
-    due = refunds.quote(person(), return_id, now=now())
-    return _form_page(found, due, RefundForm(formdata=None, expected=str(due.amount)))
+    return panels.first(_panel(return_id))
+
+
+@bp.post("/returns/<uuid:return_id>/refund/recalculation")
+@needs("refunds.propose")
+def recalculate(return_id: UUID) -> Response:
+    """The same with what was typed so far; nothing is made."""
+    return panels.recalculated(_panel(return_id))
 
 
 @bp.post("/returns/<uuid:return_id>/refund")
 @needs("refunds.propose")
 def create(return_id: UUID) -> Response:
-    """Make it as shown. With goodwill the new sum is shown first, and made when it is sent again unchanged."""
-    found, form = _found(return_id), RefundForm()
-    currency = found.page.draft.currency
-    goodwill = form.extra(currency) if form.validate_on_submit() else None
-    if goodwill is None:
-        return _form_page(found, refunds.quote(person(), return_id, now=now()), form, status=422)
-    reason = form.reason.data or ""
-    try:
-        due = refunds.quote(person(), return_id, goodwill=goodwill, reason=reason, now=now())
-    except Conflict as conflict:
-        if conflict.code not in ("too_much", "not_granted", "reason_missing"):
-            raise
-        form.goodwill.errors = [words().conflict(conflict.code, conflict.details, currency)]
-        return _form_page(found, refunds.quote(person(), return_id, now=now()), form, status=422)
-    if form.shown != due.amount:
-        form.expected.data = str(due.amount)
-        return _form_page(found, due, form, changed=True, status=422)
-    refunds.propose(person(), return_id, goodwill=goodwill, reason=reason, expected=due.amount, now=now())
-    tell(
-        _("The refund is made.")
-        if person().may("refunds.approve", found.page.draft.merchant_id)
-        else _("The refund waits for approval.")
+    """Make it as shown. Another sum than was shown is shown first, and made when it is sent again unchanged."""
+    panel = _panel(return_id)
+    return _decide(
+        panel,
+        lambda asked, shown: refunds.propose(person(), return_id, overrides=asked, shown=shown, now=now()),
+        return_id,
     )
+
+
+def _panel(return_id: UUID) -> Panel:
+    found = _found(return_id)
+
+    def work_out(overrides: Overrides) -> Proposal:
+        return refunds.proposal(person(), return_id, overrides=overrides, now=now())
+
+    return panels.return_panel(found, work_out)
+
+
+@bp.get("/refunds/<uuid:refund_id>/revision")
+@needs("refunds.propose")
+def revision(refund_id: UUID) -> Response:
+    """A refund that waits for approval, to be changed."""
+    return panels.first(_revision(refund_id))
+
+
+@bp.post("/refunds/<uuid:refund_id>/revision/recalculation")
+@needs("refunds.propose")
+def recalculate_revision(refund_id: UUID) -> Response:
+    """The same with what was typed so far; nothing is kept."""
+    return panels.recalculated(_revision(refund_id))
+
+
+@bp.post("/refunds/<uuid:refund_id>/revision")
+@needs("refunds.propose")
+def revise(refund_id: UUID) -> Response:
+    """Change it as shown; whoever approved it approved something else."""
+    panel = _revision(refund_id)
+    return _decide(
+        panel,
+        lambda asked, shown: refunds.revise(person(), refund_id, overrides=asked, shown=shown, now=now()),
+        panel.found.page.draft.id,
+    )
+
+
+def _revision(refund_id: UUID) -> Panel:
+    refund = _refund(refund_id)
+    if refund.return_id is None:
+        raise NotFound
+    REFUND.after(refund.state, "revise")
+
+    def work_out(overrides: Overrides) -> Proposal:
+        return refunds.revision(person(), refund_id, overrides=overrides, now=now())
+
+    return Panel(
+        found=_found(refund.return_id),
+        work_out=work_out,
+        save=url_for("admin.refunds.revise", refund_id=refund_id),
+        recalculate=url_for("admin.refunds.recalculate_revision", refund_id=refund_id),
+        title=_("Change refund %(number)s", number=refund.number),
+        back=url_for("admin.returns.show", return_id=refund.return_id, _anchor="refund"),
+        revises=True,
+        decided=refund.overrides,
+    )
+
+
+def _decide(panel: Panel, act: Callable[[Overrides, str], object], return_id: UUID) -> Response:
+    form = panel.form()
+    fine = form.validate_on_submit()
+    asked = form.overrides(panel.order.currency, panel.missing()) if fine else None
+    worked = panels.worked_out(panel, form, asked)
+    if asked is None or worked is None:
+        return panels.shown(panel, form, _as_it_was(panel), status=422)
+    if form.shown.data != worked.shown:
+        return panels.shown(panel, form, worked, changed=True, status=422)
+    act(asked, worked.shown)
+    tell(_("The refund is made.") if worked.standing.is_complete else _("The refund waits for approval."))
     return redirect_to(url_for("admin.returns.show", return_id=return_id, _anchor="refund"))
+
+
+def _as_it_was(panel: Panel) -> Proposal:
+    return panel.work_out(panel.decided)
 
 
 def _found(return_id: UUID) -> Dossier:
@@ -108,30 +200,20 @@ def _found(return_id: UUID) -> Dossier:
     return found
 
 
-def _form_page(
-    found: Dossier, due: Breakdown, form: RefundForm, *, changed: bool = False, status: int = 200
-) -> Response:
-    return page(
-        "admin/refunds/new.html",
-        draft=found.page.draft,
-        shop=found.page.merchant,
-        terms=found.page.terms,
-        form=form,
-        due=explained(due),
-        shares=due.shares,
-        changed=changed,
-        example=form.goodwill.example(due.currency),
-        approves=person().may("refunds.approve", found.page.draft.merchant_id),
-        status=status,
-    )
+# ------------------------------------------------------------------------------------------ approved, given up
 
 
 @bp.post("/refunds/<uuid:refund_id>/approval")
-@needs("refunds.approve")
+@needs("refunds.propose")
 def approve(refund_id: UUID) -> Response:
-    """Let a proposed refund go."""
-    refunds.approve(person(), refund_id, now=now())
-    tell(_("Approved. The refund is sent in a moment."))
+    """Stand behind a refund as it was seen; it goes once enough people do."""
+    refunds.approve(person(), refund_id, seen=ApprovalForm().seen.data or None, now=now())
+    sent = _refund(refund_id).state != "pending_approval"
+    tell(
+        _("Approved. The refund is sent in a moment.")
+        if sent
+        else _("Approved. One more person has to, then it is sent.")
+    )
     return _back(refund_id)
 
 
@@ -158,16 +240,25 @@ def cancel(refund_id: UUID) -> Response:
     )
 
 
+# ------------------------------------------------------------------------------------------ its transfers
+
+
 @bp.route("/refunds/<uuid:refund_id>/payouts/<uuid:payout_id>/settlement", methods=["GET", "POST"])
 @needs("refunds.approve")
 def settle(refund_id: UUID, payout_id: UUID) -> Response:
-    """A person paid this transfer outside, and says how."""
+    """A person paid this transfer outside, and says how and when."""
     refund, form = _refund(refund_id), ProofForm()
-    payout = next((one for one in refund.payouts if one.id == payout_id), None)
-    if payout is None:
-        raise NotFound
+    payout = _payout(refund, payout_id)
+    form.offer(now().date())
     if form.is_submitted() and form.validate():
-        refunds.settle_by_hand(person(), payout_id, proof=form.proof.data, now=now())
+        refunds.settle_by_hand(
+            person(),
+            payout_id,
+            proof=form.proof.data,
+            method=form.method.data,
+            on=form.on.data,
+            now=now(),
+        )
         tell(_("The payment is recorded."))
         return _back(refund_id)
     return page(
@@ -177,6 +268,66 @@ def settle(refund_id: UUID, payout_id: UUID) -> Response:
         form=form,
         status=422 if form.is_submitted() else 200,
     )
+
+
+ACCOUNT_FIELDS = {
+    "holder_missing": "holder",
+    "iban_wrong": "iban",
+    "iban_not_sepa": "iban",
+    "bic_wrong": "bic",
+}
+"""Refusal of an account -> the field it is about."""
+
+
+@bp.route("/refunds/<uuid:refund_id>/payouts/<uuid:payout_id>/redirection", methods=["GET", "POST"])
+@needs("refunds.approve")
+def redirect(refund_id: UUID, payout_id: UUID) -> Response:
+    """Give a transfer up and send its money another way, with a reason."""
+    refund, form = _refund(refund_id), RedirectForm()
+    payout = _payout(refund, payout_id)
+    form.offer(ways_of(payout))
+    if form.is_submitted() and form.validate():
+        try:
+            payouts.redirect(
+                person(),
+                payout_id,
+                provider=form.provider.data,
+                destination=_destination(form),
+                reason=form.reason.data,
+                now=now(),
+            )
+        except Conflict as conflict:
+            told = words().conflict(conflict.code, conflict.details, refund.currency)
+            field = form[ACCOUNT_FIELDS[conflict.code]] if conflict.code in ACCOUNT_FIELDS else None
+            if field is None:
+                form.form_errors.append(told)
+            else:
+                field.errors = [told]
+        else:
+            tell(_("The money goes another way now."))
+            return _back(refund_id)
+    return page(
+        "admin/refunds/redirect.html",
+        refund=refund,
+        payout=payout,
+        form=form,
+        status=422 if form.is_submitted() else 200,
+    )
+
+
+def _destination(form: RedirectForm) -> dict[str, object] | None:
+    """The account, where one was given; without one the customer is asked for it."""
+    given = {"holder": form.holder.data or "", "iban": form.iban.data or "", "bic": form.bic.data or ""}
+    if form.provider.data != "bank_transfer" or not any(given.values()):
+        return None
+    return dict(bank_accounts.checked(**given, gateways=gateways()).record())
+
+
+def _payout(refund: RefundFacts, payout_id: UUID) -> PayoutFacts:
+    payout = next((one for one in refund.payouts if one.id == payout_id), None)
+    if payout is None:
+        raise NotFound
+    return payout
 
 
 def _refund(refund_id: UUID) -> RefundFacts:

@@ -350,6 +350,18 @@ class AmountField(StringField):
             raise ValueError(f"{text!r} is no amount")
         return minor(text, currency)
 
+    def read(self, currency: str) -> Minor | None:
+        """The same, with what is wrong told at the field; then None."""
+        try:
+            amount = self.minor(currency)
+        except ValueError:
+            self.errors = [gettext("Enter an amount, such as %(example)s", example=self.example(currency))]
+            return None
+        if amount is not None and amount < 0:
+            self.errors = [gettext("Enter an amount that is not negative")]
+            return None
+        return amount
+
     def example(self, currency: str) -> str:
         point = "." if words().language == "en" else ","
         return (
@@ -359,43 +371,3 @@ class AmountField(StringField):
             if exponent(currency) == 0
             else f"12{point}500"
         )
-
-
-class RefundForm(ActionForm):
-    """Money that goes back as it was worked out, with goodwill on top where somebody says why."""
-
-    expected = HiddenField()
-    """The amount that the page showed, in minor units."""
-    goodwill = AmountField(_l("Goodwill on top"), validators=[Optional(), Length(max=30)])
-    reason = TextAreaField(_l("Reason"), filters=[_trimmed], validators=[Optional(), Length(max=500)])
-
-    @property
-    def shown(self) -> Minor | None:
-        return int(self.expected.data) if (self.expected.data or "").isdigit() else None
-
-    def extra(self, currency: str) -> Minor | None:
-        """The goodwill in minor units, 0 for none; None when something is wrong, which then stands at its field."""
-        try:
-            amount = self.goodwill.minor(currency) or 0
-        except ValueError:
-            self.goodwill.errors = [
-                gettext("Enter an amount, such as %(example)s", example=self.goodwill.example(currency))
-            ]
-            return None
-        if amount < 0:
-            self.goodwill.errors = [gettext("Enter an amount that is not negative")]
-            return None
-        if amount and not self.reason.data:
-            self.reason.errors = [gettext("Write down why you grant goodwill")]
-            return None
-        return amount
-
-
-class ProofForm(FlaskForm):
-    """How a transfer was made outside of the portal."""
-
-    proof = StringField(
-        _l("Receipt or reference"),
-        filters=[_trimmed],
-        validators=[InputRequired(_l("Enter what proves the payment")), Length(max=100)],
-    )
