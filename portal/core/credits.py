@@ -85,7 +85,9 @@ PLACES: Final[Mapping[str, Validity]] = {
     "AU": Validity(
         months=36, source="Competition and Consumer Act 2010, Schedule 2, section 99B", verified="official"
     ),
-    "CA": _never("Provincial consumer law, such as O. Reg. 17/05 (Ontario) and CQLR c. P-40.1 s. 187.3 (Quebec)"),
+    "CA": _never(
+        "Provincial consumer law, such as O. Reg. 17/05 (Ontario) and CQLR c. P-40.1 s. 187.3 (Quebec)"
+    ),
     "CH": Validity(months=120, source="Code of Obligations art. 127", verified="secondary"),
     "DE": Validity(months=36, source="BGB §§ 195, 199 (1)", verified="secondary", to_year_end=True),
     "IE": Validity(months=60, source="Consumer Protection (Gift Vouchers) Act 2019", verified="secondary"),
