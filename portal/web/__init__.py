@@ -8,7 +8,7 @@ from flask import Flask
 
 def init(app: Flask) -> None:
     """Everything that answers a request: extensions, words, errors, assets, the customer's pages, the admin area."""
-    from portal.web import admin, assets, customer, errors, extensions, health, words
+    from portal.web import admin, assets, customer, errors, extensions, health, inbound, words
 
     extensions.init(app)
     words.init(app)
@@ -17,3 +17,4 @@ def init(app: Flask) -> None:
     assets.init_assets(app)
     customer.init(app)
     admin.init(app)
+    inbound.init(app)
