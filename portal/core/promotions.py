@@ -23,6 +23,8 @@ class PromotionStep:
 class Promotion:
     """One deal. ``shares`` is what each line's ``discount`` holds of it; for free shipping, the charge's.
 
+    What counts toward it are prices before this deal, with every other discount taken off.
+
     - ``spend``, ``quantity``: ``steps``, the highest that is reached counts (spend 50 get 10 % off).
     - ``free_shipping``: the same steps, off the shipping charges named in ``shares``.
     - ``buy_get``: of every ``buy`` + ``get`` units the cheapest ``get`` are ``percent_bp`` cheaper
