@@ -124,6 +124,18 @@ def test_one_short_word_to_slow_down_stops_nobody_else(server: StripeServer, gat
     assert pay(gateway, capture) == "succeeded"
 
 
+def test_words_to_slow_down_and_nothing_else_stop_everybody_in_the_end(
+    server: StripeServer, gateway: Breaker
+) -> None:
+    capture = server.payment(10_000)
+    server.fault("error", times=None, status=503, retry_after=1)
+    for _ in range(100):
+        with pytest.raises(Unavailable) as told:
+            pay(gateway, capture)
+        assert told.value.retry_after == 1
+    assert len(server.requests()) == 30
+
+
 def test_reading_goes_on_while_paying_fails_and_says_nothing_about_it(
     server: StripeServer, gateway: Breaker
 ) -> None:

@@ -222,6 +222,23 @@ def test_a_wrong_id_does_not_lose_the_refund(server: StripeServer) -> None:
     assert truth.reference == server.refunds()[0]["id"] != said.reference
 
 
+def test_a_reference_of_another_refund_is_not_taken_for_ours(server: StripeServer) -> None:
+    there, capture = gateway(server), server.payment(10_000)
+    other = refund(there, capture, key="k2")
+    assert there.look_up(key="k1", capture=capture, reference=other.reference) is None
+    ours = refund(there, capture)
+    assert found(there, capture, reference=other.reference) == ours
+
+
+def test_ours_is_known_by_its_reference_when_somebody_cleared_its_metadata(server: StripeServer) -> None:
+    there, capture = gateway(server), server.payment(10_000)
+    made = refund(there, capture)
+    client = sdk.StripeClient(server.key, base_addresses={"api": server.url})
+    client.v1.refunds.update(made.reference, {"metadata": {"payout": ""}})
+    assert there.look_up(key="k1", capture=capture) is None
+    assert found(there, capture, reference=made.reference) == made
+
+
 def test_a_list_that_lags_hides_a_refund_from_the_key_and_not_from_its_reference(
     server: StripeServer,
 ) -> None:

@@ -27,7 +27,9 @@ FAILURES = 3
 PAUSE = 30.0
 """Seconds until one call may try again, where the gateway did not say how long it wants to be left alone."""
 SHORT = 5
-"""A pause that the gateway asks for is kept at the first word of it, unless it is this short or shorter."""
+"""A pause that the gateway asks for is kept by all at the first word of it, unless it is this short or shorter:
+that is a gateway which answers, and wants fewer requests. Each of those counts only as a part of a failure."""
+PARTS = 10
 
 T = TypeVar("T")
 
@@ -72,9 +74,9 @@ class Circuit:
 
     def _failed(self, retry_after: int | None, *, tests: bool) -> None:
         with self._lock:
-            self._failures += 1
             asked = retry_after is not None and retry_after > SHORT
-            if tests or asked or self._failures >= FAILURES:
+            self._failures += PARTS if retry_after is None or asked else 1
+            if tests or asked or self._failures >= FAILURES * PARTS:
                 pause = PAUSE if retry_after is None else float(retry_after)
                 self._until = max(self._until or 0.0, self._clock() + pause)
             self._testing = self._testing and not tests

@@ -3,12 +3,12 @@
 from portal.core.money import Minor, exponent
 from portal.ports import Declined
 
-# https://docs.stripe.com/currencies: króna and shilling have no decimals and are yet given in hundredths.
+# https://docs.stripe.com/currencies. All others have two, the króna and Uganda's shilling too, though these are
+# always 00: ISO 4217 gives them none.
 _WITHOUT_DECIMALS = frozenset(
     ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF")
 )
 _THREE_DECIMALS = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))
-_IN_HUNDREDTHS = frozenset(("ISK", "UGX"))
 
 
 def _digits(currency: str) -> int:
