@@ -175,3 +175,10 @@ def test_an_event_that_is_forged_in_any_way_is_not_believed(sandbox: SandboxPaym
     ):
         with pytest.raises(Forged):
             sandbox.read_event(given, said, now=now)
+
+
+def test_a_capture_may_be_disputed_from_the_start(sandbox):
+    for _ in range(2):
+        sandbox.learn("c-disputed", captured=1001, currency="EUR")
+    [dispute] = sandbox.disputes_since(datetime(2000, 1, 1, tzinfo=UTC))
+    assert (dispute.capture, dispute.amount, dispute.state) == ("c-disputed", 500, "open")

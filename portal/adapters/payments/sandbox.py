@@ -4,7 +4,7 @@ It stands apart from the portal's database as a real gateway would, so that both
 refund ends is told by the capture's reference: ``..-pending`` is pending for a while, ``..-fails`` fails at
 once, ``..-fails-late`` is pending and then fails, ``..-returned`` succeeds and fails later, ``..-asks`` needs
 something of the customer first, ``..-declines`` is refused, ``..-unavailable`` takes effect and loses its
-first answer. What people do on a gateway's own pages are methods too: ``refund_outside``, ``dispute``, ``end``.
+first answer; half of what ``..-disputed`` captured is asked back by the customer's bank. What people do on a gateway's own pages are methods too: ``refund_outside``, ``dispute``, ``end``.
 """
 
 import hashlib
@@ -93,10 +93,12 @@ class SandboxPayments:
 
     def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
         with self._transaction() as db:
-            db.execute(
+            made = db.execute(
                 "INSERT INTO captures VALUES (?, ?, ?) ON CONFLICT (reference) DO NOTHING",
                 (reference, currency, captured),
             )
+        if made.rowcount and reference.endswith("-disputed"):
+            self.dispute(reference, captured // 2)
 
     def capture(self, reference: str) -> Capture | None:
         with self._transaction() as db:

@@ -1,0 +1,117 @@
+"""The demo's two shops: plainly made up, filled through the same services that real ones use."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from portal.core.access import SYSTEM, Actor
+from portal.core.intake import IncomingOrder, provider_of
+from portal.core.links import FINISH, Site
+from portal.core.money import minor
+from portal.core.policy.terms import Deal, RestockingFee, Terms, Window
+from portal.core.promotions import PromotionStep
+from portal.demo import stories
+from portal.demo.wares import ATELIER, NORDHAUS, Pay, incoming, warehouse
+from portal.ports import Gateways
+from portal.services import intake, links, merchants, overview, people
+
+PASSWORD = "demo-password"  # noqa: S105  a demo that anybody may enter
+PEOPLE = (
+    ("agent@demo.example", "Demo Agent", "csr"),
+    ("supervisor@demo.example", "Demo Supervisor", "supervisor"),
+    ("finance@demo.example", "Demo Finance", "finance"),
+    ("warehouse@demo.example", "Demo Warehouse", "warehouse"),
+    ("admin@demo.example", "Demo Admin", "admin"),
+)
+
+
+def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = None) -> bool:
+    """Fill a database that has no merchant; answers whether it did. ``pay`` makes the captures at the gateway."""
+    if merchants.every():
+        return False
+    first = merchants.create(
+        slug="nordhaus", name="Nordhaus Demo", support_email="help@nordhaus.example", accent="green",
+        address=warehouse("Nordhaus Demo Returns", "DE"), language="de", country="DE", currency="EUR",
+        terms=Terms(
+            window_days=30,
+            windows=(Window(days=60, reason="defective"), Window(days=14, category="books")),
+            approval_value=20_000,
+            restocking_fee=RestockingFee(),
+            condition_deductions_bp=(("used", 2000), ("C", 3000), ("D", 5000)),
+            accessory_deductions=(("charger", 1_500), ("box", 300)),
+            promotions="re_evaluate",
+            deals=(
+                Deal(code="SPEND50", kind="spend", name="Spend 50, save 10 %",
+                     steps=(PromotionStep(reach=5_000, percent_bp=1_000),)),
+            ),
+            goodwill_cap=2_500,
+            store_credit_bonus_bp=500,
+            store_credit_bonus_cap=1_000,
+            refund_limits=(("supervisor", 50_000), ("finance", 200_000)),
+            two_people_above=15_000,
+        ),
+        now=now,
+    )  # fmt: skip
+    second = merchants.create(
+        slug="atelier", name="Atelier Demo", support_email="help@atelier.example", accent="plum",
+        address=warehouse("Atelier Demo Returns", "GB"), language="en", country="GB", currency="GBP",
+        zone="Europe/London", now=now,
+        terms=Terms(window_days=14, approval_reasons=("changed_mind",), return_postage="merchant"),
+    )  # fmt: skip
+    for email, name, role in PEOPLE:
+        people.create_user(
+            email=email, name=name, password=PASSWORD, roles={"nordhaus": role, "atelier": role}, now=now
+        )
+    for merchant_id, placed, currency in ((first, NORDHAUS, "EUR"), (second, ATELIER, "GBP")):
+        stream = [incoming(order, currency, now, pay) for order in placed]
+        intake.import_orders(SYSTEM, merchant_id, stream, source="demo", now=now, gateway=gateways.gateway)
+        _announce(stream, gateways)
+    agent = _agent((first, second))
+    stories.returns_under_way(agent, first, second, gateways=gateways, site=site, now=now)
+    stories.money_under_way(agent, first, gateways=gateways, site=site, now=now)
+    return True
+
+
+def _announce(orders: Sequence[IncomingOrder], gateways: Gateways) -> None:
+    """Tell the gateway of the captures; a real one knows its own."""
+    gateway = gateways.payments[gateways.gateway]
+    for order in orders:
+        for payment in order.payments:
+            if provider_of(payment.tender, gateways.gateway) == gateways.gateway and payment.captured:
+                captured = minor(payment.captured, order.currency)
+                gateway.learn(payment.reference, captured=captured, currency=order.currency)
+
+
+def _agent(merchant_ids: Sequence[UUID]) -> Actor:
+    """The demo's supervisor, who prepares what the demo starts with."""
+    found = people.sign_in(PEOPLE[1][0], PASSWORD)
+    if found is None:
+        raise RuntimeError("the demo's people are not there")
+    return Actor(kind="person", id=found.id, name=found.name, roles=dict.fromkeys(merchant_ids, "supervisor"))
+
+
+def addresses(*, site: Site, base_url: str, now: datetime) -> Iterator[tuple[str, str]]:
+    """What to open first. The customer's link is made anew when the one before is finished or expired."""
+    shops = merchants.every()
+    agent = _agent([shop.id for shop in shops])
+    yield (
+        "A customer's pre-authorized link",
+        _customer_link(agent, site, now) or "all are finished; make one in the admin area",
+    )
+    for shop in shops:
+        yield f"Start a return by yourself ({shop.name})", f"{base_url}/start/{shop.slug}"
+    yield "   try order N-20418 with postcode 20359", ""
+    yield "Admin area", f"{base_url}/admin/"
+    yield (
+        "   sign in as",
+        f"{PEOPLE[0][0]} (or supervisor@, finance@, warehouse@, admin@), password {PASSWORD}",
+    )
+    yield "Outgoing mail", f"{base_url}/outbox"
+
+
+def _customer_link(agent: Actor, site: Site, now: datetime) -> str | None:
+    for row in overview.listing(agent, state="draft").rows:
+        for link in links.of_return(row.id):
+            if link.purpose == FINISH and link.standing(now) == "open":
+                return links.shown_url(agent, link.id, site=site)
+    return None
