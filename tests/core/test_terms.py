@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import portal.core
-from portal.core.policy.terms import Depreciation, RestockingFee, Terms, Window, from_json, to_json
+from portal.core.policy.terms import (
+    BadTerms,
+    Depreciation,
+    FeeTier,
+    RestockingFee,
+    Terms,
+    Window,
+    from_json,
+    to_json,
+)
 
 counts = st.integers(0, 10**6)
 terms_of_any_kind = st.builds(
@@ -28,7 +37,17 @@ terms_of_any_kind = st.builds(
     approval_value=st.none() | counts,
     photo_reasons=st.none() | st.just(("defective", "other")),
     refund_shipping=st.sampled_from(["never", "full_return", "proportion", "fault"]),
-    restocking_fee=st.builds(RestockingFee, percent_bp=st.integers(0, 10_000), per_unit=st.booleans()),
+    refund_duties=st.sampled_from(["never", "law"]),
+    ordinary_delivery=st.none() | counts,
+    promotions=st.sampled_from(["keep", "re_evaluate"]),
+    refund_limits=st.just((("csr", 0), ("supervisor", 50_000))),
+    two_people_above=st.none() | counts,
+    restocking_fee=st.builds(
+        RestockingFee,
+        percent_bp=st.integers(0, 10_000),
+        per_unit=st.booleans(),
+        tiers=st.just((FeeTier(percent_bp=5, up_to_days=3), FeeTier(fixed=9, conditions=("used", "C")))),
+    ),
     condition_deductions_bp=st.just((("used", 2000), ("C", 5000))),
     depreciation=st.lists(st.builds(Depreciation, over=st.integers(1, 999), free=counts)).map(tuple),
     return_postage=st.sampled_from(["merchant", "customer", "customer_remorse"]),
@@ -68,6 +87,30 @@ def test_what_is_not_given_takes_its_default() -> None:
         ({"condition_deductions_bp": {"used": 10_001}}, "policy.condition_deductions_bp.used"),
         ({"accessory_deductions": [["cable", -1]]}, "policy.accessory_deductions.cable"),
         ({"accessory_deductions": [["cable"]]}, "policy.accessory_deductions"),
+        ({"accessory_deductions": [["cable", 1.5]]}, "policy.accessory_deductions.cable"),
+        ({"refund_duties": "perhaps"}, "policy.refund_duties"),
+        ({"promotions": "forget"}, "policy.promotions"),
+        ({"ordinary_delivery": "4.90"}, "policy.ordinary_delivery"),
+        ({"refund_limits": {"boss": 5}}, "policy.refund_limits: 'boss' is no role"),
+        ({"refund_limits": [["csr", -5]]}, "policy.refund_limits.csr"),
+        ({"two_people_above": -1}, "policy.two_people_above"),
+        (
+            {"restocking_fee": {"tiers": [{"percent_bp": 10_001}]}},
+            "policy.restocking_fee.tiers[0].percent_bp",
+        ),
+        ({"restocking_fee": {"tiers": [{"days": 3}]}}, "policy.restocking_fee.tiers[0].days: unknown"),
+        (
+            {"restocking_fee": {"tiers": [{"conditions": ["dusty"]}]}},
+            "policy.restocking_fee.tiers[0].conditions",
+        ),
+        ({"depreciation": [{}]}, "policy.depreciation[0]: either over or steps"),
+        ({"depreciation": [{"over": 3, "steps": [[1, 2]]}]}, "policy.depreciation[0]: either"),
+        ({"depreciation": [{"over": 3, "by": "moon"}]}, "policy.depreciation[0].by"),
+        ({"depreciation": [{"steps": [[5, 10], [5, 20]]}]}, "policy.depreciation[0].steps: each must"),
+        ({"depreciation": [{"steps": [[5, 20], [6, 10]]}]}, "policy.depreciation[0].steps: what is gone"),
+        ({"depreciation": [{"steps": [[5, 10_001]]}]}, "policy.depreciation[0].steps[0][1]"),
+        ({"depreciation": [{"steps": [5]}]}, "policy.depreciation[0].steps[0]"),
+        ({"depreciation": [{"over": 1, "most_bp": 10_001}]}, "policy.depreciation[0].most_bp"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_path(value: dict[str, object], fault: str) -> None:
@@ -81,6 +124,16 @@ def test_every_fault_is_told_at_once() -> None:
         from_json({"window_days": -1, "active": "yes", "nonsense": 1})
     for name in ("policy.window_days", "policy.active", "policy.nonsense"):
         assert name in str(caught.value)
+    assert isinstance(caught.value, BadTerms)
+    assert len(caught.value.faults) == 3
+
+
+def test_a_version_that_was_published_with_the_fields_of_then_is_read_on() -> None:
+    terms = from_json({"depreciation_days": 365, "depreciation_free_days": 30})
+    assert terms.depreciation == (Depreciation(by="age", over=365, free=30),)
+    assert from_json({"depreciation_days": 0, "depreciation_free_days": 30}) == Terms()
+    both = from_json({"depreciation_days": 9, "depreciation": [{"by": "use", "over": 5}]})
+    assert both.depreciation == (Depreciation(by="use", over=5),)
 
 
 @pytest.mark.parametrize(
