@@ -64,7 +64,7 @@ def listing(
     return refund_facts.these(db.session.scalars(wanted.limit(limit)).all())
 
 
-def _failed(merchant_ids: Sequence[UUID]) -> sa.Select[tuple[UUID]]:
+def _failed(merchant_ids: Sequence[UUID]) -> sa.Select[UUID]:
     return (
         sa.select(Refund.id)
         .where(Refund.merchant_id.in_(merchant_ids), Refund.state == "failed")
@@ -72,7 +72,7 @@ def _failed(merchant_ids: Sequence[UUID]) -> sa.Select[tuple[UUID]]:
     )
 
 
-def _stuck(merchant_ids: Sequence[UUID], now: datetime) -> sa.Select[tuple[UUID]]:
+def _stuck(merchant_ids: Sequence[UUID], now: datetime) -> sa.Select[UUID]:
     """Let go and not at their end: a transfer that needs somebody, or one that has been under way for a day."""
     held_up = sa.exists().where(
         Payout.refund_id == Refund.id,
@@ -91,7 +91,7 @@ def _stuck(merchant_ids: Sequence[UUID], now: datetime) -> sa.Select[tuple[UUID]
     )
 
 
-def _queue(wanted: sa.Select[tuple[UUID]]) -> MoneyQueue:
+def _queue(wanted: sa.Select[UUID]) -> MoneyQueue:
     count = db.session.scalar(sa.select(sa.func.count()).select_from(wanted.limit(MOST).subquery())) or 0
     oldest = db.session.scalars(wanted.limit(FEW)).all() if count else []
     return MoneyQueue(count=count, rows=refund_facts.these(oldest))

@@ -196,7 +196,6 @@ class Waiting:
     to_approve: Queue
     to_inspect: Queue
     to_refund: Queue
-    failed_refunds: Queue
     asked_anew: Queue
     recent: tuple[ReturnRow, ...]
     counts: dict[str, int]
@@ -218,7 +217,6 @@ def waiting(actor: Actor) -> Waiting:
         to_approve=_queue(mine, Return.state == "requested"),
         to_inspect=_queue(mine, Return.state.in_(("received", "partially_received"))),
         to_refund=_queue(mine, Return.state == "inspected", Return.refund_state.in_(open_refund)),
-        failed_refunds=_queue(mine, Return.refund_state.in_(("failed", "requires_action"))),
         asked_anew=_queue(mine, Return.state == "draft", Return.id.in_(asked)),
         recent=rows(recent),
         counts=_counts(ids),

@@ -133,7 +133,7 @@ def test_a_failed_refund_stands_on_the_desk_until_it_is_given_up(
     drain()
     found = world.dossier(return_id).refunds[0]
     assert found.state == "failed"
-    assert "Refund needs attention · 1" in client.get("/admin/").page.text
+    assert "Failed refunds · 1" in client.get("/admin/").page.text
     assert found.number in client.get("/admin/refunds?state=failed").page.text
     client.submit(client.get(f"/admin/returns/{return_id}"), button=f"Send again {found.number}")
     drain()

@@ -3,6 +3,7 @@
 from flask import Blueprint, Flask
 
 from portal.web.admin import (
+    allowances,
     bank,
     credits,
     desk,
@@ -18,12 +19,14 @@ from portal.web.admin import (
     returns,
     sign_in,
     steps,
+    tasks,
     work,
 )
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
+    allowances, tasks,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
-from portal.services import overview
+from portal.core.access import Actor
+from portal.services import approvals, attention, overview, tasks
 from portal.services.overview import Queue, Waiting
 from portal.web.actor import needs, person
-from portal.web.page import page
+from portal.web.admin.dossiers import RefundRow, refund_row
+from portal.web.page import now, page
 from portal.web.words import gettext as _
 
 bp = Blueprint("desk", __name__)
@@ -30,17 +32,61 @@ class Shown:
 @needs("returns.read")
 def show() -> Response:
     """What waits, the counts by state, the newest returns."""
-    waiting = overview.waiting(person())
+    actor = person()
+    waiting = overview.waiting(actor)
+    money = _money(actor)
     queues = [one for one in _queues(waiting) if one.queue.count]
     return page(
         "admin/desk/show.html",
         fragments=("waiting",),
         queues=queues,
-        total=sum(one.queue.count for one in queues),
+        money=money,
+        tasks=tasks.count(actor) if actor.may_somewhere("refunds.read") else 0,
+        total=sum(one.queue.count for one in queues) + sum(one.count for one in money),
         counts={state: count for state, count in waiting.counts.items() if count},
         recent=waiting.recent,
         most=overview.MOST,
-        may_create=person().may_somewhere("returns.create"),
+        may_create=actor.may_somewhere("returns.create"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoneyShown:
+    """One list of refunds that wait: its words, how many, the oldest few with what can be done about each."""
+
+    id: str
+    name: str
+    count: int
+    rows: tuple[RefundRow, ...]
+    url: str
+    tone: str
+    sign: str
+
+
+def _money(actor: Actor) -> tuple[MoneyShown, ...]:
+    """What of money waits for this person, most urgent first; lists that are empty are left out."""
+    if not actor.may_somewhere("refunds.read"):
+        return ()
+    found = attention.waiting(actor, now=now())
+    lists = (
+        ("failed", _("Failed refunds"), found.failed, "bad", "alert"),
+        ("stuck", _("Stuck refunds"), found.stuck, "wait", "clock"),
+        ("mine", _("Refunds for you to approve"), found.to_approve, "wait", "coins"),
+    )
+    ids = [row.id for _id, _name, queue, _tone, _sign in lists for row in queue.rows]
+    standings = approvals.standings_of(ids, now=now())
+    return tuple(
+        MoneyShown(
+            id=id,
+            name=name,
+            count=queue.count,
+            rows=tuple(refund_row(row, actor, standings[row.id]) for row in queue.rows),
+            url=url_for("admin.refunds.index", list=id),
+            tone=tone,
+            sign=sign,
+        )
+        for id, name, queue, tone, sign in lists
+        if queue.count
     )
 
 
@@ -52,7 +98,6 @@ def _queues(waiting: Waiting) -> tuple[Shown, ...]:
         return Shown(id=id, name=name, queue=queue, url=url, tone=tone, sign=sign)
 
     return (
-        shown("failed", _("Refund needs attention"), waiting.failed_refunds, "bad", "alert"),
         shown("approve", _("To approve"), waiting.to_approve, "wait", "clock", state="requested"),
         shown("inspect", _("To inspect"), waiting.to_inspect, "info", "search", state="received"),
         shown("refund", _("To refund"), waiting.to_refund, "info", "coins", state="inspected"),

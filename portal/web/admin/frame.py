@@ -16,8 +16,10 @@ ENTRIES = (
     ("admin.entry.new", "plus", "returns.create"),
     ("admin.orders.index", "store", "orders.read"),
     ("admin.refunds.index", "coins", "refunds.read"),
+    ("admin.tasks.index", "check", "refunds.read"),
     ("admin.bank.index", "bank", "refunds.approve"),
     ("admin.credits.index", "gift", "refunds.read"),
+    ("admin.policies.index", "rules", "policies.edit"),
     ("admin.work.index", "settings", "work.manage"),
 )
 """(endpoint, icon, permission), in the order of the navigation."""
@@ -45,8 +47,10 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.entry.new": _("New return"),
         "admin.orders.index": _("Orders"),
         "admin.refunds.index": _("Refunds"),
+        "admin.tasks.index": _("Tasks"),
         "admin.bank.index": _("Bank transfers"),
         "admin.credits.index": _("Store credit"),
+        "admin.policies.index": _("Policy"),
         "admin.work.index": _("Work"),
     }
     entries = [
@@ -64,7 +68,11 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
 def _is_current(endpoint: str) -> bool:
     """Whether the page belongs under this entry: the draft belongs to the new return."""
     here = (request.endpoint or "").rsplit(".", 1)[0]
-    here = {"admin.prepare": "admin.entry", "admin.links": "admin.entry"}.get(here, here)
+    here = {
+        "admin.prepare": "admin.entry",
+        "admin.links": "admin.entry",
+        "admin.allowances": "admin.orders",
+    }.get(here, here)
     return here == endpoint.rsplit(".", 1)[0]
 
 

@@ -79,4 +79,5 @@ def show(order_id: UUID) -> Response:
             Column(name=_("Refunded"), number=True),
         ),
         may_create=person().may("returns.create", found.merchant.id) and found.terms.active,
+        may_refund=person().may("refunds.propose", found.merchant.id),
     )

@@ -91,6 +91,13 @@ def _tabs(state: str, which: str) -> list[Tab]:
     ]
 
 
+@bp.get("/refunds/<uuid:refund_id>")
+@needs("refunds.read")
+def show(refund_id: UUID) -> Response:
+    """To where it stands: on the page of its return."""
+    return _back(refund_id)
+
+
 # ----------------------------------------------------------------------------------------- made, and changed
 
 
