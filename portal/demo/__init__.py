@@ -48,7 +48,7 @@ def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = Non
             store_credit_bonus_bp=500,
             store_credit_bonus_cap=1_000,
             refund_limits=(("supervisor", 50_000), ("finance", 200_000)),
-            two_people_above=15_000,
+            two_people_above=10_000,
         ),
         now=now,
     )  # fmt: skip
