@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import browser, memory, races, speed
+from bench import browser, engine, memory, races, speed
 from bench.tables import Result
 
 WORKLOADS: dict[str, Callable[[argparse.Namespace], Result]] = {
@@ -19,6 +19,7 @@ WORKLOADS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "W4": lambda asked: races.w4(flows=asked.races),
     "W7": lambda asked: browser.w7(),
     "W8": lambda asked: memory.w8(flows=asked.flows),
+    "W9": lambda asked: engine.w9(),
 }
 
 

@@ -84,6 +84,8 @@ def allocate(amount: Minor, weights: Sequence[int]) -> list[Minor]:
     """
     if not weights or min(weights) < 0:
         raise ValueError("weights must be given and not negative")
+    if len(weights) == 1:
+        return [amount]
     total = sum(weights)
     if total == 0:
         return allocate(amount, [1] * len(weights))

@@ -20,8 +20,11 @@ def count(spans: Iterable[Span]) -> int:
 
 def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The same positions, sorted, with touching spans joined. Raises ``ValueError`` where two overlap."""
+    held = [span for span in spans if span[0] != span[1]]
+    if len(held) < 2:
+        return tuple(held)
     merged: list[Span] = []
-    for first, end in sorted(span for span in spans if span[0] != span[1]):
+    for first, end in sorted(held):
         if merged and first < merged[-1][1]:
             raise ValueError(f"unit {first} is taken twice")
         if merged and first == merged[-1][1]:
@@ -70,8 +73,8 @@ def without(spans: Iterable[Span], gone: Iterable[Span]) -> tuple[Span, ...]:
 
 def overlap(spans: Iterable[Span], others: Iterable[Span]) -> bool:
     """Whether a position is in both."""
-    held = tuple(spans)
-    return count(without(held, others)) != count(held)
+    held, gone = tuple(spans), tuple(others)
+    return bool(held and gone) and count(without(held, gone)) != count(held)
 
 
 def worth(amount: Minor, spans: Iterable[Span], of: int) -> Minor:

@@ -1,6 +1,6 @@
 """The refund of one request, line by line: the same object in every page, message, document and posting."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -197,8 +197,21 @@ class Breakdown:
 
 def to_json(breakdown: Breakdown) -> dict[str, Any]:
     """``breakdown`` as plain JSON values (whole numbers, text, lists), complete."""
-    plain: dict[str, Any] = _plain(asdict(breakdown))
-    return plain
+    return {
+        "currency": breakdown.currency,
+        "rows": [
+            {**vars(row), "line_id": _text(row.line_id), "basis": _plain(row.basis)} for row in breakdown.rows
+        ],
+        "lines": [_plain({**vars(line), "line_id": _text(line.line_id)}) for line in breakdown.lines],
+        "shares": [
+            {**vars(share), "payment_id": _text(share.payment_id), "origin_id": _text(share.origin_id)}
+            for share in breakdown.shares
+        ],
+        "policy_version": breakdown.policy_version,
+        "assessed": breakdown.assessed,
+        "clamped": breakdown.clamped,
+        "due": breakdown.due,
+    }
 
 
 def from_json(value: dict[str, Any]) -> Breakdown:
@@ -282,6 +295,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, UUID) else value
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _id(value: str | None) -> UUID | None:

@@ -22,6 +22,8 @@ class RefundDraft:
     left: Left = field(default_factory=Left)
     room: Minor = 0
     """What is left of what the order's payments captured (money.md 11)."""
+    named: Minor = 0
+    """What persons named so far."""
     clamped: Minor = 0
 
     @property
@@ -31,7 +33,7 @@ class RefundDraft:
     @property
     def room_to_name(self) -> Minor:
         """What persons may still name: the room less what they named before; it is never lowered silently."""
-        return max(0, self.room - sum(part.amount for part in self.parts if part.is_named))
+        return max(0, self.room - self.named)
 
     def add(self, part: Part) -> Part:
         """Take the part in, lowered to what caps leave of its line and its taxes."""
@@ -105,9 +107,8 @@ def per_line(parts: Iterable[Part]) -> tuple[LineRefund, ...]:
 
 
 def _line_refund(line_id: UUID, parts: Sequence[Part]) -> LineRefund:
-    taxes: Taxes = {}
-    promotion_taxes: Taxes = {}
-    for part in parts:
+    taxes, promotion_taxes = dict(parts[0].taxes), dict(parts[0].promotion_taxes)
+    for part in parts[1:]:
         add_to(taxes, part.taxes)
         add_to(promotion_taxes, part.promotion_taxes)
     return LineRefund(

@@ -87,6 +87,7 @@ def stay(draft: RefundDraft, line: LineFacts, spans: tuple[Span, ...], allowance
     maximum = min(paid - before, draft.left.amount(line), draft.room_to_name)
     if allowance > maximum:
         raise TooMuch("allowance", maximum, line_id=line.id)
+    draft.named += allowance
     adjusted, taxes = adjustments.spread(line, spans, allowance)
     units = count(spans)
     draft.rows.append(
@@ -122,6 +123,7 @@ def name(draft: RefundDraft, part: Part, full: Part, named: Minor) -> None:
     if promotion:
         part.lose(promotion)
     part.withhold(part.amount - named)
+    draft.named += named
     if named == computed:
         return
     draft.rows.append(
