@@ -50,26 +50,24 @@ def publish(actor: Actor, merchant_id: UUID, terms: Terms, *, now: datetime) -> 
         row = db.session.get(Merchant, merchant_id, populate_existing=True, with_for_update=True)
         if row is None:
             raise NotFound
-        version = _publish(row, terms, by=actor.name, now=now)
-        history.record(
-            actor,
-            "policy.published",
-            merchant_id=merchant_id,
-            subject_id=merchant_id,
-            now=now,
-            version=version,
-        )
-        return version
+        return put_in_force(actor, row, terms, now=now)
+
+
+def put_in_force(actor: Actor, row: Merchant, terms: Terms, *, now: datetime) -> int:
+    """Publish ``terms`` as the next version of a merchant that is held, in the caller's transaction."""
+    version = _publish(row, terms, by=actor.name, now=now)
+    history.record(actor, "policy.published", merchant_id=row.id, subject_id=row.id, now=now, version=version)
+    return version
 
 
 def _publish(row: Merchant, terms: Terms, *, by: str, now: datetime) -> int:
     version = merchants.last_version(row.id) + 1
-    stored = to_json(from_json(_plain(to_json(terms)) | {"version": version}))
+    stored = to_json(from_json(plain(to_json(terms)) | {"version": version}))
     policy = Policy(
         id=uuid7(),
         merchant_id=row.id,
         version=version,
-        terms=_plain(stored),
+        terms=plain(stored),
         published_at=now,
         published_by=by,
     )
@@ -79,12 +77,12 @@ def _publish(row: Merchant, terms: Terms, *, by: str, now: datetime) -> int:
     return version
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Tuples as lists, so that what is stored equals what is read."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
