@@ -337,7 +337,7 @@ def spend(
 ) -> None:
     """Somebody sold goods against a code. ``expected`` is the balance that was shown.
 
-    Raises ``Conflict``: ``reason_missing``, ``negative_amount``, ``too_much`` with the maximum,
+    Raises ``Conflict``: ``reason_missing``, ``nothing_spent``, ``more_than_left`` with the maximum,
     ``credit_void``, ``credit_expired``, ``balance_changed``.
     """
     with transaction():
@@ -349,9 +349,9 @@ def spend(
         if credit.balance_minor != expected:
             raise Conflict("balance_changed", amount=credit.balance_minor, currency=credit.currency)
         if amount <= 0:
-            raise Conflict("negative_amount")
+            raise Conflict("nothing_spent")
         if amount > credit.balance_minor:
-            raise Conflict("too_much", maximum=credit.balance_minor, currency=credit.currency)
+            raise Conflict("more_than_left", maximum=credit.balance_minor, currency=credit.currency)
         _move(credit, -amount, SPENT, actor, now, note=reason)
         _record(actor, "store_credit.spent", credit, now, amount=amount, reason=reason.strip())
 

@@ -59,11 +59,18 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "links_off": (N_("This shop does not send links to customers."),),
     "locked": (N_("This answer was given by support and cannot be changed here."),),
     "mail_queued": (N_("This message is still waiting to be sent."),),
-    "still_at_gateway": (N_("The payment provider still has this transfer. Cancel it there first, or both would be paid."),),
+    "still_at_gateway": (
+        N_("The payment provider still has this transfer. Cancel it there first, or both would be paid."),
+    ),
     "not_redirectable": (N_("This transfer cannot be sent another way as it stands now."),),
     "note_missing": (N_("Please say in a few words how it was dealt with."),),
     "period": (N_("The period ends before it begins."),),
     "task_closed": (N_("This task was closed meanwhile."),),
+    "published_meanwhile": (
+        N_("Version %(version)s was published meanwhile. Look at it before you publish yours."),
+        N_("Another version was published meanwhile. Look at it before you publish yours."),
+    ),
+    "draft_unchanged": (N_("The draft says what is in force already, so there is nothing to publish."),),
     "negative_units": (N_("The number of units cannot be negative."),),
     "no_address": (N_("The address is needed first."),),
     "no_label": (N_("There is no label yet."),),
@@ -148,6 +155,11 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
         N_("Of this credit only %(maximum)s is left, so it cannot be taken back."),
         N_("This credit was spent meanwhile, so it cannot be taken back."),
     ),
+    "more_than_left": (
+        N_("Only %(maximum)s is left on this code."),
+        N_("That is more than is left on this code."),
+    ),
+    "nothing_spent": (N_("Enter an amount above zero."),),
     "credit_void": (N_("This code is void."),),
     "credit_expired": (N_("The last day to spend this credit is over."),),
     "balance_changed": (
@@ -248,5 +260,6 @@ AMOUNTS = (
     "tenders_differ",
     "credit_spent",
     "balance_changed",
+    "more_than_left",
 )
 """The codes whose ``maximum`` is an amount of money; everywhere else it counts units or photos."""

@@ -265,7 +265,7 @@ def test_the_desk_sells_against_a_code_until_nothing_is_left(shop, finance, gate
     credits.spend(csr, credit.id, amount=750, reason="Order D-77", expected=2000, now=NOW)
     with pytest.raises(Conflict) as refusal:
         credits.spend(csr, credit.id, amount=1251, reason="Order D-78", expected=1250, now=NOW)
-    assert (refusal.value.code, refusal.value.details["maximum"]) == ("too_much", 1250)
+    assert (refusal.value.code, refusal.value.details["maximum"]) == ("more_than_left", 1250)
     credits.spend(csr, credit.id, amount=1250, reason="Order D-78", expected=1250, now=NOW)
     credit = the_credit(finance)
     assert (credit.balance, credit.state) == (0, "spent")
@@ -286,7 +286,7 @@ def test_a_second_press_of_the_button_spends_nothing(shop, finance, gateways):
     assert the_credit(finance).balance == 1500
 
 
-@pytest.mark.parametrize(("amount", "code"), [(0, "negative_amount"), (-5, "negative_amount")])
+@pytest.mark.parametrize(("amount", "code"), [(0, "nothing_spent"), (-5, "nothing_spent")])
 def test_less_than_nothing_is_refused(shop, finance, gateways, amount, code):
     _, _, refund_id = a_refund(gateways, shop)
     send(refund_id, gateways)
