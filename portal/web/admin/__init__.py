@@ -14,6 +14,7 @@ from portal.web.admin import (
     orders,
     outbox,
     parcel,
+    policies,
     prepare,
     refunds,
     returns,
@@ -27,6 +28,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks,
+    policies,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)
