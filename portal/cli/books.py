@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @with_appcontext
 def verify_ledger(as_json: bool) -> None:
-    """Prove that the ledger balances and no cap is broken; the first breaks are printed, exit status 1."""
+    """Prove that the ledger balances and no cap is broken; the first break first, exit status 1 on any."""
     from portal.services import audit
 
     result = audit.verify()
     if as_json:
-        click.echo(json.dumps({"checked": result.checked, "problems": result.problems}))
+        breaks = [asdict(one) for one in result.breaks]
+        told = {"checked": result.checked, "problems": result.problems, "breaks": breaks}
+        click.echo(json.dumps(told, sort_keys=True))
     else:
         for problem in result.problems:
             click.echo(problem, err=True)

@@ -187,8 +187,7 @@ def build(breakdown: Breakdown, order: OrderFacts, heading: Heading) -> CreditNo
         )
     )
     deductions = [_change(row, names) for row in breakdown.rows if row.code in DEDUCTIONS and row.amount]
-    withheld = sum(part.withheld for part in breakdown.lines)
-    rest = withheld - sum(change.amount for change in deductions)
+    rest = sum(part.withheld for part in breakdown.lines) - sum(change.amount for change in deductions)
     if rest < 0:
         raise ValueError(f"{-rest} more is deducted than was kept back")
     if rest:

@@ -27,7 +27,10 @@ from portal.db.credit_notes import CreditNoteRow
 from portal.db.merchants import Merchant
 from portal.db.refunds import Refund
 from portal.ports import Gateways
-from portal.services import scope
+from portal.services import scope, tasks
+
+TASK = "credit_note_failed"
+"""What finance is asked to look at when a refund was paid and its note could not be made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,7 @@ class NoteFacts:
 def issue(refund: Refund, *, now: datetime) -> str | None:
     """The number of the refund's credit note, issued now unless it has one; None where nothing was credited.
 
+    A breakdown that does not add up has no note, and a task says so.
     Part of the caller's transaction, which holds the refund. The merchant's row is held until it ends, so
     that no number is given twice or left out.
     """
@@ -60,7 +64,20 @@ def issue(refund: Refund, *, now: datetime) -> str | None:
         return known.number
     if refund.order_id is None:
         return None
-    note = _made(refund, now)
+    try:
+        note = _made(refund, now)
+    except ValueError as problem:
+        # The money has moved, and that is written down whatever is wrong with the paper.
+        details = {"number": refund.number, "problem": str(problem)}
+        tasks.open(
+            TASK,
+            refund.number,
+            merchant_id=refund.merchant_id,
+            subject_id=refund.id,
+            details=details,
+            now=now,
+        )
+        return None
     if not note.total:
         return None
     return _write(refund, note, now)

@@ -49,6 +49,7 @@ TASKS = {
     "outside_refund": N_("A refund was made outside the portal"),
     "chargeback": N_("A payment is disputed"),
     "drift": N_("The payment provider's list differs from the books"),
+    "credit_note_failed": N_("A credit note could not be made"),
     "account_needed": N_("A bank account is needed"),
     "credit_expired": N_("Store credit has expired"),
     "credit_voided": N_("Store credit was made void"),

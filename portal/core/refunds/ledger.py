@@ -1,6 +1,6 @@
 """Postings of money decided and money moved; every transfer names both sides, so each one balances."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -66,7 +66,11 @@ def decided(breakdown: Breakdown, order: OrderFacts) -> tuple[Transfer, ...]:
     What is given in exchange is set off against what the customer owes for it. What the transfers bring
     into ``refunds_payable`` is exactly ``breakdown.amount``.
     """
-    kinds = {line.id: line.kind for line in order.lines}
+    return decided_of(breakdown, {line.id: line.kind for line in order.lines})
+
+
+def decided_of(breakdown: Breakdown, kinds: Mapping[UUID, str]) -> tuple[Transfer, ...]:
+    """The same from the kinds of the lines alone: charges have accounts of their own, all else is goods."""
     found: list[Transfer] = []
 
     def post(debit: str, credit: str, amount: Minor, line_id: UUID | None = None) -> None:
