@@ -28,8 +28,8 @@ class Break:
         return f"{self.invariant} {self.where}: {self.says}"
 
 
-def rows(statement: sa.Select[Any]) -> Iterator[Any]:
-    """Plain rows, a few thousand at a time."""
+def rows(statement: Any) -> Iterator[Any]:
+    """The rows of a select, a few thousand at a time."""
     return iter(db.session.execute(statement.execution_options(yield_per=5000)))
 
 
