@@ -254,7 +254,7 @@ def stripe_command(python: Path, port: int) -> list[str]:
     (DEMO / "stripe").mkdir(exist_ok=True)
     command = [str(python), "-m", "tests.stripe_server", "--port", str(port + 1), "--settle-after", "20"]
     command += ["--state", str(DEMO / "stripe" / "stripe-server.jsonl")]
-    return [*command, "--webhooks", f"http://127.0.0.1:{port}/hooks/stripe"]
+    return [*command, "--webhooks", f"http://127.0.0.1:{port}/inbound/payments/stripe"]
 
 
 def _started(name: str, command: Sequence[str], env: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -228,7 +228,7 @@ SETTINGS: tuple[Setting, ...] = (
         default="",
         read=text,
         shown_default="required in production",
-        meaning="`whsec_...`: proves that an event comes from Stripe.",
+        meaning="`whsec_...` of the endpoint `BASE_URL/inbound/payments/stripe`: proves that an event is Stripe's.",
     ),
     Setting(
         name="STRIPE_WEBHOOK_SECRET_OLD",
