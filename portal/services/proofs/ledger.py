@@ -190,9 +190,9 @@ def payables(found: list[Break]) -> int:
             paid[row.refund_id] += row.amount_minor
         elif row.state in FREED:
             failed[row.refund_id] += row.amount_minor
-    wanted = sa.select(Refund.id, Refund.number, Refund.state, Refund.amount_minor).order_by(Refund.id)
+    refunds_ = sa.select(Refund.id, Refund.number, Refund.state, Refund.amount_minor).order_by(Refund.id)
     looked_at = 0
-    for refund in rows(wanted):
+    for refund in rows(refunds_):
         looked_at += 1
         decided = refund.amount_minor if refund.state in DECIDED else 0
         unpaid = failed[refund.id] if refund.state != "canceled" else 0

@@ -34,7 +34,7 @@ def captured(found: list[Break]) -> int:
     return counted(Payment)
 
 
-def _touched() -> sa.Select[Any]:
+def _touched() -> Any:
     held = sa.select(Chargeback.payment_id)
     given = sa.select(OrderPayment.payment_id).where(OrderPayment.refunded_minor > 0)
     return (
