@@ -6,12 +6,11 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.core.links import STATUS
 from portal.core.policy.terms import Terms
-from portal.services import bank, bank_accounts, links, payouts, refunds
-from portal.web.actor import hold
+from portal.services import bank, bank_accounts, payouts, refunds
 from tests import builders
 from tests.web.admin_world import World, a_world, now
+from tests.web.opening import opened
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -52,21 +51,6 @@ def waiting(world: World, merchant_id: UUID | None = None, *, account: str = IBA
             given = {"holder": "Demo Customer", "iban": account, "gateways": world.gateways, "now": now()}
             bank_accounts.give(customer, return_id, **given)
     return return_id
-
-
-def customer(world: World, return_id: UUID) -> Any:
-    """A browser that has opened the link to the status page."""
-    client = world.app.test_client()
-    with world.app.app_context():
-        found = next(one for one in links.of_return(return_id) if one.purpose == STATUS)
-    with world.app.test_request_context():
-        from flask import session
-
-        hold(found)
-        held = dict(session["links"])
-    with client.session_transaction() as kept:
-        kept["links"] = held
-    return client
 
 
 def collected(world: World, client: Any) -> str:
@@ -191,7 +175,7 @@ def test_another_shops_batch_is_not_found(world: World) -> None:
 
 def test_a_customer_says_where_the_money_shall_go(world: World) -> None:
     return_id = waiting(world, account="")
-    client, path = customer(world, return_id), f"/r/{return_id}/account"
+    client, path = opened(world, return_id), f"/r/{return_id}/account"
     page = client.get(path)
     assert page.page.by_id("holder").get("value") == "Demo Customer"
     assert not page.page.by_id("iban").get("value")
@@ -207,7 +191,7 @@ def test_a_customer_says_where_the_money_shall_go(world: World) -> None:
 
 def test_an_account_that_is_not_asked_for_is_not_taken(world: World) -> None:
     return_id = waiting(world)
-    client = customer(world, return_id)
+    client = opened(world, return_id)
     client.get("/credit/own")  # a page with a token
     sent = {"holder": "Somebody Else", "iban": "FR14 2004 1010 0505 0001 3M02 606"}
     assert client.post(f"/r/{return_id}/account", data=sent).location == f"/r/{return_id}/status"
@@ -220,3 +204,17 @@ def test_without_the_link_there_is_no_such_page(world: World, client: Any) -> No
     assert client.get(f"/r/{return_id}/account").status_code == 404
     client.get("/credit/own")  # a page with a token
     assert client.post(f"/r/{return_id}/account", data={"holder": "X", "iban": IBAN}).status_code == 404
+
+
+def test_the_status_page_asks_for_the_account_and_shows_it_covered_afterwards(world: World) -> None:
+    return_id = waiting(world, account="")
+    client = opened(world, return_id)
+    asked = client.get(f"/r/{return_id}/status").page
+    assert asked.links()["Enter my bank account"] == f"/r/{return_id}/account"
+    with world.app.app_context():
+        given = {"holder": "Demo Customer", "iban": IBAN, "gateways": world.gateways, "now": now()}
+        bank_accounts.give(builders.a_customer(return_id, world.own), return_id, **given)
+    shown = client.get(f"/r/{return_id}/status").page
+    assert (
+        "To your bank account NL•• •••• 4300" in shown.text and "Enter my bank account" not in shown.links()
+    )

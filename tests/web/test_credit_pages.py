@@ -15,6 +15,7 @@ from portal.db.credits import Credit
 from portal.services import credits, payouts, refunds
 from tests import builders
 from tests.web.admin_world import World, a_world, now
+from tests.web.opening import opened
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -222,3 +223,13 @@ def test_another_shops_code_is_not_found(world: World) -> None:
     assert client.get(path + "/void").status_code == 404
     assert client.post(path, data={"amount": "1", "reason": "x"}).status_code == 404
     assert f"•••• {stranger.ending}" not in client.get("/admin/credits").page.text
+
+
+def test_the_status_page_names_the_credit_by_its_ending_and_leads_to_the_balance(world: World) -> None:
+    code = a_code(world)
+    with world.app.app_context():
+        return_id = credits.one(world.actor("admin"), credit_id(world), now=now()).entries[0].return_id
+    client = opened(world, return_id)
+    shown = client.get(f"/r/{return_id}/status").page
+    assert f"Store credit ending in {code[-4:]}: €50.00" in shown.text and code not in shown.text
+    assert shown.links()["See the balance"] == "/credit/own"
