@@ -74,7 +74,8 @@ def redirect(
         if payout.state == "requires_action" and payout.provider not in UNASKED:
             raise Conflict("still_at_gateway")
         ways = {MANUAL, BANK, *OWN_CREDIT, _own_provider(payout)} - {payout.provider}
-        ready = payout.state in ("planned", "requires_action", *FREED) and payout.batch_id is None
+        in_batch = payout.state == "planned" and payout.batch_id is not None
+        ready = payout.state in ("planned", "requires_action", *FREED) and not in_batch
         if provider not in ways or not ready or not _is_open(refund, payout):
             raise Conflict("not_redirectable", state=payout.state)
         run = len(of_refund(refund.id))
