@@ -71,6 +71,8 @@ def upgrade() -> None:
         "CONSTRAINT ck_payments_disputed_captured "
         "CHECK (disputed_minor >= 0 AND refunded_minor + disputed_minor <= captured_minor)"
     )
+    op.add_column("shipments", sa.Column("asked_at", TIME, nullable=True))
+    op.create_index("ix_shipments_asked", "shipments", ["asked_at"])
     op.add_column("inspections", json_column("missing_accessories", "[]"))
     op.add_column("inspections", sa.Column("used", sa.Integer(), nullable=True))
     op.add_column("return_lines", sa.Column("allowance_minor", sa.BigInteger(), nullable=True))

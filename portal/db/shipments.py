@@ -21,6 +21,7 @@ class Shipment(Base):
         state_of(SHIPMENT),
         sa.Index("ix_shipments_tracking", "merchant_id", "tracking_number"),
         sa.Index("ix_shipments_return", "return_id"),
+        sa.Index("ix_shipments_asked", "asked_at"),
     )
 
     id: Mapped[UUID] = key()
@@ -38,6 +39,8 @@ class Shipment(Base):
     error: Mapped[str] = mapped_column(sa.String(500), default="")
     handed_over_at: Mapped[datetime | None] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
+    asked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When its carrier was last asked about it: whoever waits longest is asked first."""
 
 
 class ShipmentEvent(Base):

@@ -1,5 +1,6 @@
 """Which durable work there is, and what each piece calls; and what a worker looks after between them."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -14,8 +15,20 @@ from portal.db.base import db, transaction
 from portal.db.refunds import Payout
 from portal.db.returns import Return
 from portal.ports import Declined, Gateways
-from portal.services import gateway_events, looking, notices, reconcile, refunds, shipping, work
+from portal.services import (
+    bank_accounts,
+    credits,
+    gateway_events,
+    looking,
+    notices,
+    reconcile,
+    refunds,
+    shipping,
+    work,
+)
 from portal.services.confirmation import release, void_parcels
+
+log = logging.getLogger(__name__)
 
 
 def build(
@@ -51,11 +64,20 @@ def void(shipment_id: UUID, *, gateways: Gateways) -> None:
 
 def tick(gateways: Gateways, *, now: datetime) -> None:
     """What a worker looks after: money and parcels on their way, and returns that were not sent in time."""
-    due(gateways, now=now)
-    looking.tell_of_waiting(now=now)
-    shipping.track(gateways=gateways, now=now)
-    expire(now=now)
-    promise_of_the_day(now=now)
+    for look_after in (
+        lambda: due(gateways, now=now),
+        lambda: looking.tell_of_waiting(now=now),
+        lambda: shipping.track(gateways=gateways, now=now),
+        lambda: bank_accounts.look_after(gateways=gateways, now=now),
+        lambda: credits.look_after(now=now),
+        lambda: expire(now=now),
+        lambda: promise_of_the_day(now=now),
+    ):
+        try:
+            look_after()
+        except Exception:
+            db.session.rollback()
+            log.exception("looking after something failed, and is tried again; the rest goes on")
 
 
 def due(gateways: Gateways, *, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Looking at transfers that are with a gateway: it tells what became of them, no event is needed for it."""
 
+import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from portal.db.tasks import Task
 from portal.ports import Gateways, Unavailable
 from portal.services import settling, tasks
 from portal.services.settling import CHECK_EVERY, FREED, SENDABLE, held, locked, record
+
+log = logging.getLogger(__name__)
 
 WAITS_AFTER = timedelta(days=1)
 """A transfer that is not settled by then is a matter for a person."""
@@ -39,6 +42,9 @@ def look_at_due(*, gateways: Gateways, now: datetime, limit: int = 50) -> int:
             look(payout_id, refund_id, gateways=gateways, now=now)
         except Unavailable:
             away.add(provider)
+        except Exception:
+            db.session.rollback()
+            log.exception("a transfer could not be looked at", extra={"payout": str(payout_id)})
     if away:
         later = {"next_check_at": now + timedelta(minutes=1)}
         ids = [payout_id for payout_id, _, provider in taken if provider in away]

@@ -403,15 +403,22 @@ def document(actor: Actor, return_id: UUID, *, kind: str, format: str, size: str
 
 
 def track(*, gateways: Gateways, now: datetime, limit: int = 200) -> int:
-    """Ask the carriers about parcels on their way and record what is new; answers how many events were."""
+    """Ask the carriers about parcels on their way and record what is new; answers how many events were.
+
+    Where there are more than ``limit``, those that nobody asked about for longest come first.
+    """
     shipment = shipments.Shipment
     open_ones = [s for s in SHIPMENT.states if not SHIPMENT.final(s) and s not in ("label_pending", "lost")]
     rows = db.session.scalars(
         sa.select(shipment)
         .where(shipment.state.in_(open_ones), shipment.tracking_number != "")
-        .order_by(shipment.id)
+        .order_by(shipment.asked_at.asc().nulls_first(), shipment.id)
         .limit(limit)
     ).all()
+    if rows:
+        with transaction() as session:
+            asked = sa.update(shipment).where(shipment.id.in_([row.id for row in rows]))
+            session.execute(asked.values(asked_at=now).execution_options(synchronize_session=False))
     known = _known([row.id for row in rows])
     news = 0
     for row in rows:
