@@ -61,15 +61,18 @@ Json = sa.JSON().with_variant(JSONB(), "postgresql")
 
 
 def uuid7() -> UUID:
-    """A new id: a millisecond clock, then randomness; sorts by creation (RFC 9562)."""
+    """A new id: a clock of a quarter of a microsecond, then randomness; sorts by creation (RFC 9562)."""
     return UUID(int=uuid7_number())
 
 
 def uuid7_number() -> int:
-    """A new id as its 128 bits, for whoever makes hundreds of thousands."""
-    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return value & ~(0x3 << 62) | 0x2 << 62
+    """A new id as its 128 bits, for whoever makes hundreds of thousands.
+
+    What one process makes one after the other stays in that order: lines and payments of an order do.
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | secrets.randbits(62)
 
 
 def key() -> Mapped[UUID]:
