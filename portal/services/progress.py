@@ -49,6 +49,11 @@ class SentTo:
     label: str
     amount: int
     state: str
+    provider: str = ""
+    arrives_on: date | None = None
+    bank_reference: str = ""
+    """With which the customer's bank finds it."""
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +159,18 @@ def _refunds(row: Return) -> tuple[RefundNews, ...]:
     found = db.session.scalars(sa.select(Refund).where(Refund.return_id == row.id).order_by(Refund.id)).all()
     if not found:
         return ()
-    transfers = db.session.execute(
-        sa.select(Payout.refund_id, Payment.tender, Payment.label, Payout.amount_minor, Payout.state)
-        .join(Payment, Payment.id == Payout.payment_id)
+    transfers: dict[UUID, list[SentTo]] = {}
+    wanted = (
+        sa.select(Payout, Payment.tender, Payment.label)
+        .outerjoin(Payment, Payment.id == Payout.payment_id)
         .where(Payout.refund_id.in_([refund.id for refund in found]))
-        .order_by(Payout.id)
-    ).all()
+        .order_by(Payout.created_at, Payout.id)
+    )
+    rows = db.session.execute(wanted).all()
+    last = {(sent.refund_id, sent.payment_id): sent.id for sent, _, _ in rows}
+    for sent, tender, label in rows:
+        if last[sent.refund_id, sent.payment_id] == sent.id:
+            transfers.setdefault(sent.refund_id, []).append(_sent(sent, tender or sent.provider, label or ""))
     return tuple(
         RefundNews(
             number=refund.number,
@@ -168,13 +179,22 @@ def _refunds(row: Return) -> tuple[RefundNews, ...]:
             currency=refund.currency,
             succeeded_at=refund.succeeded_at,
             breakdown=from_json(refund.breakdown),
-            to=tuple(
-                SentTo(tender=t.tender, label=t.label, amount=t.amount_minor, state=t.state)
-                for t in transfers
-                if t.refund_id == refund.id
-            ),
+            to=tuple(transfers.get(refund.id, ())),
         )
         for refund in found
+    )
+
+
+def _sent(sent: Payout, tender: str, label: str) -> SentTo:
+    return SentTo(
+        tender=tender,
+        label=label,
+        amount=sent.amount_minor,
+        state=sent.state,
+        provider=sent.provider,
+        arrives_on=sent.arrives_on,
+        bank_reference=sent.bank_reference,
+        settled_at=sent.settled_at,
     )
 
 

@@ -49,6 +49,24 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         ),
         "canceled": (N_("Refund canceled"), "ban", "quiet", N_("This refund will not be sent.")),
     },
+    "refund_news": {
+        "pending_approval": (
+            N_("Being checked"),
+            "clock",
+            "info",
+            N_("A person looks at the amount before the money is sent."),
+        ),
+        "approved": (N_("Decided"), "check", "info", N_("The money is sent in a moment.")),
+        "pending": (N_("Being processed"), "coins", "info", N_("The money is being sent to you.")),
+        "succeeded": (N_("Refunded"), "check", "good", N_("The money was sent.")),
+        "failed": (
+            N_("Delayed"),
+            "clock",
+            "wait",
+            N_("The money could not be sent yet. We are on it; you do not have to do anything."),
+        ),
+        "canceled": (N_("Refund canceled"), "ban", "quiet", N_("This refund will not be sent.")),
+    },
     "refund_state": {
         "none": (N_("No refund yet"), "clock", "quiet", N_("Nothing has been refunded so far.")),
         "calculated": (
@@ -178,4 +196,5 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "voided": (N_("Made void"), "ban", "bad", N_("What was left was taken off this code.")),
     },
 }
-"""(name, icon, tone, help). ``refund_state`` is a return's money as a whole; a link expires by date."""
+"""(name, icon, tone, help). ``refund_news`` is a refund as its customer sees it, ``refund_state`` a return's
+money as a whole; a link expires by date."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
+from portal.core.deadlines import refund_due
+from portal.core.facts import KEEP
 from portal.core.lifecycles import RETURN, IllegalStep
-from portal.core.refunds.breakdown import Breakdown
+from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.spans import count
-from portal.services import confirmation, notices, shipping
+from portal.services import bank_accounts, confirmation, credits, notices, shipping
 from portal.services import progress as following
-from portal.services.progress import Progress
+from portal.services.progress import Progress, RefundNews, SentTo
 from portal.web.customer.check import sending_words, slot_words
 from portal.web.customer.opened import Opened, next_url, open_return
 from portal.web.extensions import limiter
@@ -101,6 +104,8 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "qr": Markup(qr),  # noqa: S704 - drawn by our own documents adapter, without any markup of a visitor
         "refund": explained(amount, estimate=latest is None),
         "change": change(found, amount),
+        "changes": changes(found),
+        "keeps": found.page.draft.kind == KEEP,
         "timeline": timeline(found),
         "events": events(found),
         "steps_next": [
@@ -111,8 +116,11 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "sending": sending_words(sending, opened.view.draft.currency) if sending else None,
         "papers": papers(found),
         "kept": kept(opened),
-        "may_cancel": RETURN.can(state, "cancel"),
+        "may_cancel": RETURN.can(state, "cancel") and found.page.draft.kind != KEEP,
         "paid_to": paid_to(found),
+        "account_wanted": bool(found.refunds) and bank_accounts.is_wanted(opened.id),
+        "account": bank_accounts.given(opened.id) if found.refunds else "",
+        "credits": credits.of_return(opened.id, now=now()) if found.refunds else (),
         "amount_text": words().money(amount.amount, amount.currency) if amount.assessed else "",
     }
 
@@ -127,24 +135,51 @@ def change(found: Progress, amount: Breakdown) -> str:
     return _("The estimate was %(was)s; after inspection it is %(now)s.", was=was, now=is_now)
 
 
-def paid_to(found: Progress) -> list[dict[str, str]]:
-    """Every refund with where it goes and when it arrives."""
+def changes(found: Progress) -> tuple[Any, ...]:
+    """Rule by rule why the one refund of a return is not what was confirmed; as the message told it."""
+    made = [refund for refund in found.refunds if refund.state != "canceled"]
+    if found.breakdown is None or len(made) != 1 or made[0].breakdown.amount == found.breakdown.amount:
+        return ()
+    return words().changes(explain_change(found.breakdown, made[0].breakdown), made[0].currency)
+
+
+def paid_to(found: Progress) -> list[dict[str, Any]]:
+    """Every refund with where it goes, how far it is, by which day it is there, and what the bank knows it by."""
     said = words()
-    rows = []
-    for refund in found.refunds:
-        if refund.state == "canceled":
-            continue
-        where = [
-            {
-                "to": part.label or said.tender(part.tender),
-                "amount": said.money(part.amount, refund.currency),
-                "arrival": said.arrival(part.tender) if refund.state == "succeeded" else "",
-            }
-            for part in refund.to
-        ]
-        on = said.day(refund.succeeded_at) if refund.succeeded_at else ""
-        rows.append({"number": refund.number, "state": refund.state, "on": on, "where": where})  # type: ignore[dict-item]
-    return rows
+    return [
+        {
+            "number": refund.number,
+            "state": refund.state,
+            "help": said.state("refund_news", refund.state).help,
+            "on": said.day(refund.succeeded_at) if refund.succeeded_at else "",
+            "where": [_sent_to(part, refund) for part in refund.to],
+        }
+        for refund in found.refunds
+        if refund.state != "canceled"
+    ]
+
+
+UNDER_WAY = ("planned", "submitting", "unknown", "pending")
+"""Nobody says yet that it took effect: for the customer it is being processed."""
+
+
+def _sent_to(part: SentTo, refund: RefundNews) -> dict[str, str]:
+    said = words()
+    arrival = ""
+    if part.state == "succeeded":
+        arrival = said.there_by(part.arrives_on, part.tender, part.provider)
+    elif part.state in UNDER_WAY and refund.state in ("approved", "pending"):
+        arrival = _("Being processed.")
+        if part.arrives_on:
+            arrival += " " + said.there_by(part.arrives_on, part.tender, part.provider)
+    elif refund.state not in ("pending_approval", "canceled"):
+        arrival = _("Delayed. We are on it; you do not have to do anything.")
+    return {
+        "to": said.goes_to(part.tender, part.label, part.provider),
+        "amount": said.money(part.amount, refund.currency),
+        "arrival": arrival,
+        "bank_reference": part.bank_reference,
+    }
 
 
 def kept(opened: Opened) -> str:
@@ -219,6 +254,13 @@ def timeline(found: Progress) -> list[dict[str, Any]]:
     def row(name: str, state: str, at: Any = None, text: str = "") -> dict[str, Any]:
         return {"name": name, "state": state, "when": said.moment(at) if at else None, "text": text or None}
 
+    if found.page.draft.kind == KEEP:
+        ended = state in ("canceled", "declined")
+        granted = row(_("Refund granted"), "done", found.submitted_at)
+        return [
+            granted,
+            row(_("Canceled"), "bad", found.closed_at) if ended else _refund_row(found, row, True),
+        ]
     rows = [row(_("Return confirmed"), "done", found.submitted_at)]
     if state == "declined":
         return [*rows, row(_("Not accepted"), "bad")]
@@ -282,8 +324,13 @@ def timeline(found: Progress) -> list[dict[str, Any]]:
 def _refund_row(found: Progress, row: Any, checked: bool) -> dict[str, Any]:
     latest = next((refund for refund in reversed(found.refunds) if refund.state != "canceled"), None)
     if latest is None:
-        return row(_("Refund"), "now" if checked else "next")  # type: ignore[no-any-return]
+        until = ""
+        if found.received_at and found.submitted_at:
+            zone = ZoneInfo(found.page.merchant.zone)
+            due = refund_due(found.submitted_at, found.received_at, zone)
+            until = _("We send it by %(day)s at the latest.", day=words().day(due, weekday=True))
+        return row(_("Refund"), "now" if checked else "next", None, until)  # type: ignore[no-any-return]
     text = words().money(latest.amount, latest.currency)
     if latest.state == "succeeded":
         return row(_("Refund sent"), "done", latest.succeeded_at, text)  # type: ignore[no-any-return]
-    return row(words().state("refund", latest.state).name, "now", None, text)  # type: ignore[no-any-return]
+    return row(words().state("refund_news", latest.state).name, "now", None, text)  # type: ignore[no-any-return]
