@@ -4,6 +4,7 @@ Amounts are exact, in whole units of the currency. ``core.paid`` turns it into t
 or says why it cannot.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -90,6 +91,18 @@ def provider_of(tender: str, gateway: str) -> str:
     if tender in CARDS:
         return gateway
     return tender if tender in OWN_WAYS else BY_HAND
+
+
+SPENDABLE = ("gift_card", "store_credit")
+"""Tenders whose number alone is money."""
+_CODE = re.compile(r"(?:\d{2,5}[ -]){2,}\d{1,5}|(?=[A-Za-z0-9-]*\d)[A-Za-z0-9][A-Za-z0-9-]{6,}[A-Za-z0-9]")
+
+
+def label_of(tender: str, label: str) -> str:
+    """How a payment is named to people: of a code that is money nothing but its last four characters."""
+    if tender not in SPENDABLE:
+        return label
+    return _CODE.sub(lambda found: "…" + re.sub(r"[ -]", "", found.group())[-4:], label)
 
 
 @dataclass(frozen=True, kw_only=True)

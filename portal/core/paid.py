@@ -15,6 +15,7 @@ from portal.core.intake import (
     IncomingOrder,
     IncomingPayment,
     IncomingTax,
+    label_of,
     number_key,
     postcode_key,
 )
@@ -301,7 +302,10 @@ def _payment(payment: IncomingPayment, due: Minor, reading: _Reading) -> PaidPay
     if payment.tender not in TENDERS:
         reading.reasons.append(f"payment {payment.reference}: the tender {payment.tender!r} is unknown")
     return PaidPayment(
-        reference=payment.reference[:100], tender=payment.tender, captured=captured, label=payment.label[:100]
+        reference=payment.reference[:100],
+        tender=payment.tender,
+        captured=captured,
+        label=label_of(payment.tender, payment.label)[:100],
     )
 
 

@@ -18,8 +18,10 @@ from portal.core.intake import (
     IncomingRefund,
     IncomingRefundLine,
     IncomingTax,
+    label_of,
     number_key,
     postcode_key,
+    provider_of,
 )
 from portal.core.paid import PaidOrder, paid
 from portal.core.spans import count
@@ -290,3 +292,39 @@ def test_a_payment_never_falls_below_what_went_back_to_it() -> None:
     new = taken(an_order(payments=(IncomingPayment(reference="p1", tender="card", captured=D("5.00")),)))
     payment = changed(refunded_order(), new).payments[0]
     assert (payment.captured, payment.refunded) == (2000, 2000)
+
+
+# ------------------------------------------------------------------------------------------ by which way money goes
+
+
+@pytest.mark.parametrize(
+    ("tender", "way"),
+    [
+        ("card", "stripe"),
+        ("wallet", "stripe"),
+        ("gift_card", "gift_card"),
+        ("store_credit", "store_credit"),
+        ("bank_transfer", "bank_transfer"),
+        ("cash", "manual"),
+        ("invoice", "manual"),
+    ],
+)
+def test_a_tender_goes_back_by_its_own_way(tender: str, way: str) -> None:
+    assert provider_of(tender, "stripe") == way
+
+
+@pytest.mark.parametrize(
+    ("tender", "label", "shown"),
+    [
+        ("gift_card", "Gift card 7K3M-9QX1-40WF-ZT2H", "Gift card …ZT2H"),
+        ("gift_card", "7k3m9qx140wfzt2h", "…zt2h"),
+        ("gift_card", "6006 4912 3456 7890", "…7890"),
+        ("gift_card", "Gift card ·· 9001", "Gift card ·· 9001"),
+        ("gift_card", "gift_card", "gift_card"),
+        ("store_credit", "Credit 1234567890", "Credit …7890"),
+        ("store_credit", "", ""),
+        ("card", "Visa 4242", "Visa 4242"),
+    ],
+)
+def test_of_a_code_that_is_money_only_its_end_is_kept(tender: str, label: str, shown: str) -> None:
+    assert label_of(tender, label) == shown
