@@ -8,7 +8,7 @@ import pytest
 
 from portal.core.facts import Addition
 from portal.core.money import allocate, line_total
-from portal.core.policy.terms import RestockingFee, Terms
+from portal.core.policy.terms import Depreciation, FeeTier, RestockingFee, Terms
 from portal.core.refunds.breakdown import Negative, NotGranted, TooMuch, explain_change, from_json, to_json
 from portal.core.refunds.engine import check_claims, check_named, quote, quote_unassessed
 from tests.core.made import (
@@ -478,3 +478,24 @@ def test_units_that_were_canceled_meanwhile_are_not_refunded() -> None:
     order = an_order(a_line(units=3, canceled=((1, 2),)))
     with pytest.raises(TooMuch):
         quoted(order, want(units=2, spans=((0, 2),)))
+
+
+def test_rule_16_every_kind_of_row_is_told_when_it_changes() -> None:
+    order = an_order(a_line(units=2, goods=20_000), shipping(500))
+    terms = Terms(
+        refund_shipping="proportion",
+        restocking_fee=RestockingFee(tiers=(FeeTier(percent_bp=1000), FeeTier(percent_bp=0))),
+        depreciation=(Depreciation(by="use", over=100),),
+        accessory_deductions=(("cable", 300),),
+    )
+    estimate = quoted(order, want(units=2), terms=terms)
+    found = quoted(order, want(units=2, used=10, missing_accessories=("cable",)), terms=terms)
+    agreed = quoted(order, want(units=2, used=10, missing_accessories=("cable",), named=19_000), terms=terms)
+    assert [(row.rule, row.amount) for row in explain_change(estimate, found)] == [
+        ("depreciation", -2000),
+        ("accessory_deductions", -300),
+    ]
+    assert [(row.rule, row.amount) for row in explain_change(found, agreed)] == [("named", 3300)]
+    for before, after_it in ((estimate, found), (found, agreed), (agreed, estimate)):
+        changed = explain_change(before, after_it)
+        assert sum(row.amount for row in changed) == after_it.amount - before.amount
