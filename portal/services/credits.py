@@ -5,7 +5,6 @@ Everything that moves a balance is one row that is never changed; the balance is
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,6 +23,13 @@ from portal.db.refunds import Payout, Refund
 from portal.db.tasks import Task
 from portal.ports import RefundResult
 from portal.services import notices, scope, tasks
+from portal.services.credit_facts import CreditFacts as CreditFacts
+from portal.services.credit_facts import is_over, state_of
+from portal.services.credit_facts import listing as listing
+from portal.services.credit_facts import of_return as of_return
+from portal.services.credit_facts import one as one
+from portal.services.credit_facts import seen as seen
+from portal.services.credit_facts import typed as typed
 
 STORE_CREDIT, GIFT_CARD = "store_credit", "gift_card"
 OWN = (STORE_CREDIT, GIFT_CARD)
@@ -183,153 +189,7 @@ def take_back(payout: Payout, *, now: datetime) -> None:
     _move(credit, -amount, TAKEN_BACK, SYSTEM, now, payout_id=payout.id)
 
 
-# ------------------------------------------------------------------------------------------------- for people
-
-
-@dataclass(frozen=True, kw_only=True)
-class EntryFacts:
-    """One movement of a balance; ``balance`` is what was there afterwards."""
-
-    at: datetime
-    why: str
-    amount: Minor
-    balance: Minor
-    note: str
-    by: str
-    payout_id: UUID | None
-    refund_id: UUID | None = None
-    return_id: UUID | None = None
-    number: str = ""
-    """Of the refund that it came from."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CreditFacts:
-    """One code as people see it: never the code itself, only its ending."""
-
-    id: UUID
-    merchant_id: UUID
-    kind: str
-    ending: str
-    currency: str
-    balance: Minor
-    expires_on: date | None
-    state: str
-    """``open``, ``spent``, ``expired`` or ``void``."""
-    name: str
-    email: str
-    created_at: datetime
-    entries: tuple[EntryFacts, ...] = ()
-
-    @property
-    def given(self) -> Minor:
-        """All that was ever put onto it, less what was taken back."""
-        return sum(entry.amount for entry in self.entries if entry.why in (REFUNDED, TAKEN_BACK))
-
-
-def listing(
-    actor: Actor, *, text: str = "", after: UUID | None = None, limit: int = 50, now: datetime
-) -> tuple[CreditFacts, ...]:
-    """Credits of the actor's merchants, newest first; ``text`` is a name, an e-mail, an ending or a code."""
-    ids = [one for one in actor.merchant_ids if actor.may("refunds.read", one)]
-    wanted = sa.select(Credit).where(Credit.merchant_id.in_(ids))
-    if text.strip():
-        asked = text.strip()
-        bare = codes.normalize(asked)
-        pattern = f"%{asked.lower()}%"
-        wanted = wanted.where(
-            sa.or_(
-                Credit.digest == codes.digest(bare or "-"),
-                Credit.last == asked.upper()[-4:] if len(asked) <= 4 else sa.false(),
-                sa.func.lower(Credit.name).like(pattern),
-                Credit.email.like(pattern),
-            )
-        )
-    if after is not None:
-        wanted = wanted.where(Credit.id < after)
-    rows = db.session.scalars(wanted.order_by(Credit.id.desc()).limit(limit))
-    return tuple(_facts(row, now) for row in rows)
-
-
-def one(actor: Actor, credit_id: UUID, *, now: datetime) -> CreditFacts:
-    """One credit with its movements. Raises ``NotFound``, also for another merchant's, and ``NotAllowed``."""
-    credit = db.session.get(Credit, credit_id, populate_existing=True)
-    if credit is None:
-        raise NotFound
-    scope.require(actor, "refunds.read", credit.merchant_id)
-    return _facts(credit, now, _entries(credit))
-
-
-def of_return(return_id: UUID, *, now: datetime) -> tuple[CreditFacts, ...]:
-    """The credits that refunds of a return were put onto; the caller has passed the gate."""
-    mine = (
-        sa.select(CreditEntry.credit_id)
-        .join(Payout, Payout.id == CreditEntry.payout_id)
-        .join(Refund, Refund.id == Payout.refund_id)
-        .where(Refund.return_id == return_id)
-    )
-    rows = db.session.scalars(sa.select(Credit).where(Credit.id.in_(mine)).order_by(Credit.id))
-    return tuple(_facts(row, now) for row in rows)
-
-
-def _facts(row: Credit, now: datetime, entries: tuple[EntryFacts, ...] = ()) -> CreditFacts:
-    return CreditFacts(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        kind=row.kind,
-        ending=row.last,
-        currency=row.currency,
-        balance=row.balance_minor,
-        expires_on=row.expires_on,
-        state=_state(row, now),
-        name=row.name,
-        email=row.email,
-        created_at=row.created_at,
-        entries=entries,
-    )
-
-
-def _state(row: Credit, now: datetime) -> str:
-    if row.voided_at is not None:
-        return "void"
-    if not row.balance_minor:
-        return "spent"
-    return "expired" if _is_over(row, now) else "open"
-
-
-def _is_over(row: Credit, now: datetime) -> bool:
-    merchant = merchants.by_id(row.merchant_id)
-    if row.expires_on is None or merchant is None:
-        return False
-    return now.astimezone(ZoneInfo(merchant.zone)).date() > row.expires_on
-
-
-def _entries(credit: Credit) -> tuple[EntryFacts, ...]:
-    wanted = (
-        sa.select(CreditEntry, Refund.id, Refund.return_id, Refund.number)
-        .outerjoin(Payout, Payout.id == CreditEntry.payout_id)
-        .outerjoin(Refund, Refund.id == Payout.refund_id)
-        .where(CreditEntry.credit_id == credit.id)
-        .order_by(CreditEntry.id)
-    )
-    balance, found = 0, []
-    for entry, refund_id, return_id, number in db.session.execute(wanted):
-        balance += entry.amount_minor
-        found.append(
-            EntryFacts(
-                at=entry.at,
-                why=entry.why,
-                amount=entry.amount_minor,
-                balance=balance,
-                note=entry.note,
-                by=entry.by_name,
-                payout_id=entry.payout_id,
-                refund_id=refund_id,
-                return_id=return_id,
-                number=number or "",
-            )
-        )
-    return tuple(found)
+# ------------------------------------------------------------------------------------------------- by people
 
 
 def spend(
@@ -344,7 +204,7 @@ def spend(
         credit = _managed(actor, credit_id, "refunds.propose", reason)
         if credit.voided_at is not None:
             raise Conflict("credit_void")
-        if _is_over(credit, now):
+        if is_over(credit, now):
             raise Conflict("credit_expired")
         if credit.balance_minor != expected:
             raise Conflict("balance_changed", amount=credit.balance_minor, currency=credit.currency)
@@ -417,26 +277,6 @@ def _record(actor: Actor, what: str, credit: Credit, now: datetime, **details: o
     history.record(actor, what, merchant_id=credit.merchant_id, subject_id=credit.id, now=now, **told)
 
 
-# ---------------------------------------------------------------------------------------------- for whoever holds it
-
-
-def typed(merchant_id: UUID, text: str) -> UUID | None:
-    """The credit of that shop whose code was typed; None for everything else, whatever is wrong with it."""
-    bare = codes.normalize(text)
-    found = sa.select(Credit.id).where(
-        Credit.digest == codes.digest(bare or "-"), Credit.merchant_id == merchant_id
-    )
-    return db.session.scalar(found)
-
-
-def seen(merchant_id: UUID, credit_id: UUID, *, now: datetime) -> CreditFacts:
-    """The balance and movements for whoever typed the code. Raises ``NotFound``."""
-    credit = db.session.get(Credit, credit_id)
-    if credit is None or credit.merchant_id != merchant_id:
-        raise NotFound
-    return _facts(credit, now, _entries(credit))
-
-
 # ----------------------------------------------------------------------------------------------- looked after
 
 
@@ -454,7 +294,7 @@ def look_after(*, now: datetime, limit: int = 100) -> int:
     for credit_id in db.session.scalars(due.order_by(Credit.expires_on).limit(limit)).all():
         with transaction():
             credit = _locked(credit_id)
-            if _state(credit, now) == "expired":
+            if state_of(credit, now) == "expired":
                 _ask_finance("credit_expired", credit, credit.balance_minor, now)
                 done += 1
     return done
