@@ -202,11 +202,7 @@ def _adjusted(words: Words, basis: Basis, currency: str) -> str:
 def _exchange(words: Words, basis: Basis, currency: str) -> str:
     items = ", ".join(f"{units} × {name}" for units, name, _ in basis.get("items", ()))
     price = words.money(basis.get("price", 0), currency)
-    told = words.gettext("For %(items)s, which cost %(price)s.", items=items, price=price)
-    due = basis.get("price", 0) - basis.get("worth", 0)
-    if due > 0:
-        told += " " + words.gettext("%(due)s remains to be paid.", due=words.money(due, currency))
-    return told
+    return words.gettext("For %(items)s, which cost %(price)s.", items=items, price=price)
 
 
 def _accessory(words: Words, basis: Basis, currency: str) -> str:

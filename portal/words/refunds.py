@@ -105,11 +105,15 @@ def worded(words: Words, breakdown: Breakdown, *, estimate: bool) -> WordedBreak
         total = WordedRow(label=name, amount=None, formatted=unknown, basis=why, code="total", is_total=True)
         return WordedBreakdown(rows=(), total=total, currency=currency)
     tax = sum(row.amount if row.code in ("item_tax", "shipping_tax") else row.tax for row in breakdown.rows)
+    said = [words.gettext("Of this, %(tax)s is tax.", tax=words.money(tax, currency))] if tax > 0 else []
+    if breakdown.due:
+        due = words.money(breakdown.due, currency)
+        said.append(words.gettext("The new goods cost more: %(due)s remains to be paid.", due=due))
     total = WordedRow(
         label=name,
         amount=breakdown.amount,
         formatted=words.money(breakdown.amount, currency),
-        basis=words.gettext("Of this, %(tax)s is tax.", tax=words.money(tax, currency)) if tax > 0 else "",
+        basis=" ".join(said),
         code="total",
         is_total=True,
     )

@@ -342,6 +342,35 @@ def test_rows_say_how_they_were_worked_out() -> None:
     assert told["goodwill"].basis == "Given on top: for the wait"
 
 
+def test_the_rows_of_deals_adjustments_and_exchanges_say_what_happened() -> None:
+    rows = {(row.code, row.rule, row.amount > 0): row for row in ROWS}
+    one = Breakdown(
+        currency="EUR",
+        rows=(
+            rows["order_discount_share", "promotions", False],
+            rows["order_discount_share", "promotions", True],
+            rows["adjustment", "allowance", True],
+            rows["previously_refunded", "adjusted", False],
+            rows["exchange_value", "exchange", False],
+        ),
+        lines=(),
+        shares=(),
+        policy_version=1,
+        due=100,
+    )
+    told = EN.breakdown(one)
+    assert [row.label for row in told.rows] == [
+        "Discount that no longer applies",
+        "Discount given back",
+        "Price adjustment: Shirt",
+        "Already refunded: Shirt",
+        "Goods you get in exchange",
+    ]
+    assert told.rows[0].basis.endswith("no longer hold for what you keep: 3 for 2 €2.00, Spring €1.00.")
+    assert told.rows[4].basis == "For 1 × Hat, which cost €10.00."
+    assert told.total.basis == "The new goods cost more: €1.00 remains to be paid."
+
+
 def test_a_refund_nobody_assessed_is_unknown() -> None:
     unknown = Breakdown(currency="EUR", rows=(), lines=(), shares=(), policy_version=1, assessed=False)
     told = DE.breakdown(unknown)
