@@ -1,15 +1,14 @@
 """What the engine and the policy say to a request, as the JSON that the schema calls ``answer``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-from portal.core.facts import OrderFacts
+from portal.core.facts import CANCELLATIONS, OrderFacts
 from portal.core.policy import verdict as verdicts
 from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import REFUSED, Finding, Verdict, judge
-from portal.core.reasons import RETURN_KINDS
 from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, NotTheSum, TooMuch
 from portal.core.refunds.engine import quote
@@ -42,7 +41,8 @@ def answer(order: Any, request: Any, policy: Any = None, priors: Sequence[tuple[
     """
     names, faults = Names(), list[Fault]()
     terms = _kept(faults, lambda: Terms() if policy is None else requests.policy(policy))
-    facts = _kept(faults, lambda: orders.read(order, names))
+    kind = request.get("kind") if isinstance(request, Mapping) else None
+    facts = _kept(faults, lambda: orders.read(order, names, sent=kind not in CANCELLATIONS))
     asked = _kept(faults, lambda: requests.read(request, terms or Terms(), names))
     if facts is not None and asked is not None:
         faults += requests.unknown(request, facts, names)
@@ -82,9 +82,7 @@ def _answer(order: OrderFacts, asked: Asked, terms: Terms, names: Names, notes: 
         breakdown = quote(order, request, terms, now=asked.now)
     except (TooMuch, Negative, NotGranted, NotTheSum) as problem:
         refusals.append(_by_the_engine(problem, names))
-    verdict = Verdict(findings=(), policy_version=terms.version)
-    if request.kind in RETURN_KINDS:
-        verdict = judge(order, request, terms, now=asked.now, zone=asked.zone)
+    verdict = judge(order, request, terms, now=asked.now, zone=asked.zone)
     refusals += [_by_the_policy(finding, names) for finding in verdict.findings if finding.weight == REFUSED]
     plain = {
         "kind": request.kind,

@@ -18,14 +18,20 @@ MERCHANT = UUID(int=0)
 """A file's order belongs to no merchant."""
 
 
-def read(value: Any, names: Names) -> OrderFacts:
-    """The order that the file states. Raises ``BadInput`` with every fault."""
+def read(value: Any, names: Names, *, sent: bool = True) -> OrderFacts:
+    """The order that the file states; ``sent`` is whether goods count as sent where it says nothing of that.
+
+    Raises ``BadInput`` with every fault.
+    """
     found = list(schema.faults("order", value)) or list(_twice(value))
     if found:
         raise BadInput(found)
-    order = _order(value, names, found)
+    lines = [_line(value, i, names, found, sent) for i in range(len(value["lines"]))]
     if not found:
-        found += _parts(order, value)
+        lines = _spread(value.get("discount", 0), lines, found)
+    if not found:
+        order = _order(value, lines, names, found)
+        found += _parts(order, value) if not found else ()
     if found:
         raise BadInput(found)
     return order
@@ -47,12 +53,12 @@ def _repeated(entries: Sequence[Mapping[str, Any]], key: str, path: str) -> Iter
             yield Fault(path=below(path, i, key), message=f"{entry[key]!r} stands twice")
 
 
-def _order(value: Mapping[str, Any], names: Names, faults: list[Fault]) -> OrderFacts:
-    lines = [_line(value, i, names, faults) for i in range(len(value["lines"]))]
-    if not faults:
-        lines = _spread(value.get("discount", 0), lines, faults)
+def _order(
+    value: Mapping[str, Any], lines: Sequence[LineFacts], names: Names, faults: list[Fault]
+) -> OrderFacts:
     head = {key: item for key, item in value.items() if key not in ("lines", "payments", "id")}
     number = value.get("number", value.get("id", ""))
+    payments = _payments(value, lines, names)
     order: OrderFacts = _made(
         OrderFacts,
         head,
@@ -63,9 +69,10 @@ def _order(value: Mapping[str, Any], names: Names, faults: list[Fault]) -> Order
         merchant_id=MERCHANT,
         number=number,
         lines=tuple(lines),
-        payments=_payments(value, lines, names),
+        payments=payments,
+        differs=sum(one.captured for one in payments) - sum(line.paid for line in lines),
     )
-    return order and replace(order, differs=order.captured - order.paid)
+    return order
 
 
 def _made(
@@ -79,13 +86,13 @@ def _made(
         return None
 
 
-def _line(order: Mapping[str, Any], i: int, names: Names, faults: list[Fault]) -> Any:
+def _line(order: Mapping[str, Any], i: int, names: Names, faults: list[Fault], sent: bool) -> Any:
     value, path = order["lines"][i], below("order", "lines", i)
     kind, units = value.get("kind", MERCHANDISE), value["units"]
     canceled = _positions(value.get("canceled", 0), ((0, units),), below(path, "canceled"), faults)
     claimed = _positions(value.get("claimed", 0), free(canceled, units), below(path, "claimed"), faults)
     returned = _positions(value.get("returned", count(claimed)), claimed, below(path, "returned"), faults)
-    there = units - count(canceled) if kind == MERCHANDISE else 0
+    there = units - count(canceled) if sent and kind == MERCHANDISE else 0
     shipped = value.get("shipped", there)
     given = {
         "goods": line_total(Decimal(value["unit_price"]), units, order["currency"]),
@@ -131,12 +138,10 @@ def _spread(discount: int, lines: list[LineFacts], faults: list[Fault]) -> list[
     return [replace(line, discount=line.discount + part) for line, part in zip(lines, parts, strict=True)]
 
 
-def _payments(
-    value: Mapping[str, Any], lines: Sequence[LineFacts | None], names: Names
-) -> tuple[PaymentFacts, ...]:
+def _payments(value: Mapping[str, Any], lines: Sequence[LineFacts], names: Names) -> tuple[PaymentFacts, ...]:
     """The tenders; without any told, one card payment of what the lines sum to."""
     if "payments" not in value:
-        paid = sum(line.paid for line in lines if line is not None)
+        paid = sum(line.paid for line in lines)
         return (PaymentFacts(id=names.id("card"), tender="card", label="card", captured=max(0, paid)),)
     return tuple(made(PaymentFacts, {"label": one["tender"], **one}, names) for one in value["payments"])
 
