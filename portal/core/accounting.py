@@ -80,7 +80,7 @@ def _any(code: str) -> str:
 
 
 def account_map(value: Mapping[str, Any]) -> AccountMap:
-    """The map in ``value`` (``journal``, ``accounts``, ``tax_codes``; all optional).
+    """The map in ``value`` (``journal``, ``accounts``, ``tax_codes``; all optional, ``company`` beside them).
 
     Raises ``BadAccounts`` with everything that is wrong: ``unknown_account``, ``unknown_field``,
     ``not_text``, ``too_long``, ``control_character``, ``empty``.
@@ -101,6 +101,13 @@ def account_map(value: Mapping[str, Any]) -> AccountMap:
             if name == "accounts" and not _is_account(str(key)):
                 faults.append((f"{name}.{key}", "unknown_account"))
         tables[name] = {str(key): one.strip() for key, one in told.items() if isinstance(one, str)}
+    company = value.get("company", {})
+    if not isinstance(company, Mapping) or set(company) - {"name", "tax_number"}:
+        faults.append(("company", "unknown_field"))
+    else:
+        faults += [
+            (f"company.{key}", code) for key, one in company.items() for code in _wrong(one, longest=100)
+        ]
     if faults:
         raise BadAccounts(faults)
     return AccountMap(journal=journal.strip(), **tables)
@@ -110,12 +117,12 @@ def _is_account(key: str) -> bool:
     return key in DEFAULTS or any(key.startswith(start) and key != start for start in (TAX, CLEARING))
 
 
-def _wrong(value: Any, *, may_be_empty: bool = True) -> list[str]:
+def _wrong(value: Any, *, may_be_empty: bool = True, longest: int = LONGEST) -> list[str]:
     if not isinstance(value, str):
         return ["not_text"]
     if not value.strip() and not may_be_empty:
         return ["empty"]
-    if len(value.strip()) > LONGEST:
+    if len(value.strip()) > longest:
         return ["too_long"]
     return [] if _PLAIN.fullmatch(value) else ["control_character"]
 

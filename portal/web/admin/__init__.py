@@ -3,11 +3,13 @@
 from flask import Blueprint, Flask
 
 from portal.web.admin import (
+    accounts,
     allowances,
     bank,
     credits,
     desk,
     entry,
+    finance,
     frame,
     links,
     messages,
@@ -28,7 +30,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks,
-    policies,
+    policies, finance, accounts,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)

@@ -16,6 +16,7 @@ ENTRIES = (
     ("admin.entry.new", "plus", "returns.create"),
     ("admin.orders.index", "store", "orders.read"),
     ("admin.refunds.index", "coins", "refunds.read"),
+    ("admin.finance.index", "chart", "finance.read"),
     ("admin.tasks.index", "check", "refunds.read"),
     ("admin.bank.index", "bank", "refunds.approve"),
     ("admin.credits.index", "gift", "refunds.read"),
@@ -47,6 +48,7 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.entry.new": _("New return"),
         "admin.orders.index": _("Orders"),
         "admin.refunds.index": _("Refunds"),
+        "admin.finance.index": _("Finance"),
         "admin.tasks.index": _("Tasks"),
         "admin.bank.index": _("Bank transfers"),
         "admin.credits.index": _("Store credit"),
@@ -69,6 +71,7 @@ def _is_current(endpoint: str) -> bool:
     """Whether the page belongs under this entry: the draft belongs to the new return."""
     here = (request.endpoint or "").rsplit(".", 1)[0]
     here = {
+        "admin.accounts": "admin.finance",
         "admin.prepare": "admin.entry",
         "admin.links": "admin.entry",
         "admin.allowances": "admin.orders",

@@ -5,8 +5,9 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from portal.core.access import NotFound
-from portal.services import shipping
+from portal.services import credit_notes, shipping
 from portal.web.customer.opened import open_return
+from portal.web.page import gateways
 
 bp = Blueprint("papers", __name__, url_prefix="/r/<uuid:return_id>/papers")
 SHOWN = ("image/png", "application/pdf")
@@ -26,4 +27,15 @@ def show(return_id: UUID, kind: str, format: str) -> Response:
     response = Response(paper.content, content_type=paper.media_type)
     how = "inline" if paper.media_type in SHOWN and not request.args.get("save") else "attachment"
     response.headers["Content-Disposition"] = f'{how}; filename="{number}-{paper.filename}"'
+    return response
+
+
+@bp.get("/credit-notes/<string:number>.pdf")
+def credit_note(return_id: UUID, number: str) -> Response:
+    """The credit note of one of the return's refunds, on paper."""
+    opened = open_return(return_id)
+    paper = credit_notes.document(opened.actor, number, return_id=return_id, gateways=gateways())
+    response = Response(paper.content, content_type=paper.media_type)
+    response.headers["Content-Disposition"] = f'inline; filename="{number}.pdf"'
+    response.headers["Cache-Control"] = "no-store"
     return response
