@@ -46,9 +46,11 @@ def take_order(
     gateways: Any,
     *,
     endings: Sequence[str] = ("",),
+    tender: str = "card",
+    now: datetime = NOW,
 ) -> UUID:
-    """An order of ``lines`` (SKU: units and price), paid evenly by one card for each of ``endings``."""
-    placed = NOW - timedelta(days=3)
+    """An order of ``lines`` (SKU: units and price), paid evenly by one ``tender`` for each of ``endings``."""
+    placed = now - timedelta(days=3)
     goods = tuple(
         IncomingLine(external_id=sku, sku=sku, name=sku, units=units, unit_price=Decimal(price), shipped=units,
                      delivered=units, delivered_at=placed + timedelta(days=1), weight_g=100)
@@ -61,37 +63,45 @@ def take_order(
         part = left if place == len(endings) else (total / len(endings)).quantize(Decimal("0.01"))
         left -= part
         reference = f"race-{number}-{place}{ending}"
-        payments.append(IncomingPayment(reference=reference, tender="card", captured=part, label="Card"))
+        payments.append(IncomingPayment(reference=reference, tender=tender, captured=part, label="Race"))
         gateways.payments["sandbox"].learn(reference, captured=minor(part, "EUR"), currency="EUR")
     order = IncomingOrder(
         external_id=number, number=number, currency="EUR", placed_at=placed, lines=goods, payments=tuple(payments),
         total=total, email="race@customer.example", name="Race Customer", language="en", country="DE",
         postcode="20359", digest=number, customer_ref="race", address=PLACE.record(),
     )  # fmt: skip
-    intake.import_orders(SYSTEM, merchant_id, [order], source="demo", now=NOW)
+    intake.import_orders(SYSTEM, merchant_id, [order], source="demo", now=now)
     return orders.find_orders(agent(merchant_id), query=number, merchant_id=merchant_id)[0].id
 
 
-def draft(actor: Actor, merchant_id: UUID, order_id: UUID, units: Mapping[str, int], gateways: Any) -> UUID:
+def draft(
+    actor: Actor,
+    merchant_id: UUID,
+    order_id: UUID,
+    units: Mapping[str, int],
+    gateways: Any,
+    *,
+    now: datetime = NOW,
+) -> UUID:
     """A draft of those units (by SKU) that lacks nothing but its confirmation."""
     made = returns.start_draft(
         actor, merchant_id=merchant_id, kind="return", channel="phone", name="Race Customer",
-        email="race@customer.example", language="en", order_id=order_id, now=NOW,
+        email="race@customer.example", language="en", order_id=order_id, now=now,
     )  # fmt: skip
-    order = returns.page(actor, made, now=NOW).order
+    order = returns.page(actor, made, now=now).order
     assert order is not None
     by_sku = {line.sku: line.id for line in order.items}
     choices = [returns.LineChoice(order_line_id=by_sku[sku], units=count) for sku, count in units.items()]
-    returns.choose_lines(actor, made, choices, now=NOW)
-    lines = returns.page(actor, made, now=NOW).draft.lines
+    returns.choose_lines(actor, made, choices, now=now)
+    lines = returns.page(actor, made, now=now).draft.lines
     answers = [
         returns.SurveyAnswer(line_id=line.id, reason="too_small", condition="unopened") for line in lines
     ]
-    returns.answer(actor, made, answers, now=NOW)
-    returns.set_address(actor, made, PLACE, now=NOW)
-    ways = shipping.ways(actor, made, gateways=gateways, now=NOW)
+    returns.answer(actor, made, answers, now=now)
+    returns.set_address(actor, made, PLACE, now=now)
+    ways = shipping.ways(actor, made, gateways=gateways, now=now)
     way = next(way for way in ways if way.rate.method == "print_at_home")
-    shipping.choose_sending(actor, made, rate_id=way.rate.id, gateways=gateways, now=NOW)
+    shipping.choose_sending(actor, made, rate_id=way.rate.id, gateways=gateways, now=now)
     return made
 
 

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from portal.core.access import Actor
 from portal.core.facts import OrderFacts
 from portal.db.base import db
+from portal.db.credits import Credit, CreditEntry
 from portal.db.orders import OrderPayment, Payment
 from portal.db.refunds import Payout, Refund, Transfer
-from portal.services import audit, refunds, returns
+from portal.services import audit, payouts, refunds, returns
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import drop_checks, race
@@ -36,6 +37,10 @@ def give_without_guard(_gateways: Any, actor: Actor, return_id: UUID, amount: in
     """The guard replaced from here: what was left of the payment is believed as it was read before the race."""
     refunds.read = lambda row, now, lock=False: replace(returns.read(row, now=now), order=order)
     return refunds.propose(actor, return_id, goodwill=amount, reason="So much was agreed.", now=shop.NOW)
+
+
+def send(gateways: Any, refund_id: UUID) -> None:
+    payouts.send(refund_id, gateways=gateways, now=shop.NOW)
 
 
 def approve(_gateways: Any, actor: Actor, refund_id: UUID) -> str:
@@ -138,6 +143,22 @@ def test_saleor_19812_a_refund_that_many_release_at_once_is_released_once(
     assert audit.verify().problems == []
 
 
+def test_eventyay_1405_a_gift_card_is_filled_once_by_workers_that_send_at_once(
+    database: Database, merchant: UUID, gateways: Any
+) -> None:
+    """Our own ledger, without any gateway that would know the key: the transaction is the only guard."""
+    order = shop.take_order(merchant, "R-11", {"MUG": (2, "14.50")}, gateways, tender="gift_card")
+    person = shop.agent(merchant)
+    refund = shop.refunded(person, shop.draft(person, merchant, order, {"MUG": 2}, gateways))
+    outcome = race(database, send, [(refund,)] * 8)
+    assert (outcome.errors, outcome.conflicts) == ([], {})
+    db.session.rollback()
+    assert db.session.scalars(sa.select(CreditEntry.amount_minor)).all() == [2900]
+    assert db.session.scalars(sa.select(Credit.balance_minor)).all() == [2900]
+    assert db.session.scalars(sa.select(Payout.state)).all() == ["succeeded"]
+    assert audit.verify().problems == []
+
+
 def test_returns_of_one_order_are_never_refunded_more_than_was_paid(
     database: Database, session: Session, merchant: UUID, gateways: Any
 ) -> None:
@@ -177,6 +198,10 @@ TOO_MUCH = (
     "UPDATE return_lines SET received_units = authorized_units + 1",
     "UPDATE return_lines SET authorized_units = units + 1",
     "UPDATE payouts SET amount_minor = 0",
+    "UPDATE credits SET balance_minor = balance_minor + issued_minor + 1",
+    "UPDATE credits SET balance_minor = -1",
+    "UPDATE credit_entries SET amount_minor = amount_minor + 1",
+    "DELETE FROM credit_entries",
     "UPDATE refunds SET amount_minor = -1",
     "UPDATE refunds SET state = 'paid'",
     "UPDATE ledger_transfers SET amount_minor = amount_minor + 1",
@@ -185,9 +210,9 @@ TOO_MUCH = (
 
 
 def test_the_database_itself_refuses_too_much(session: Session, merchant: UUID, gateways: Any) -> None:
-    order = shop.take_order(merchant, "R-8", {"PEN": (2, "3.00")}, gateways)
+    order = shop.take_order(merchant, "R-8", {"PEN": (2, "3.00")}, gateways, tender="gift_card")
     person = shop.agent(merchant)
-    shop.refunded(person, shop.draft(person, merchant, order, {"PEN": 1}, gateways))
+    send(gateways, shop.refunded(person, shop.draft(person, merchant, order, {"PEN": 1}, gateways)))
     db.session.rollback()
     for statement in TOO_MUCH:
         with pytest.raises(DBAPIError), db.engine.begin() as connection:
