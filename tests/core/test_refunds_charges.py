@@ -104,3 +104,16 @@ def test_rule_6_who_exchanges_keeps_the_delivery_unless_it_is_not_their_fault() 
     hat = (ExchangeItem(name="Hat", amount=1000),)
     assert quoted(order, want(1), exchange=hat).amount == 0
     assert quoted(order, want(1, reason="defective"), exchange=hat).amount == 500
+
+
+def test_rule_6_by_law_without_an_ordinary_price_all_that_was_charged_goes_back_duties_too() -> None:
+    order = an_order(a_line(1), shipping(1290), duty(300))
+    terms = Terms(refund_shipping="law", refund_duties="law")
+    assert quoted(order, want(1), terms=terms, kind="withdrawal").amount == 1000 + 1290 + 300
+
+
+def test_rule_6_a_charge_of_which_only_tax_seems_left_gives_back_no_more_tax_than_amount() -> None:
+    order = an_order(a_line(1), shipping(500, refunded=480, tax={"VAT": 80}))
+    breakdown = quoted(order, want(1))
+    assert breakdown.lines[1].amount == 20
+    assert breakdown.lines[1].tax <= 20

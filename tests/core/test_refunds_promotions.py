@@ -215,3 +215,25 @@ def test_rule_9_fees_come_after_the_deal_was_judged() -> None:
 def test_a_deal_survives_storage() -> None:
     for promotion in two_of_30().promotions:
         assert from_json(to_json(promotion)) == promotion
+
+
+def test_rule_9_a_policy_that_keeps_deals_gives_back_once_nothing_is_kept_and_not_before() -> None:
+    lines = ((1, 3000, 300), (1, 3000, 300), (1, 3000, 300))
+    steps = (PromotionStep(reach=9000, percent_bp=1000),)
+    order = an_order_with(Promotion(**deal("spend", _1=300, _2=300, _3=300), steps=steps), *lines)
+    order = after(order, quoted(order, want(1), terms=ANEW))
+    assert order.lines[0].promotion_withheld == 600
+    second = quoted(order, want(2))
+    assert second.amount == 2700
+    assert quoted(after(order, second), want(3)).amount == 2700 + 600
+
+
+def test_rule_9_what_a_person_names_holds_what_the_deal_took_or_takes_it_up() -> None:
+    low, high = (
+        quoted(two_of_30(), want(1, named=2000), terms=ANEW),
+        quoted(two_of_30(), want(1, named=2600), terms=ANEW),
+    )
+    assert [(line.amount, line.promotion, line.withheld) for line in low.lines] == [(2000, 300, 400)]
+    assert [(line.amount, line.promotion, line.withheld) for line in high.lines] == [(2600, 100, 0)]
+    last = quoted(after(two_of_30(), high), want(2), terms=ANEW)
+    assert last.amount == 2700 + 100

@@ -371,3 +371,50 @@ def test_only_findings_that_exist_can_be_overruled_and_the_desk_knows_who_may() 
     (finding,) = judged(None, want()).findings
     assert may_overrule(finding, "csr")
     assert not may_overrule(finding, "warehouse")
+
+
+@pytest.mark.parametrize("kind", ["partial_refund_keep", "partial_cancellation", "cancellation"])
+def test_where_nothing_is_sent_back_no_rule_of_returns_is_asked(kind: str) -> None:
+    """Out of the window, sold for good, of an excluded category, without a photo: all of that is no matter."""
+    line = a_line(
+        units=2, shipped=1, category="Socks", final_sale=True, delivered_at=NOW - timedelta(days=900)
+    )
+    terms = Terms(excluded_categories=("Socks",), approval_conditions=("damaged",))
+    wish = want(reason="defective", condition="damaged")
+    assert judge(an_order(line), a_request(wish, kind=kind), terms, now=NOW).findings == ()
+    assert not judge(an_order(line), a_request(wish), terms, now=NOW).allowed
+
+
+@pytest.mark.parametrize(
+    ("kind", "maximum"), [("partial_refund_keep", 3), ("partial_cancellation", 2), ("return", 1)]
+)
+def test_how_many_units_there_are_depends_on_what_is_asked(kind: str, maximum: int) -> None:
+    """Five bought: one canceled, one returned, one with the customer, two not sent yet."""
+    line = a_line(units=5, shipped=2, canceled=((0, 1),), claimed=((1, 2),))
+    order = an_order(line)
+    assert judge(order, a_request(want(units=maximum), kind=kind), Terms(), now=NOW).allowed
+    verdict = judge(order, a_request(want(units=maximum + 1), kind=kind), Terms(), now=NOW)
+    assert [(f.code, f.details["maximum"]) for f in verdict.findings] == [("too_many_units", maximum)]
+
+
+@pytest.mark.parametrize("kind", ["partial_refund_keep", "cancellation"])
+def test_a_charge_is_never_asked_for_as_units(kind: str) -> None:
+    verdict = judge(an_order(a_line(), shipping(500)), a_request(want(90), kind=kind), Terms(), now=NOW)
+    assert [finding.code for finding in verdict.findings] == ["not_merchandise"]
+
+
+def test_rule_10_a_service_goes_back_only_as_far_as_it_was_not_done() -> None:
+    order = an_order(a_line(units=2, kind="service"))
+    assert not judge(order, a_request(want()), Terms(), now=NOW).allowed
+    assert judge(order, a_request(want(scope_used=(1, 4))), Terms(), now=NOW).allowed
+    verdict = judge(order, a_request(want(units=3, scope_used=(1, 4))), Terms(), now=NOW)
+    assert [(f.code, f.details["maximum"]) for f in verdict.findings] == [("too_many_units", 2)]
+
+
+def test_a_lower_price_needs_a_supervisor_by_what_is_given_and_not_by_what_was_paid() -> None:
+    order = an_order(a_line(goods=90_000))
+    terms = Terms(approval_value=10_000)
+    given = a_request(want(allowance=10_000), kind="partial_refund_keep")
+    assert judge(order, given, terms, now=NOW).allowed
+    more = a_request(want(allowance=10_001), kind="partial_refund_keep")
+    assert [f.code for f in judge(order, more, terms, now=NOW).findings] == ["approval_by_value"]
