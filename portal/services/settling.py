@@ -182,8 +182,13 @@ def _wrong(payout: Payout, result: RefundResult) -> str:
         return "amount"
     if result.currency != payout.currency:
         return "currency"
-    known = payout.provider_reference
-    return "reference" if known and result.reference and result.reference != known else ""
+    known, told = payout.provider_reference, result.reference
+    if not told or told == known or payout.provider in UNASKED:
+        return ""
+    another = sa.select(Payout.id).where(
+        Payout.provider == payout.provider, Payout.provider_reference == told, Payout.id != payout.id
+    )
+    return "reference" if known or db.session.scalar(another.limit(1)) is not None else ""
 
 
 def _told(result: RefundResult) -> dict[str, object]:

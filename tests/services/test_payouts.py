@@ -409,6 +409,17 @@ def test_an_answer_about_something_else_is_set_aside_for_a_person(
     assert refunds.one(finance, refund_id).state == "succeeded" and tasks.listing(finance) == ()
 
 
+def test_an_answer_with_the_id_of_another_refund_is_set_aside(shop, finance, gateways, session):
+    _, _, first = a_refund(gateways, shop)
+    send(first, gateways)
+    _, _, second = a_refund(gateways, shop)
+    payout, known = the_payout(session, second), the_payout(session, first).provider_reference
+    told = RefundResult(state="succeeded", reference=known, amount=2000, currency="EUR")
+    payouts.record(payout.id, second, told, now=NOW)
+    assert the_payout(session, second).state == "requires_action"
+    assert open_tasks(finance) == [("wrong_answer", "reference")]
+
+
 def test_a_transfer_that_the_gateway_knew_and_knows_no_more_is_set_aside(
     shop, finance, gateways, wire, session
 ):

@@ -1,6 +1,10 @@
 """The way back: chosen by what is offered now, papers that can be read, labels that fail or are not needed."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
+import sqlalchemy as sa
 
 from portal.core.access import Conflict, NotAllowed, NotFound, Stale
 from portal.db import returns as stored
@@ -145,3 +149,28 @@ def test_a_pick_up_needs_one_of_its_times(shop, gateways):
         shipping.choose_sending(agent, draft, rate_id=way.rate.id, gateways=gateways, now=NOW)
     confirmation.confirm(agent, draft, site=SITE, now=NOW)
     assert make_label(draft, gateways).state == "label_created"
+
+
+def test_of_many_parcels_none_is_left_out_of_being_tracked(shop, gateways, session):
+    """However many there are: whoever waits longest is asked about first."""
+    asked = []
+    for _ in range(5):
+        make_label(a_return(gateways, shop, an_order(gateways, shop)), gateways)
+    carrier = gateways.carriers[dossiers.parcels(_returns(session)[0])[0].carrier]
+
+    class Listening:
+        capabilities = replace(carrier.capabilities, tracking=True)
+
+        def track(self, queries, *, now):
+            asked.extend(query.tracking_number for query in queries)
+            return ()
+
+    listening = {code: Listening() for code in gateways.carriers}
+    for minutes in range(3):
+        moment = NOW + timedelta(minutes=minutes)
+        shipping.track(gateways=replace(gateways, carriers=listening), now=moment, limit=2)
+    assert len(asked) == 6 and len(set(asked)) == 5 and asked[5] == asked[0]
+
+
+def _returns(session):
+    return session.scalars(sa.select(stored.Return.id)).all()
