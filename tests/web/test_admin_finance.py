@@ -183,7 +183,7 @@ def test_a_credit_note_is_listed_and_opens_as_paper_and_as_file(world: World, cl
 def test_accounts_are_set_and_used_by_the_next_journal(world: World, client: CheckingClient) -> None:
     refunded(world)
     answer = client.get("/admin/finance/accounts")
-    fields = answer.page.fields(answer.page.form(button="Save the accounts"))
+    fields, _ = answer.page.fields(answer.page.form(button="Save the accounts"))
     codes = {value: name.removesuffix("code") for name, value in fields.items() if name.endswith("-code")}
     tax = next(code for code in codes if code.startswith("tax:") and code != "tax:*")
     client.submit(
@@ -213,7 +213,7 @@ def test_accounts_are_set_and_used_by_the_next_journal(world: World, client: Che
 def test_a_wrong_account_is_told_at_its_field_and_nothing_is_kept(client: CheckingClient) -> None:
     answer = client.get("/admin/finance/accounts")
     form = answer.page.form(button="Save the accounts")
-    code = next(name for name, value in answer.page.fields(form).items() if value == "goods")
+    code = next(name for name, value in answer.page.fields(form)[0].items() if value == "goods")
     wrong = client.submit(answer, {code.replace("code", "account"): "x" * 41}, button="Save the accounts")
     assert wrong.status_code == 422 and "At most 40 characters" in wrong.page.text
     assert "x" * 41 not in client.get("/admin/finance/accounts").get_data(as_text=True)
@@ -231,11 +231,7 @@ def test_others_see_no_books(world: World, role: str) -> None:
     other = world.signed_in(role)
     for page in (*PAGES, *FILES):
         assert other.get(page).status_code == 403, page
-    assert "Finance" not in [name for name, _ in _links(other.get("/admin/"))]
-
-
-def _links(answer: Any) -> list[tuple[str, str]]:
-    return [(str(one), "") for one in answer.page.links()]
+    assert "/admin/finance" not in other.get("/admin/").get_data(as_text=True)
 
 
 def test_another_shop_is_not_there(world: World, client: CheckingClient) -> None:

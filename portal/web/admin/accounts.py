@@ -90,15 +90,21 @@ def _faults() -> dict[str, str]:
     }
 
 
-@bp.route("", methods=["GET", "POST"])
+@bp.get("")
 @needs("finance.read")
 def show() -> Response:
-    """Every account of the ledger beside the shop's own; those who may edit can change them."""
+    """Every account of the ledger beside the shop's own."""
     shop = books.shop()
-    kept = accounting.accounts(person(), shop.id)
-    form = AccountsForm(data=_as_data(kept, accounting.used(person(), shop.id)))
-    may_edit = person().may("finance.edit", shop.id)
-    if form.is_submitted() and form.validate():
+    return _page(shop, _form(shop))
+
+
+@bp.post("")
+@needs("finance.edit")
+def save() -> Response:
+    """Keep the accounts as they were entered, or say what is wrong with them."""
+    shop = books.shop()
+    form = _form(shop)
+    if form.validate():
         try:
             accounting.set_accounts(person(), shop.id, form.wanted(), now=now())
         except BadAccounts as problem:
@@ -106,15 +112,20 @@ def show() -> Response:
         else:
             tell(_("The accounts are saved. Journals use them from now on."))
             return redirect_to(url_for("admin.accounts.show", merchant=shop.id))
-    return _page(shop, form, may_edit=may_edit)
+    return _page(shop, form, status=422)
 
 
-def _page(shop: MerchantFacts, form: AccountsForm, *, may_edit: bool) -> Response:
+def _form(shop: MerchantFacts) -> AccountsForm:
+    kept = accounting.accounts(person(), shop.id)
+    return AccountsForm(data=_as_data(kept, accounting.used(person(), shop.id)))
+
+
+def _page(shop: MerchantFacts, form: AccountsForm, *, status: int = 200) -> Response:
     return page(
         "admin/accounts/show.html",
         **books.around(shop, "accounts"),
         form=form,
-        may_edit=may_edit,
+        may_edit=person().may("finance.edit", shop.id),
         rows=[
             {
                 "code": entry.form.code.data,
@@ -126,7 +137,7 @@ def _page(shop: MerchantFacts, form: AccountsForm, *, may_edit: bool) -> Respons
             for entry in form.rows
         ],
         columns=(Column(name=_("In the ledger")), Column(name=_("Your account")), Column(name=_("Tax code"))),
-        status=422 if form.is_submitted() else 200,
+        status=status,
     )
 
 
