@@ -211,7 +211,7 @@ def waiting(actor: Actor) -> Waiting:
     asked = sa.select(history.Happening.subject_id).where(
         history.Happening.merchant_id.in_(ids), history.Happening.what == "return.link.requested", ~answered
     )
-    open_refund = ("none", "calculated", "canceled", "partially_refunded", "pending_approval")
+    open_refund = ("none", "calculated", "canceled", "partially_refunded")
     recent = db.session.scalars(sa.select(Return.id).where(mine).order_by(Return.id.desc()).limit(8)).all()
     return Waiting(
         to_approve=_queue(mine, Return.state == "requested"),

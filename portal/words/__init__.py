@@ -242,6 +242,10 @@ class Words:
         """A rule of the policy by its name."""
         return refunds.rule(self, code)
 
+    def deduction(self, rule: str) -> str:
+        """What a rule keeps back, for whoever may leave it out."""
+        return self._name(names.DEDUCTIONS, rule)
+
     def refusal(self, error: str) -> str:
         """Why a transfer failed, in plain words where its code is known; else as it was told."""
         code = error.split(":")[0].strip()

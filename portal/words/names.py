@@ -170,6 +170,13 @@ WAYS = {
     "bank_transfer": N_("By bank transfer"),
     "manual": N_("A person pays it"),
 }
+DEDUCTIONS = {
+    "restocking_fee": N_("Restocking fee"),
+    "return_postage": N_("Return shipping"),
+    "condition_deductions": N_("Deduction for condition"),
+    "accessory_deductions": N_("Missing accessories"),
+    "depreciation": N_("Loss of value through use"),
+}
 BY_HAND = {
     "cash": N_("In cash"),
     "check": N_("By check"),

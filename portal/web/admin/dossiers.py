@@ -15,6 +15,7 @@ from portal.core.lifecycles import REFUND
 from portal.core.refunds.breakdown import Breakdown, Row
 from portal.core.returns import DraftLine
 from portal.services import approvals
+from portal.services.closing import OPEN_REFUNDS
 from portal.services.dossiers import Dossier, InspectionFacts
 from portal.services.refund_facts import PayoutFacts
 from portal.services.refunds import RefundFacts
@@ -110,6 +111,8 @@ def _possible(found: Dossier, actor: Actor, due: Breakdown | None) -> list[str]:
         steps.append("refund")
     if draft.kind == KEEP:  # nothing is sent, and it ends with its refund
         return [step for step in steps if step == "refund"]
+    if any(refund.state in OPEN_REFUNDS for refund in found.refunds):
+        allowed.discard("close")  # its money has to be decided first
     return steps + [step for step in ("undo", "ship", "close", "reopen", "cancel") if step in allowed]
 
 
@@ -335,7 +338,7 @@ def _decided(details: dict[str, object]) -> list[str]:
         parts.append(_("Goes back: %(way)s", way=said.way(str(details["way"]))))
     waived: Any = details.get("waived") or ()
     if waived:
-        parts.append(_("Left out: %(what)s", what=said.join(said.rule(str(rule)) for rule in waived)))
+        parts.append(_("Left out: %(what)s", what=said.join(said.deduction(str(rule)) for rule in waived)))
     for one in _listed(details.get("missing")):
         codes = [said.accessory(str(code)) for code in one.get("codes", ())]
         parts.append(

@@ -83,7 +83,7 @@ class RefundForm(ActionForm):
 
     def offer(self, terms: Terms, waivable: Iterable[str] = WAIVABLE) -> None:
         """The choices there are, in the words of whoever looks."""
-        self.waived.choices = [(rule, words().rule(rule)) for rule in waivable]
+        self.waived.choices = [(rule, words().deduction(rule)) for rule in waivable]
         self.way.choices = [(way, words().way(way)) for way in WAYS]
         for row in self.lines:
             row.form.missing.choices = [
