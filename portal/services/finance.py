@@ -56,6 +56,8 @@ class Totals:
     """What one currency came to in a period, and what is open now; in minor units."""
 
     currency: str
+    decided: Minor = 0
+    """Approved in the period, less what was given up again."""
     paid: Minor = 0
     tax: Minor = 0
     fees: Minor = 0
@@ -174,14 +176,15 @@ def totals(
 
 
 def _add_moved(sums: dict[str, Minor], one: Balance) -> None:
+    if one.account in (PAYABLE, UNPAID):
+        return
     if one.account.startswith(CLEARING) or one.account in OWN_CREDIT:
         sums["paid"] -= one.amount
-        if one.account in OWN_CREDIT:
-            sums["credited"] -= one.amount
-    elif one.account.startswith(TAX):
-        sums["tax"] += one.amount
-    elif one.account == FEES:
-        sums["fees"] -= one.amount
+        sums["credited"] -= one.amount if one.account in OWN_CREDIT else 0
+        return
+    sums["decided"] += one.amount
+    sums["tax"] += one.amount if one.account.startswith(TAX) else 0
+    sums["fees"] -= one.amount if one.account == FEES else 0
 
 
 def open_tasks(actor: Actor, merchant_id: UUID) -> Mapping[str, int]:

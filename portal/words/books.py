@@ -63,7 +63,7 @@ WAITS = {
     "unknown": N_("The answer was lost and is looked up"),
     "pending": N_("The payment provider is at it"),
     "requires_action": N_("Somebody has to pay it or choose another way"),
-    "failed": N_("Failed: somebody has to try again or pay otherwise"),
+    "failed": N_("Somebody has to try again or pay otherwise"),
 }
 
 

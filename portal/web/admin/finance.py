@@ -48,12 +48,13 @@ def index() -> Response:
         columns=_waiting_columns(),
         totals_columns=(
             Column(name=_("Currency")),
-            Column(name=_("Paid in the period"), number=True),
-            Column(name=_("Of it as credit"), number=True),
-            Column(name=_("Tax refunded"), number=True),
-            Column(name=_("Fees kept back"), number=True),
-            Column(name=_("To be paid now"), number=True),
-            Column(name=_("Failed and still owed"), number=True),
+            Column(name=_("Approved"), number=True),
+            Column(name=_("Tax in it"), number=True),
+            Column(name=_("Fees kept"), number=True),
+            Column(name=_("Paid"), number=True),
+            Column(name=_("Paid as credit"), number=True),
+            Column(name=_("Open now"), number=True),
+            Column(name=_("Failed, owed"), number=True),
         ),
     )
 
@@ -61,6 +62,7 @@ def index() -> Response:
 def _waiting_columns() -> tuple[Column, ...]:
     return (
         Column(name=_("Refund")),
+        Column(name=_("State")),
         Column(name=_("Waits for")),
         Column(name=_("Amount"), number=True),
         Column(name=_("Paid by")),
