@@ -119,7 +119,7 @@ def an_order(
     now: datetime = NOW,
     **more: Any,
 ) -> OrderFacts:
-    """An order that the shop's channel told, imported, and known to the sandbox gateway."""
+    """An order that the shop's channel told, imported, and known to the gateway where that is a sandbox."""
     number = number or f"D-{next(_numbers):04}"
     placed = now - timedelta(days=days_ago)
     lines = tuple(_line(position, item, placed) for position, item in enumerate(items, 1))
@@ -131,7 +131,15 @@ def an_order(
         address=HOME.record(), digest=f"{number}-{len(refunds)}", **more,
     )  # fmt: skip
     faults: list[object] = []
-    intake.import_orders(SYSTEM, merchant_id, [incoming], source="tests", now=now, refuse=faults.append)
+    intake.import_orders(
+        SYSTEM,
+        merchant_id,
+        [incoming],
+        source="tests",
+        now=now,
+        gateway=gateways.gateway,
+        refuse=faults.append,
+    )
     assert not faults, faults
     return order_called(merchant_id, number)
 
@@ -157,7 +165,7 @@ def _payments(
         reference = tender.reference or f"{number}-{tender.tender}{tender.ending}"
         captured = Decimal(tender.captured) if tender.captured else amount
         if captured:
-            gateways.payments["sandbox"].learn(
+            gateways.payments[gateways.gateway].learn(
                 reference, captured=minor(captured, currency), currency=currency
             )
         yield IncomingPayment(

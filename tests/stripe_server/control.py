@@ -143,6 +143,12 @@ class Control:
         """Let the network's number of a refund become known (``destination_details``)."""
         self._bank.refer(refund_id, reference, kind=kind)
 
+    def misstate(self, refund_id: str, amount: int) -> None:
+        """Let the server's books say another amount than was asked for."""
+        with self._state.lock:
+            refund = objects.one(self._state, "refunds", refund_id)
+            self._state.save("refunds", {**refund, "amount": amount})
+
     # --------------------------------------------------------------------------------------------- trouble
 
     def fault(
