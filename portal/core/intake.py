@@ -128,6 +128,8 @@ class IncomingRefund:
     amount: Decimal
     reason: str = ""
     lines: tuple[IncomingRefundLine, ...] = ()
+    references: tuple[str, ...] = ()
+    """The gateway's own ids of it, where the channel tells: what we made or know already is known by them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Orders come in: checked, then written in batches; the same one again changes nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
@@ -18,6 +18,7 @@ from portal.core.policy.terms import Deal
 from portal.db import history, merchants, reimport
 from portal.db import intake as db_intake
 from portal.db.base import transaction
+from portal.services import reported
 
 BATCH = 400
 """Orders per transaction: enough to write many rows at once, few enough to let others write between."""
@@ -207,7 +208,9 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
 
 def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: PaidOrder) -> None:
     old = reimport.stored(order_id)
-    after = with_refunds(changed(old, record, held=reimport.in_returns(order_id)), incoming.refunds)
+    told, notes = reported.not_ours(order_id, incoming.refunds, record.currency)
+    again = changed(old, record, held=reimport.in_returns(order_id))
+    after = with_refunds(replace(again, notes=(*again.notes, *notes)), told)
     reimport.rewrite(
         target.merchant_id,
         order_id,

@@ -268,7 +268,15 @@ def _refund(refund: Record, record: Record) -> IncomingRefund:
         amount=sum(sent, Decimal(0)),
         reason=text(refund, "note"),
         lines=tuple(lines),
+        references=tuple(_references(refund)),
     )
+
+
+def _references(refund: Record) -> Iterator[str]:
+    """What the gateway calls it: the id in its receipt, and what the shop keeps as its authorization."""
+    for one in several(refund, "transactions"):
+        names = (text(one, "authorization"), text(inner(one, "receipt"), "id"))
+        yield from dict.fromkeys(name for name in names if name and one.get("kind") == "refund")
 
 
 def _refund_line(one: Record, record: Record, name: str) -> IncomingRefundLine:

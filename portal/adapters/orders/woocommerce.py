@@ -285,6 +285,10 @@ def _payments(record: Record) -> Iterator[IncomingPayment]:
         )
 
 
+REFERENCES = ("_stripe_refund_id", "_wcpay_refund_id")
+"""Where payment plug-ins keep the gateway's own id of a refund."""
+
+
 def _refunds(
     record: Record, named: dict[str, Record], documents: dict[str, _RefundDocument]
 ) -> Iterator[IncomingRefund]:
@@ -322,6 +326,9 @@ def _refund(document: Record, record: Record) -> IncomingRefund:
         amount=amount(document, "amount", f"refund {name}"),
         reason=text(document, "reason"),
         lines=tuple(lines),
+        references=tuple(
+            text(meta, "value") for meta in several(document, "meta_data") if meta.get("key") in REFERENCES
+        ),
     )
 
 
