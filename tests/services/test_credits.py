@@ -1,13 +1,14 @@
 """Store credit and gift cards: money onto a code exactly once, off it as spent, and back when it is undone."""
 
 from datetime import date, timedelta
+from threading import Barrier, Thread
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
 from portal.core import credits as codes
-from portal.core.access import Conflict, NotAllowed, NotFound
+from portal.core.access import Conflict, NotAllowed, NotFound, Stale
 from portal.core.refunds.overrides import Overrides
 from portal.db.base import db, transaction, uuid7
 from portal.db.credits import Credit, CreditEntry
@@ -411,3 +412,69 @@ def test_a_balance_that_is_not_its_movements_is_found(shop, finance, gateways):
         session.execute(sa.update(Credit).values(balance_minor=2000))
         session.execute(sa.update(Payout).values(amount_minor=1999))
     assert any("should be on its code" in problem for problem in credits.problems())
+
+
+# ------------------------------------------------------------------------------------------------------ at once
+
+
+def at_once(app, attempts):
+    """Everything at the same moment; answers what each came to, an exception or its result."""
+    start, found = Barrier(len(attempts)), []
+
+    def run(attempt):
+        with app.app_context():
+            start.wait()
+            try:
+                found.append(attempt())
+            except (Conflict, Stale) as refusal:
+                found.append(refusal)
+            finally:
+                db.session.remove()
+
+    threads = [Thread(target=run, args=(attempt,)) for attempt in attempts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    db.session.rollback()  # what is read from now on is what they left
+    return found
+
+
+def test_of_eight_who_spend_the_last_money_at_once_one_gets_it(app, shop, finance, gateways):
+    _, _, refund_id = a_refund(gateways, shop)
+    send(refund_id, gateways)
+    credit = the_credit(finance)
+
+    def spend():
+        credits.spend(finance, credit.id, amount=1500, reason="Order D-77", expected=2000, now=NOW)
+
+    found = at_once(app, [spend] * 8)
+    assert found.count(None) == 1 and len(found) == 8
+    credit = the_credit(finance)
+    assert credit.balance == 500 and [entry.why for entry in credit.entries] == ["refund", "spent"]
+    assert list(credits.problems()) == []
+
+
+def test_six_workers_at_one_refund_put_it_onto_its_code_once(app, shop, finance, gateways):
+    _, _, refund_id = a_refund(gateways, shop, paid=[a_payment("card", "15.00"), a_payment("wallet", None)])
+    at_once(app, [lambda: send(refund_id, gateways)] * 6)
+    send(refund_id, gateways)
+    credit = the_credit(finance)
+    assert credit.balance == 2000 and len(credit.entries) == 2
+    assert refunds.one(finance, refund_id).state == "succeeded"
+    assert audit.verify().problems == []
+
+
+def test_refunds_of_several_orders_to_one_gift_card_at_once_all_arrive_on_one_code(
+    app, shop, finance, gateways
+):
+    ids = []
+    for number in range(4):
+        card = a_payment("gift_card", f"{number + 1}.00", reference="demo-card-9001")
+        ids.append(a_refund(gateways, shop, paid=[card, a_payment("card")], overrides=None)[2])
+    at_once(app, [lambda refund_id=refund_id: send(refund_id, gateways) for refund_id in ids])
+    for refund_id in ids:
+        send(refund_id, gateways)
+    credit = the_credit(finance)
+    assert credit.balance == 1000 and len(credit.entries) == 4
+    assert audit.verify().problems == []
