@@ -20,7 +20,7 @@ from portal.core.refunds.overrides import Overrides
 from portal.db import returns
 from portal.db.base import db, transaction
 from portal.db.refunds import Refund, RefundLine
-from portal.services import approvals, books, decisions, owed, payouts, quota, scope, work
+from portal.services import approvals, books, credit_notes, decisions, owed, payouts, quota, scope, work
 from portal.services.approvals import FREED
 from portal.services.decisions import show
 from portal.services.owed import AS_WORKED_OUT
@@ -304,6 +304,7 @@ def cancel(actor: Actor, refund_id: UUID, *, reason: str = "", now: datetime) ->
             held = tuple(share for share in due.shares if share.origin_id not in freed)
             quota.give_back(replace(due, shares=held), refund.order_id)
         books.reverse(refund.id, kind="refund_canceled", now=now)
+        credit_notes.take_back(refund, now=now)
         for payout in transfers:
             if payout.state == "planned":
                 payout.state = PAYOUT.after(payout.state, "cancel")

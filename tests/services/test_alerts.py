@@ -1,12 +1,15 @@
 """Finance is told once of each case, in its own language, and without anything of the customer but a number."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
 from portal.db.base import transaction
 from portal.db.mails import Mail
-from portal.services import alerts, people
-from tests.builders import NOW, a_merchant
+from portal.db.refunds import Refund
+from portal.services import alerts, looking, payouts, people, refunds
+from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, came_back
 
 
 @pytest.fixture
@@ -69,3 +72,29 @@ def test_a_mail_goes_with_the_change_that_causes_it_or_not_at_all(shop, session)
     with pytest.raises(RuntimeError):
         fails_after_telling(shop)
     assert mails(session) == []
+
+
+def test_a_refund_that_fails_is_told_once_however_often_it_is_looked_at(shop, session, gateways, drain):
+    order = an_order(gateways, shop, [an_item("MUG", 1, "9.99")], paid=[a_payment("card", ending="-fails")])
+    refund_id = refunds.propose(a_person(shop, "supervisor"), came_back(gateways, shop, order), now=NOW)
+    for _ in range(3):
+        payouts.send(refund_id, gateways=gateways, now=NOW)
+    session.commit()
+    drain()
+    session.rollback()
+    number = session.scalar(sa.select(Refund.number))
+    assert [(mail.recipient, mail.state) for mail in mails(session)] == [
+        ("bea@alerts.example", "sent"),
+        ("fin@alerts.example", "sent"),
+    ]
+    assert all(number in mail.text for mail in mails(session))
+
+
+def test_a_refund_that_waits_for_days_is_told_once(shop, session, gateways):
+    order = an_order(gateways, shop, [an_item("MUG", 1, "9.99")], paid=[a_payment("card", ending="-pending")])
+    refund_id = refunds.propose(a_person(shop, "supervisor"), came_back(gateways, shop, order), now=NOW)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    for days in (2, 3, 4):
+        looking.tell_of_waiting(now=NOW + timedelta(days=days))
+    session.rollback()
+    assert [mail.values["kind"] for mail in mails(session)] == ["refund_waits", "refund_waits"]

@@ -11,7 +11,7 @@ from portal.core.access import NotAllowed, NotFound
 from portal.db.base import transaction
 from portal.db.credit_notes import CreditNoteRow
 from portal.db.refunds import Refund
-from portal.services import credit_notes, payouts, refunds
+from portal.services import audit, credit_notes, looking, payouts, refunds
 from tests.builders import (
     NOW,
     a_customer,
@@ -184,3 +184,24 @@ def test_a_refund_in_yen_has_a_note_in_yen(session, gateways, refund_of):
     )
     (one,) = credit_notes.of_refunds([refund_id])[refund_id]
     assert (one.payable, one.currency) == (1200, "JPY")
+
+
+def test_a_refund_that_came_back_late_and_is_given_up_has_its_note_taken_back(shop, gateways, session):
+    order = an_order(
+        gateways, shop, [an_item("MUG", 1, "9.99")], paid=[a_payment("card", ending="-returned")]
+    )
+    finance = a_person(shop, "finance")
+    refund_id = refunds.propose(finance, came_back(gateways, shop, order), now=NOW)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    later = NOW + timedelta(days=3)
+    gateways.payments["sandbox"].settle()
+    looking.look_at_due(gateways=gateways, now=later)
+    session.rollback()
+    assert session.get(Refund, refund_id).state == "failed"
+    assert [row.kind for row in notes(session, shop)] == ["credit_note"]
+    refunds.cancel(finance, refund_id, reason="paid in the shop", now=later)
+    assert [(row.kind, row.number) for row in notes(session, shop)] == [
+        ("credit_note", "CN-000001"),
+        ("reversal", "CN-000002"),
+    ]
+    assert audit.verify().problems == []
