@@ -27,7 +27,7 @@ def server() -> Iterator[StripeServer]:
 
 
 def gateway(
-    server: StripeServer, *, read_seconds: int = 1, api_base: str = "", key: str = ""
+    server: StripeServer, *, read_seconds: int = 2, api_base: str = "", key: str = ""
 ) -> StripePayments:
     return StripePayments(
         api_key=key or server.key,
@@ -50,8 +50,8 @@ def found(there: StripePayments, capture: str, *, key: str = "k1", reference: st
 LOST = [
     ("reset_before", {}, 0),
     ("reset_after", {}, 1),
-    ("hang_before", {"seconds": 2}, 0),
-    ("hang_after", {"seconds": 2}, 1),
+    ("hang_before", {"seconds": 2.5}, 0),
+    ("hang_after", {"seconds": 2.5}, 1),
     ("cut_body", {}, 1),
     ("cut_json", {}, 1),
     ("garbage", {}, 1),

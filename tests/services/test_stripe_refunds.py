@@ -24,7 +24,7 @@ from portal.services import audit, gateway_events, looking, payouts, reconcile, 
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, as_it_is, came_back
 from tests.stripe_server import running
 
-CONFLUENCES = int(os.environ.get("CONFLUENCES", "20"))
+CONFLUENCES = int(os.environ.get("CONFLUENCES", "12"))
 """Histories per database in which events come in any order and number; 1000 is the long form."""
 HERE = "/inbound/payments/stripe"
 
@@ -38,7 +38,7 @@ def server():
 
 @pytest.fixture
 def app(make_app, server):
-    made = make_app(**server.environ(), STRIPE_TIMEOUT="1")
+    made = make_app(**server.environ(), STRIPE_TIMEOUT="2")
     made.config["CLOCK"] = lambda: NOW
     return made
 
@@ -132,8 +132,8 @@ def settled_once(session, server, case: Case) -> None:
 AMBIGUOUS = [
     ("reset_before", {}),
     ("reset_after", {}),
-    ("hang_before", {"seconds": 2}),
-    ("hang_after", {"seconds": 2}),
+    ("hang_before", {"seconds": 2.5}),
+    ("hang_after", {"seconds": 2.5}),
     ("cut_body", {}),
     ("cut_json", {}),
     ("garbage", {}),
@@ -190,7 +190,7 @@ def test_t05_a_lost_answer_that_no_list_shows_yet_is_sent_again_under_the_same_k
 
 
 def test_t05_after_the_key_is_forgotten_a_look_up_comes_before_any_sending(case, gateways, server, session):
-    server.fault("hang_after", seconds=2)
+    server.fault("hang_after", seconds=2.5)
     send(gateways, case.refund_id)
     server.fault("error", times=None, method="*", path="/v1", status=503)
     for hours in (1, 8, 20, 23):
@@ -363,7 +363,7 @@ def test_t07_an_event_that_overtakes_the_answer_makes_nothing_twice(
 ):
     case = a_case(gateways, server, shop, finance, units=units)
     amount = 2_000 if units else 5_000
-    server.fault("slow", seconds=0.7)
+    server.fault("slow", seconds=0.5)
     failed: list[BaseException] = []
 
     def slow_worker() -> None:
