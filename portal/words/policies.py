@@ -97,6 +97,12 @@ AMOUNTS = (
     "store_credit_bonus_cap",
     "two_people_above",
 )
+UNSET = {
+    "photo_reasons": N_("Those that usually need one"),
+    "store_credit_months": N_("As long as the law says"),
+    "ordinary_delivery": N_("What was charged"),
+}
+"""What it means that one of these is not set, where that is not nothing."""
 NOTHING: tuple[Any, ...] = (None, [], (), {}, "")
 
 
@@ -114,6 +120,8 @@ def value(words: Words, path: str, told: Any, currency: str) -> str:
     """The value of a term (as in its JSON) for reading; what is a table stays JSON."""
     if isinstance(told, bool):
         return words.gettext("Yes") if told else words.gettext("No")
+    if told is None and path in UNSET:
+        return words.gettext(UNSET[path])
     if told in NOTHING:
         return words.gettext("None")
     if path in CHOICES:

@@ -101,6 +101,7 @@ def version(merchant_id: UUID, number: int) -> Response:
         changed=_worded(changes(against.terms, shown.terms), found) if against else (),
         terms=_all_terms(shown.terms, found),
         plain=_as_text(shown.terms),
+        term_columns=(Column(name=_("Term")), Column(name=_("Value"))),
         columns=(Column(name=_("Term")), Column(name=_("Before")), Column(name=_("After"))),
     )
 
