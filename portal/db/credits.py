@@ -1,5 +1,6 @@
 """Store credit and gift cards: what each is worth, and every movement of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import credits as codes
 from portal.core.money import Minor
 from portal.db.base import Base, UtcTime, amount, db, key, merchant_key, within_merchant
+from portal.db.orders import Payment
 
 
 class Credit(Base):
@@ -82,6 +84,20 @@ class Told:
     currency: str
     expires_on: date | None
     kind: str
+    card: str = ""
+    """How the card was named when it paid for an order, all but its end covered."""
+
+
+def cards(rows: Sequence[Credit]) -> dict[UUID, str]:
+    """Of codes that stand for a card or credit that paid for an order: how that was named then."""
+    references = [row.reference for row in rows]
+    wanted = sa.select(Payment.merchant_id, Payment.provider, Payment.reference, Payment.label).where(
+        Payment.merchant_id.in_({row.merchant_id for row in rows}),
+        Payment.provider.in_({row.kind for row in rows}),
+        Payment.reference.in_(references),
+    )
+    named = {tuple(found[:3]): found.label for found in db.session.execute(wanted)} if rows else {}
+    return {row.id: named.get((row.merchant_id, row.kind, row.reference), "") for row in rows}
 
 
 def told(credit_id: UUID, *, secret: str) -> Told | None:
@@ -97,4 +113,5 @@ def told(credit_id: UUID, *, secret: str) -> Told | None:
         currency=credit.currency,
         expires_on=credit.expires_on,
         kind=credit.kind,
+        card=cards([credit])[credit.id],
     )

@@ -1,5 +1,6 @@
 """Store credit and gift cards as people see them, and as whoever typed a code does: never the code itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -12,7 +13,7 @@ from portal.core.access import Actor, NotFound
 from portal.core.money import Minor
 from portal.db import merchants
 from portal.db.base import db
-from portal.db.credits import Credit, CreditEntry
+from portal.db.credits import Credit, CreditEntry, cards
 from portal.db.refunds import Payout, Refund
 from portal.services import scope
 
@@ -50,6 +51,8 @@ class CreditFacts:
     name: str
     email: str
     created_at: datetime
+    card: str = ""
+    """How the gift card was named when it paid for an order, all but its end covered."""
     entries: tuple[EntryFacts, ...] = ()
 
 
@@ -73,8 +76,7 @@ def listing(
         )
     if after is not None:
         wanted = wanted.where(Credit.id < after)
-    rows = db.session.scalars(wanted.order_by(Credit.id.desc()).limit(limit))
-    return tuple(_facts(row, now) for row in rows)
+    return _all(db.session.scalars(wanted.order_by(Credit.id.desc()).limit(limit)).all(), now)
 
 
 def one(actor: Actor, credit_id: UUID, *, now: datetime) -> CreditFacts:
@@ -83,7 +85,7 @@ def one(actor: Actor, credit_id: UUID, *, now: datetime) -> CreditFacts:
     if credit is None:
         raise NotFound
     scope.require(actor, "refunds.read", credit.merchant_id)
-    return _facts(credit, now, _entries(credit))
+    return _facts(credit, now, card=cards([credit])[credit.id], entries=_entries(credit))
 
 
 def of_return(return_id: UUID, *, now: datetime) -> tuple[CreditFacts, ...]:
@@ -94,11 +96,17 @@ def of_return(return_id: UUID, *, now: datetime) -> tuple[CreditFacts, ...]:
         .join(Refund, Refund.id == Payout.refund_id)
         .where(Refund.return_id == return_id)
     )
-    rows = db.session.scalars(sa.select(Credit).where(Credit.id.in_(mine)).order_by(Credit.id))
-    return tuple(_facts(row, now) for row in rows)
+    return _all(
+        db.session.scalars(sa.select(Credit).where(Credit.id.in_(mine)).order_by(Credit.id)).all(), now
+    )
 
 
-def _facts(row: Credit, now: datetime, entries: tuple[EntryFacts, ...] = ()) -> CreditFacts:
+def _all(rows: Sequence[Credit], now: datetime) -> tuple[CreditFacts, ...]:
+    named = cards(rows)
+    return tuple(_facts(row, now, card=named[row.id]) for row in rows)
+
+
+def _facts(row: Credit, now: datetime, *, card: str, entries: tuple[EntryFacts, ...] = ()) -> CreditFacts:
     return CreditFacts(
         id=row.id,
         merchant_id=row.merchant_id,
@@ -111,6 +119,7 @@ def _facts(row: Credit, now: datetime, entries: tuple[EntryFacts, ...] = ()) -> 
         name=row.name,
         email=row.email,
         created_at=row.created_at,
+        card=card,
         entries=entries,
     )
 
@@ -172,4 +181,4 @@ def seen(merchant_id: UUID, credit_id: UUID, *, now: datetime) -> CreditFacts:
     credit = db.session.get(Credit, credit_id)
     if credit is None or credit.merchant_id != merchant_id:
         raise NotFound
-    return _facts(credit, now, _entries(credit))
+    return _facts(credit, now, card=cards([credit])[credit.id], entries=_entries(credit))

@@ -148,6 +148,7 @@ def _told(credit: credits.Told, code: str) -> dict[str, Any]:
     return {
         "code": code,
         "kind": credit.kind,
+        "card": credit.card,
         "balance": credit.balance,
         "currency": credit.currency,
         "expires_on": credit.expires_on.isoformat() if credit.expires_on else "",

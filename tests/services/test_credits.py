@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from portal.core import credits as codes
 from portal.core.access import Conflict, NotAllowed, NotFound, Stale
+from portal.core.links import Site
 from portal.core.refunds.overrides import Overrides
 from portal.db.base import db, transaction, uuid7
 from portal.db.credits import Credit, CreditEntry
@@ -152,6 +153,7 @@ def test_a_refund_to_a_gift_card_goes_back_onto_the_same_one(shop, finance, gate
     send(two, gateways)
     credit = the_credit(finance)
     assert credit.kind == "gift_card" and credit.balance == 1700 and len(credit.entries) == 2
+    assert credit.card == "Demo gift_card", "named as it paid"
     assert {payment.tender: payment.left for payment in as_it_is(first).payments} == {
         "gift_card": 0,
         "card": 0,
@@ -222,6 +224,22 @@ def test_with_another_secret_the_code_cannot_be_shown_and_still_be_spent(shop, f
     assert told(credit.id, secret=gateways.secret).code == code
     assert told(credit.id, secret="another secret").code == ""
     assert credits.typed(shop, code) == credit.id
+
+
+def test_the_mail_can_be_sent_again_and_the_demo_shows_it_as_it_was_sent(shop, finance, gateways):
+    site = Site(base_url="https://returns.example", secret=gateways.secret)
+    _, return_id, refund_id = a_refund(gateways, shop)
+    send(refund_id, gateways)
+    first = next(mail for mail in notices.of_return(return_id) if mail.event == "store_credit")
+    notices.deliver(first.id, gateways=gateways, site=site, now=NOW)
+    notices.resend(a_person(shop), first.id, now=NOW)
+    again = [mail for mail in notices.of_return(return_id) if mail.event == "store_credit"][-1]
+    assert again.id != first.id
+    notices.deliver(again.id, gateways=gateways, site=site, now=NOW)
+    code = code_of(gateways)
+    assert code not in notices.read(a_person(shop), again.id).text
+    assert code in notices.as_sent(again.id, site=site).text
+    assert code in notices.as_sent(again.id, site=site).html
 
 
 # ------------------------------------------------------------------------------------------------ the last day

@@ -132,6 +132,7 @@ def _credit(words: Words, credit: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "code": credit["code"],
         "gift_card": credit.get("kind") == "gift_card",
+        "card": credit.get("card", ""),
         "balance": words.money(credit["balance"], credit["currency"]),
         "expires": words.day(last_day) if last_day else "",
     }
