@@ -16,6 +16,7 @@ from portal.core.policy.terms import Terms
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.refunds.overrides import WAIVABLE, Overrides
 from portal.core.returns import DraftLine
+from portal.core.spans import count
 from portal.services.dossiers import Dossier
 from portal.services.refunds import Proposal
 from portal.web.actor import person
@@ -199,16 +200,16 @@ def sums(
         else (),
         "policy_version": due.policy_version,
         "goes_at_once": worked.standing.is_complete,
-        "needed": needed(worked.standing, person(), merchant_id, currency),
+        "needed": needed(worked.standing, person(), merchant_id, due),
         "button": _("Refund %(amount)s", amount=said.money(due.amount, currency))
         if worked.standing.is_complete
         else _("Propose a refund of %(amount)s", amount=said.money(due.amount, currency)),
     }
 
 
-def needed(standing: Standing, actor: Actor, merchant_id: UUID, currency: str) -> tuple[str, ...]:
+def needed(standing: Standing, actor: Actor, merchant_id: UUID, due: Breakdown) -> tuple[str, ...]:
     """Who has to approve, and by which limit, before anything is sent."""
-    said, told = words(), []
+    said, told, currency = words(), [], due.currency
     limits = standing.limits
     role = actor.roles.get(merchant_id, "")
     if standing.is_complete:
@@ -227,9 +228,10 @@ def needed(standing: Standing, actor: Actor, merchant_id: UUID, currency: str) -
         told.append(_("You approve up to %(most)s alone within a day; one more person has to.", most=most))
     else:
         told.append(_("Somebody who may approve refunds looks at it before money moves."))
-    told.append(
-        _("Counted with what went back to this customer or payment within a day: %(sum)s.", sum=total)
-    )
+    if standing.total > due.amount:
+        told.append(
+            _("Counted with what went back to this customer or payment within a day: %(sum)s.", sum=total)
+        )
     return tuple(told)
 
 
@@ -244,7 +246,7 @@ def _lines(panel: Panel, plain: Breakdown | None) -> list[LineRow]:
     return [
         LineRow(
             line=line,
-            units=line.units if panel.is_kept else max(0, line.accepted or line.received) - line.refunded,
+            units=line.units if panel.is_kept else _units(plain, line.order_line_id),
             found=words().join(
                 f"{one.units} × {words().grade(one.grade)}"
                 for one in panel.found.inspections
@@ -256,6 +258,10 @@ def _lines(panel: Panel, plain: Breakdown | None) -> list[LineRow]:
         for line in panel.found.page.draft.lines
         if line.order_line_id is not None
     ]
+
+
+def _units(plain: Breakdown | None, line_id: UUID | None) -> int:
+    return sum(count(line.spans) for line in plain.lines if line.line_id == line_id) if plain else 0
 
 
 def _of(plain: Breakdown | None, line_id: UUID | None, rules: tuple[str, ...] = ()) -> Minor:

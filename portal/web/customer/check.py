@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.core.policy.verdict import REFUSED, REVIEW, Refused
+from portal.core.refunds.breakdown import Breakdown
 from portal.core.returns import BY_CUSTOMER, Sending, Step, steps_left
 from portal.services import confirmation
 from portal.web.customer.items import counted
@@ -22,6 +23,7 @@ from portal.web.forms.returns import Problem
 from portal.web.page import gateways, now, page, redirect_to, site
 from portal.web.words import gettext as _
 from portal.web.words import words
+from portal.words.refunds import WordedRow
 
 SLOT = re.compile(r"\d{4}-\d\d-\d\d [\d:-]+")
 
@@ -97,10 +99,17 @@ def _page(opened: Opened, *, problems: list[str] | None = None, status: int = 20
             else (),
             sending=sending_words(sending, view.draft.currency) if sending else None,
             waits=list(dict.fromkeys(waits)),
+            deals=deals(view.breakdown),
             counted=counted(opened),
             Step=Step,
         ),
     )
+
+
+def deals(breakdown: Breakdown) -> list[WordedRow]:
+    """What a discount that hung on what goes back does to the refund: said before it is confirmed."""
+    told = words().breakdown(breakdown, estimate=True)
+    return [said for row, said in zip(breakdown.rows, told.rows, strict=False) if row.rule == "promotions"]
 
 
 def sending_words(sending: Sending, currency: str) -> dict[str, str]:
