@@ -6,6 +6,7 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -77,15 +78,18 @@ def person_of(merchant_id: UUID) -> Actor:
     return shop.agent(merchant_id)
 
 
-def fill(app: Any, lots: list[Lot]) -> None:
-    """Orders of all lots, every part of them returned and received; labels and first mails are done."""
+def fill(app: Any, lots: list[Lot], pay: Callable[[int], str] | None = None) -> None:
+    """Orders of all lots, every part of them returned and received; labels and first mails are done.
+
+    ``pay`` makes a capture of so much at the gateway and answers its name; the sandbox takes any.
+    """
     gateways = app.extensions["gateways"]
     with app.app_context():
         merchant = shop.open_shop(terms=replace(shop.TERMS, goodwill_cap=0))
         person = person_of(merchant)
         for one in lots:
             order = shop.take_order(
-                merchant, one.number, {"JAR": (one.units, one.price)}, gateways, endings=one.endings
+                merchant, one.number, {"JAR": (one.units, one.price)}, gateways, endings=one.endings, pay=pay
             )
             for part in one.parts:
                 shop.came_back(person, shop.draft(person, merchant, order, {"JAR": part}, gateways))
@@ -112,13 +116,12 @@ def run_worker(database: Database, *options: str, **environ: str) -> int:
     return int(worker.exitcode)
 
 
-def settle_all(app: Any, rounds: int = 8) -> None:
+def settle_all(app: Any, rounds: int = 8, pass_time: Callable[[], Any] = lambda: None) -> None:
     """Time passes: what waits for another try is due, what is pending at the gateway comes to its end."""
     gateways = app.extensions["gateways"]
     for number in range(1, rounds + 1):
         sandbox = gateways.payments.get("sandbox")
-        if sandbox is not None:
-            sandbox.settle()
+        sandbox.settle() if sandbox is not None else pass_time()
         with app.app_context():
             waiting = work.listing(statuses=("DELAYED",))
             for item in waiting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -47,9 +47,13 @@ def take_order(
     *,
     endings: Sequence[str] = ("",),
     tender: str = "card",
+    pay: Callable[[int], str] | None = None,
     now: datetime = NOW,
 ) -> UUID:
-    """An order of ``lines`` (SKU: units and price), paid evenly by one ``tender`` for each of ``endings``."""
+    """An order of ``lines`` (SKU: units and price), paid evenly by one ``tender`` for each of ``endings``.
+
+    ``pay`` makes a capture of so many cents at a gateway and answers its name; the sandbox takes any name.
+    """
     placed = now - timedelta(days=3)
     goods = tuple(
         IncomingLine(external_id=sku, sku=sku, name=sku, units=units, unit_price=Decimal(price), shipped=units,
@@ -62,15 +66,16 @@ def take_order(
     for place, ending in enumerate(endings, 1):
         part = left if place == len(endings) else (total / len(endings)).quantize(Decimal("0.01"))
         left -= part
-        reference = f"race-{number}-{place}{ending}"
+        cents = minor(part, "EUR")
+        reference = f"race-{number}-{place}{ending}" if pay is None else pay(cents)
         payments.append(IncomingPayment(reference=reference, tender=tender, captured=part, label="Race"))
-        gateways.payments["sandbox"].learn(reference, captured=minor(part, "EUR"), currency="EUR")
+        gateways.payments[gateways.gateway].learn(reference, captured=cents, currency="EUR")
     order = IncomingOrder(
         external_id=number, number=number, currency="EUR", placed_at=placed, lines=goods, payments=tuple(payments),
         total=total, email="race@customer.example", name="Race Customer", language="en", country="DE",
         postcode="20359", digest=number, customer_ref="race", address=PLACE.record(),
     )  # fmt: skip
-    intake.import_orders(SYSTEM, merchant_id, [order], source="demo", now=now)
+    intake.import_orders(SYSTEM, merchant_id, [order], source="demo", gateway=gateways.gateway, now=now)
     return orders.find_orders(agent(merchant_id), query=number, merchant_id=merchant_id)[0].id
 
 

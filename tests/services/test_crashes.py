@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import sqlalchemy as sa
 from portal import create_app
 from portal.core.access import Conflict
 from portal.db.base import db
+from portal.db.gateway import GatewayEvent
 from portal.db.merchants import Merchant
 from portal.db.refunds import Refund
 from portal.db.slots import slots
-from portal.services import refunds
+from portal.services import gateway_events, refunds
 from tests import databases
 from tests.databases import KINDS, Database
 from tests.mail import Mailbox
@@ -27,6 +29,7 @@ from tests.services.crashing import KILLED, SEEDS, Lot, assert_once, lot, return
 BY_WORKER = (
     "after_claim",
     "before_http",
+    "after_http_sent",
     "after_http_response",
     "before_result_commit",
     "after_result_commit",
@@ -125,6 +128,38 @@ def test_a_decision_is_made_with_its_work_or_not_at_all(
     assert run_worker(database, **smtp.environ()) == 0
     settle_all(world)
     assert_once(executed(world), smtp, lots, copies=1, told=f"{point}, seeds {SEEDS}")
+
+
+def receive(gateways: Any, headers: dict[str, str], body: bytes) -> bool:
+    return gateway_events.receive("sandbox", headers, body, gateways=gateways, now=datetime.now(UTC))
+
+
+def test_a_webhook_whose_process_dies_is_delivered_again_and_counts_once(
+    database: Database, world: Any, smtp: Mailbox, lots: list[Lot]
+) -> None:
+    """in_webhook_after_insert: the event is stored with its work, and the gateway, which got no answer, repeats."""
+    for one in lots:
+        for return_id in returns_of(one.number):
+            refunds.propose(agent(), return_id, now=shop.NOW)
+    db.session.rollback()
+    assert run_worker(database, **smtp.environ()) == 0
+    gateways = world.extensions["gateways"]
+    sandbox = gateways.payments["sandbox"]
+    sandbox.settle()
+    made = [one.reference for one in sandbox.refunds_since(datetime.fromtimestamp(0, UTC))]
+    for reference in made[:: max(1, len(made) // 4)]:
+        told = sandbox.announce(reference, now=datetime.now(UTC))
+        dies = {"FAULT_POINT": "in_webhook_after_insert"}
+        died = racing.process(racing.once, database, dies, receive, *told)
+        died.join(40)
+        assert died.exitcode == KILLED, reference
+        assert receive(gateways, *told) is False, "it was stored, and its work promised with it"
+    assert run_worker(database, **smtp.environ()) == 0
+    settle_all(world)
+    events = db.session.execute(sa.select(GatewayEvent.event_id, GatewayEvent.outcome)).all()
+    assert {outcome for _, outcome in events} == {"applied"}
+    assert len({event_id for event_id, _ in events}) == len(events)
+    assert_once(executed(world), smtp, lots, copies=1, told=f"in_webhook_after_insert, seeds {SEEDS}")
 
 
 def test_what_a_dead_worker_left_is_taken_up_by_one_that_lives(
