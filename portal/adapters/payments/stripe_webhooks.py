@@ -10,6 +10,9 @@ from typing import Any
 from portal.adapters.payments.stripe_units import from_stripe
 from portal.ports import Forged, GatewayEvent
 
+KEY = "payout"
+"""The name in a refund's metadata under which our key stands."""
+
 TOLERANCE_SECONDS = 300
 LARGEST = 256 * 1024
 """Bytes of a delivery; those about refunds and disputes have a few thousand."""
@@ -92,7 +95,7 @@ def _of_refund(event: GatewayEvent, thing: Mapping[str, Any]) -> GatewayEvent:
         kind="refund",
         at=event.at,
         reference=str(thing["id"]),
-        key=str((thing.get("metadata") or {}).get("payout", "")),
+        key=str((thing.get("metadata") or {}).get(KEY, "")),
         capture=str(thing.get("payment_intent") or thing.get("charge") or ""),
         amount=from_stripe(int(thing["amount"]), currency),
         currency=currency,
