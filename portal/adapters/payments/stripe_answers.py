@@ -9,8 +9,8 @@ from typing import Any
 import stripe as sdk
 
 from portal.adapters.payments import stripe_webhooks
-from portal.adapters.payments.stripe_webhooks import KEY
 from portal.adapters.payments.stripe_units import from_stripe
+from portal.adapters.payments.stripe_webhooks import KEY
 from portal.ports import Declined, GatewayDispute, GatewayRefund, RefundResult, Unavailable
 
 STATES = ("pending", "requires_action", "succeeded", "failed", "canceled")
