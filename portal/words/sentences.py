@@ -185,6 +185,16 @@ DECLINED: dict[str, str] = {
     "wrong_currency": N_("The payment was made in another currency."),
     "unknown_capture": N_("The payment provider does not know this payment."),
     "key_reused": N_("The payment provider has another refund under this number."),
+    "already_refunded": N_("The payment provider says that this payment was refunded in full already."),
+    "disputed": N_("The customer's bank has taken this payment back, so it cannot be refunded."),
+    "amount_not_allowed": N_("The payment provider cannot move this amount in this currency."),
+    "not_refundable": N_("The payment provider no longer refunds this payment."),
+    "balance_too_low": N_("There is too little money on the account at the payment provider."),
+    "refused": N_("The payment provider refused the refund."),
+    "not_authorized": N_(
+        "The payment provider does not let us in: the key was revoked or has too few rights."
+    ),
+    "wrong_answer": N_("The payment provider confirmed something else than was asked for."),
     "recipient_refused": N_("The mail server does not take messages for this address."),
     "message_refused": N_("The mail server did not take the message."),
     "holder_missing": N_("Enter the name of the account holder, in Latin letters."),
