@@ -216,6 +216,13 @@ def of_refunds(refund_ids: Sequence[UUID]) -> dict[UUID, tuple[NoteFacts, ...]]:
     return found
 
 
+def of_return(actor: Actor, return_id: UUID) -> tuple[NoteFacts, ...]:
+    """The notes of a return's refunds, oldest first, for people and for its customer."""
+    row = scope.return_row(actor, return_id, "returns.read")
+    ids = db.session.scalars(sa.select(Refund.id).where(Refund.return_id == row.id)).all()
+    return tuple(note for notes in of_refunds(ids).values() for note in notes)
+
+
 def document(
     actor: Actor,
     number: str,

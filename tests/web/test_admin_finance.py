@@ -7,9 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from portal.core.policy.terms import Terms
+from portal.db import returns as stored
+from portal.db.base import db
+from portal.db.refunds import Refund
 from portal.services import credit_notes, payouts, refunds
 from tests import builders
 from tests.checking import CheckingClient
@@ -248,3 +252,25 @@ def test_who_works_for_two_shops_chooses_one(world: World) -> None:
     other = both.get(f"/admin/finance?merchant={world.other}").page
     assert "Nothing waits" in own.text and "Nothing waits" not in other.text
     assert len(own.forms()) >= 1
+
+
+def test_the_note_stands_on_the_refund_for_people_and_on_the_status_page_for_the_customer(world: World) -> None:
+    number = refunded(world)
+    with world.app.app_context():
+        row = db.session.scalar(sa.select(Refund).where(Refund.number == number))
+        assert row is not None
+        return_id = row.return_id
+        link_id = db.session.scalar(
+            sa.select(stored.Link.id).where(stored.Link.return_id == return_id, stored.Link.purpose == "status")
+        )
+    desk = world.signed_in("csr").get(f"/admin/returns/{return_id}").page
+    assert desk.link("PDF CN-000001") and desk.link("XML CN-000001")
+    customer = world.app.test_client()
+    assert isinstance(customer, CheckingClient)
+    with customer.session_transaction() as session:
+        session["links"] = {str(return_id): str(link_id)}
+    page = customer.get(f"/r/{return_id}/status").page
+    paper = customer.get(page.link("Credit note CN-000001 (PDF)"))
+    assert paper.data.startswith(b"%PDF") and paper.headers["Cache-Control"] == "no-store"
+    stranger = world.app.test_client()
+    assert stranger.get(page.link("Credit note CN-000001 (PDF)")).status_code == 404

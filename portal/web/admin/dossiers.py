@@ -1,7 +1,7 @@
 """A return as its page shows it: lines in every count, what may be done next, refunds, history in words."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,9 @@ from portal.core.facts import KEEP
 from portal.core.lifecycles import REFUND
 from portal.core.refunds.breakdown import Breakdown, Row
 from portal.core.returns import DraftLine
-from portal.services import approvals
+from portal.services import approvals, credit_notes
 from portal.services.closing import OPEN_REFUNDS
+from portal.services.credit_notes import NoteFacts
 from portal.services.dossiers import Dossier, InspectionFacts
 from portal.services.refund_facts import PayoutFacts
 from portal.services.refunds import RefundFacts
@@ -50,6 +51,8 @@ class RefundRow:
     may_revise: bool
     may_retry: bool
     may_cancel: bool
+    notes: tuple[NoteFacts, ...] = ()
+    """Its credit note, and the reversal of it, where the page shows them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +204,11 @@ def refunds(found: Dossier, actor: Actor) -> tuple[RefundRow, ...]:
     if not actor.may("refunds.read", merchant_id):
         return ()
     standings = approvals.standings_of([refund.id for refund in found.refunds], now=found.page.now)
-    return tuple(refund_row(refund, actor, standings[refund.id]) for refund in reversed(found.refunds))
+    notes = credit_notes.of_refunds([refund.id for refund in found.refunds])
+    return tuple(
+        replace(refund_row(refund, actor, standings[refund.id]), notes=notes.get(refund.id, ()))
+        for refund in reversed(found.refunds)
+    )
 
 
 def refund_row(refund: RefundFacts, actor: Actor, standing: Standing) -> RefundRow:

@@ -17,7 +17,7 @@ from portal.core.facts import KEEP
 from portal.core.lifecycles import RETURN, IllegalStep
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.spans import count
-from portal.services import bank_accounts, confirmation, credits, notices, shipping
+from portal.services import bank_accounts, confirmation, credit_notes, credits, notices, shipping
 from portal.services import progress as following
 from portal.services.progress import Progress, RefundNews, SentTo
 from portal.web.customer.check import sending_words, slot_words
@@ -121,6 +121,7 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "account_wanted": bool(found.refunds) and bank_accounts.is_wanted(opened.id),
         "account": bank_accounts.given(opened.id) if found.refunds else "",
         "credits": credits.of_return(opened.id, now=now()) if found.refunds else (),
+        "notes": credit_notes.of_return(opened.actor, opened.id) if found.refunds else (),
         "amount_text": words().money(amount.amount, amount.currency) if amount.assessed else "",
     }
 
