@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from portal.core.access import Actor
-from portal.core.facts import LineFacts, OrderFacts, Wanted
+from portal.core.facts import CANCELLATIONS, KEEP, LineFacts, OrderFacts, Wanted
 from portal.core.money import Minor
 from portal.core.policy.terms import Terms
 from portal.core.refunds import breakdown as breakdowns
@@ -108,7 +108,7 @@ def _past(row: Return, draft: Draft, inspected: Mapping[UUID, Sequence[Inspectio
     if not took:  # its positions may be somebody else's by now
         asked = replace(asked, wanted=tuple(replace(one, spans=()) for one in asked.wanted))
     due = asked.wanted
-    if row.state not in BEFORE_THE_DOCK and any(line.received for line in draft.lines):
+    if row.state not in BEFORE_THE_DOCK and row.kind not in (KEEP, *CANCELLATIONS):
         due = tuple(one for line in draft.lines for one in _counted(line, inspected.get(line.id, ())))
     overruled = (row.verdict or {}).get("overruled", ())
     return Past(

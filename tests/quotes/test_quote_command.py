@@ -100,6 +100,17 @@ def test_a_refused_answer_counts_for_nothing_later(ask: Ask) -> None:
     assert ask(order, a_request(want(units=2)), terms(), prior=[refused]).total == 2000
 
 
+def test_prior_refunds_come_as_answers_breakdowns_or_lists_of_either(ask: Ask) -> None:
+    order = an_order(a_line(units=3))
+    first = ask(order, a_request(want()), terms())
+    second = ask(order, a_request(want()), terms(), prior=[first.plain["breakdown"]])
+    spans = [told.plain["breakdown"]["lines"][0]["spans"] for told in (first, second)]
+    assert spans == [[[0, 1]], [[1, 2]]]
+    listed = [first.plain, second.plain["breakdown"]]
+    third = ask(order, a_request(want()), terms(), prior=[listed])
+    assert third.plain["breakdown"]["lines"][0]["spans"] == [[2, 3]]
+
+
 def test_days_are_counted_where_the_merchant_is(ask: Ask) -> None:
     """Delivered on the 10th; 30 days end with the 9th of April, in Berlin two hours before London's midnight."""
     order, policy = an_order(a_line()), terms(window_days=30)

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from portal.core.access import NotAllowed, NotFound
+from portal.core.facts import KEEP
 from portal.core.policy.overrides import Override, overrule
 from portal.core.policy.terms import RestockingFee, Terms, Window
 from portal.core.policy.verdict import Verdict, to_json
@@ -86,6 +87,30 @@ def test_units_that_are_announced_count_until_they_are_here(session: Any, gatewa
     a_return(gateways, shop, an_order(gateways, shop, [an_item(units=3)]), {"MUG": 3})
     (one,) = check(shop, FEE)
     assert (one.before.amount, one.after.amount) == (3000, 2700)
+
+
+def test_of_what_never_arrived_nothing_is_refunded(session: Any, gateways: Any) -> None:
+    shop = a_merchant()
+    return_id = a_return(gateways, shop, an_order(gateways, shop, [an_item(units=3)]), {"MUG": 3})
+    with transaction():
+        row = stored.get(return_id)
+        assert row is not None
+        row.state, row.closed_reason = "closed", "lost_in_transit"
+    (one,) = check(shop, FEE)
+    assert (one.before.amount, one.after.amount, one.differs) == (0, 0, False)
+
+
+def test_goods_that_stay_with_the_customer_are_quoted_as_agreed(session: Any, gateways: Any) -> None:
+    shop = a_merchant()
+    order = an_order(gateways, shop, [an_item(units=3)])
+    return_id = a_return(gateways, shop, order, {"MUG": 2})
+    with transaction():
+        row = stored.get(return_id)
+        assert row is not None
+        row.kind, row.state = KEEP, "closed"
+        stored.lines_of(return_id)[0].allowance_minor = 500
+    (one,) = check(shop, replace(FEE, window_days=0))
+    assert (one.before.outcome, one.after.outcome, one.after.amount) == ("allowed", "allowed", 500)
 
 
 def test_the_way_back_is_taken_off_where_the_customer_would_pay_it(session: Any, gateways: Any) -> None:
