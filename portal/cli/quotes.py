@@ -133,6 +133,10 @@ def _show(found: Any) -> None:
     for share in found.breakdown.shares:
         name = share.label or words.tender(share.tender)
         click.echo(f"{'-> ' + name:<48}{words.money(share.amount, currency):>18}")
+    if found.breakdown.due:
+        click.echo(
+            f"{'Still to be paid by the customer':<48}{words.money(found.breakdown.due, currency):>18}"
+        )
 
 
 @click.command("policy-check")

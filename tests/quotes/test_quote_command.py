@@ -80,6 +80,14 @@ def test_for_reading_it_is_the_same_rows_and_words(tmp_path: Path) -> None:
         assert said in done.stdout
 
 
+def test_an_exchange_says_what_is_still_to_be_paid(tmp_path: Path) -> None:
+    request = a_request(want(), kind="exchange", exchange=[{"name": "Teapot", "amount": 2500}])
+    done = run(*files(tmp_path, request=request))
+    assert (
+        done.exit_code == 0 and "Still to be paid by the customer" in done.stdout and "€15.00" in done.stdout
+    )
+
+
 def test_a_refusal_is_told_with_its_maximum_and_exit_status_3(tmp_path: Path) -> None:
     done = run(*files(tmp_path, request=a_request(want(units=2))))
     assert done.exit_code == 3 and "units: at most 1 (line mug)" in done.stdout

@@ -1,16 +1,13 @@
 """The policy of a merchant: its versions, the draft of the next one, what it would change, and publishing it."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal.core.money import Minor
 from portal.core.policy.changes import Change, changes
 from portal.core.policy.terms import Terms
 from portal.core.rejudging import Rejudged, Totals
@@ -19,14 +16,13 @@ from portal.quotes.faults import BadInput
 from portal.services import merchants, policies, rejudging
 from portal.services.policies import Policies
 from portal.web.actor import needs, person
+from portal.web.admin.policy_rows import Effect, all_terms, effect_of, return_row, worded
 from portal.web.admin.shapes import Column
 from portal.web.forms import policies as forms
 from portal.web.forms.policies import PolicyForm, RevisionForm, TermsForm
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
-from portal.words import policies as told
-from portal.words.refunds import RULES
 
 bp = Blueprint("policies", __name__)
 
@@ -66,7 +62,7 @@ def show(merchant_id: UUID) -> Response:
         versions=found.versions,
         in_force=found.in_force,
         draft=found.draft,
-        changed=_worded(changes(found.in_force.terms, found.draft.terms), found),
+        changed=worded(changes(found.in_force.terms, found.draft.terms), found.merchant.currency),
         columns=(
             Column(name=_("Version")),
             Column(name=_("Published")),
@@ -98,8 +94,8 @@ def version(merchant_id: UUID, number: int) -> Response:
         version=shown,
         others=others,
         against=against,
-        changed=_worded(changes(against.terms, shown.terms), found) if against else (),
-        terms=_all_terms(shown.terms, found),
+        changed=worded(changes(against.terms, shown.terms), found.merchant.currency) if against else (),
+        terms=all_terms(shown.terms, found.merchant.currency),
         plain=_as_text(shown.terms),
         term_columns=(Column(name=_("Term")), Column(name=_("Value"))),
         columns=(Column(name=_("Term")), Column(name=_("Before")), Column(name=_("After"))),
@@ -130,7 +126,7 @@ def draft(merchant_id: UUID) -> AnyResponse:
     return redirect_to(url_for(onward, merchant_id=merchant_id))
 
 
-def _draft_page(found: Policies, form: PolicyForm, effect: "Effect | None", *, status: int = 200) -> Response:
+def _draft_page(found: Policies, form: PolicyForm, effect: Effect | None, *, status: int = 200) -> Response:
     currency = found.merchant.currency
     return page(
         "admin/policies/draft.html",
@@ -191,9 +187,9 @@ def check(merchant_id: UUID) -> Response:
         fragments=("found",),
         shop=found.merchant,
         draft=found.draft,
-        changed=_worded(changes(found.in_force.terms, found.draft.terms), found),
-        effect=_effect(totals),
-        rows=[_row(one) for one in differing],
+        changed=worded(changes(found.in_force.terms, found.draft.terms), found.merchant.currency),
+        effect=effect_of(totals),
+        rows=[return_row(one) for one in differing],
         since=since.isoformat() if since else "",
         limit=limit,
         limits=HOW_MANY,
@@ -236,55 +232,6 @@ def take_up(merchant_id: UUID) -> AnyResponse:
     return redirect_to(url_for("admin.policies.check", merchant_id=merchant_id))
 
 
-# --------------------------------------------------------------------------------------------- what is shown
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChangeRow:
-    """One term that differs, in words."""
-
-    name: str
-    path: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MoneyRow:
-    """Refunds of one currency under both terms, and the rules that make the difference."""
-
-    currency: str
-    before: Minor
-    after: Minor
-    difference: Minor
-    rules: tuple[tuple[str, Minor], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What a changed policy would have done, added up."""
-
-    looked_at: int
-    differing: int
-    without_order: int
-    outcomes: tuple[tuple[str, int, int], ...]
-    money: tuple[MoneyRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReturnRow:
-    """One return that would have gone another way."""
-
-    id: UUID
-    number: str
-    currency: str
-    verdicts: tuple[tuple[str, str], ...]
-    """(words, tone), one where it stays the same, else before and after."""
-    before: Minor | None
-    after: Minor | None
-    why: tuple[str, ...]
-
-
 def _found(merchant_id: UUID) -> Policies:
     found = policies.of_merchant(person(), merchant_id)
     speak(zone=found.merchant.zone)
@@ -292,94 +239,7 @@ def _found(merchant_id: UUID) -> Policies:
 
 
 def _glance(found: Policies, terms: Terms) -> Effect:
-    return _effect(rejudging.totals(rejudging.check(person(), found.merchant.id, terms, limit=AT_A_GLANCE)))
-
-
-def _effect(totals: Totals) -> Effect:
-    return Effect(
-        looked_at=totals.looked_at,
-        differing=totals.differing,
-        without_order=totals.without_order,
-        outcomes=tuple(
-            (_outcome(name)[0], before, after) for name, (before, after) in totals.outcomes.items()
-        ),
-        money=tuple(
-            MoneyRow(
-                currency=currency,
-                before=sums.before,
-                after=sums.after,
-                difference=sums.difference,
-                rules=tuple((_rule(rule), amount) for rule, amount in sums.rules.items() if amount),
-            )
-            for currency, sums in sorted(totals.sums.items())
-        ),
-    )
-
-
-def _outcome(outcome: str) -> tuple[str, str]:
-    """The words of a verdict, and their tone."""
-    return {
-        "allowed": (_("Allowed"), "good"),
-        "review": (_("Looked at by a person"), "wait"),
-        "refused": (_("Refused"), "bad"),
-    }[outcome]
-
-
-def _rule(rule: str) -> str:
-    """A rule in words: of a refund's row, else the term that an objection comes from."""
-    return words().gettext(RULES[rule]) if rule in RULES else told.name(words(), rule)
-
-
-def _row(one: Rejudged) -> ReturnRow:
-    currency = one.past.currency
-    outcomes = dict.fromkeys((one.before.outcome, one.after.outcome))
-    was = {(finding.code, finding.line_id) for finding in one.before.findings}
-    why = [
-        words().finding(finding, currency)
-        for finding in one.after.findings
-        if (finding.code, finding.line_id) not in was
-    ]
-    if len(outcomes) == 1:
-        why += [f"{row.label}: {row.formatted}" for row in words().changes(one.rows, currency)]
-    return ReturnRow(
-        id=one.past.id,
-        number=one.past.number,
-        currency=currency,
-        verdicts=tuple(_outcome(outcome) for outcome in outcomes),
-        before=one.before.amount,
-        after=one.after.amount,
-        why=tuple(dict.fromkeys(why)),
-    )
-
-
-def _worded(changed: Iterable[Change], found: Policies) -> tuple[ChangeRow, ...]:
-    currency = found.merchant.currency
-    return tuple(
-        ChangeRow(
-            name=told.name(words(), one.path),
-            path=one.path,
-            before=told.value(words(), one.path, one.before, currency),
-            after=told.value(words(), one.path, one.after, currency),
-        )
-        for one in changed
-    )
-
-
-def _all_terms(terms: Terms, found: Policies) -> tuple[tuple[str, str], ...]:
-    """(name, value) of every term, as they are read."""
-    plain = policies.as_plain(terms)
-    currency = found.merchant.currency
-    return tuple(
-        (told.name(words(), path), told.value(words(), path, _at(plain, path), currency))
-        for path in told.TERMS
-    )
-
-
-def _at(plain: dict[str, Any], path: str) -> Any:
-    found: Any = plain
-    for key in path.split("."):
-        found = found[key]
-    return found
+    return effect_of(rejudging.totals(rejudging.check(person(), found.merchant.id, terms, limit=AT_A_GLANCE)))
 
 
 def _as_text(terms: Terms) -> str:
