@@ -248,11 +248,13 @@ class Words:
 
     def refusal(self, error: str) -> str:
         """Why a transfer failed, in plain words where its code is known; else as it was told."""
-        code = error.split(":")[0].strip()
-        for told, table in ((error, names.REFUSALS), (code, sentences.DECLINED)):
-            if told in table:
-                return self.gettext(table[told])
-        return error
+        if error in names.REFUSALS:
+            return self.gettext(names.REFUSALS[error])
+        code, _colon, raw = (part.strip() for part in error.partition(":"))
+        if code not in sentences.DECLINED:
+            return error
+        said = self.gettext(sentences.DECLINED[code])
+        return f"{said} ({raw})" if raw else said
 
     def accessory(self, code: str) -> str:
         """What belongs to the goods, as the merchant named it."""

@@ -260,6 +260,14 @@ def stands(refund: RefundFacts, standing: Standing) -> tuple[str, ...]:
 def payout_row(payout: PayoutFacts, refund: RefundFacts, *, able: bool) -> PayoutRow:
     """One transfer in words."""
     said, told = words(), []
+    if payout.state == "planned" and payout.provider == "bank_transfer" and refund.state != "canceled":
+        told.append(
+            _("Waits for the next bank batch.")
+            if payout.destination.get("iban")
+            else _("Waits for the customer's bank account.")
+        )
+    if payout.state in ("planned", "requires_action") and payout.provider == "manual":
+        told.append(_("Waits for somebody to pay it outside."))
     if payout.bank_reference:
         told.append(_("Reference for the bank: %(reference)s", reference=payout.bank_reference))
     if payout.arrives_on and payout.state in ("succeeded", "pending"):
