@@ -29,6 +29,7 @@ from portal.core.paid import PaidOrder, paid
 from portal.core.policy.terms import Deal, Terms
 from portal.core.promotions import PromotionStep, from_json
 from portal.db import orders
+from portal.db.base import db, transaction
 from portal.db.orders import Order, OrderLine, OrderPayment, OutsideRefund, Payment
 from portal.services import intake, merchants
 from tests.shared import data
@@ -369,3 +370,57 @@ def test_shares_of_discounts_never_exceed_what_the_line_was_discounted(shop: UUI
         ("A", (("a", 400),)),
         ("B", (("a", 200),)),
     ]
+
+
+# -------------------------------------------------------------------------------------- by which way money goes back
+
+
+def ways(shop: UUID) -> dict[str, tuple[str, int]]:
+    """reference -> (provider, captured)"""
+    rows = db.session.execute(
+        sa.select(Payment.reference, Payment.provider, Payment.captured_minor).where(
+            Payment.merchant_id == shop
+        )
+    )
+    return {reference: (provider, captured) for reference, provider, captured in rows}
+
+
+def paid_by(**amounts: str) -> tuple[IncomingPayment, ...]:
+    return tuple(
+        IncomingPayment(reference=f"ref-{tender}", tender=tender, captured=D(amount), label=tender)
+        for tender, amount in amounts.items()
+    )
+
+
+def test_each_tender_of_an_order_goes_back_by_its_own_way(shop: UUID) -> None:
+    paid = paid_by(card="4", gift_card="5", store_credit="3", bank_transfer="6", cash="2")
+    faults: list[Fault] = []
+    intake.import_orders(
+        SYSTEM, shop, [an_order(payments=paid)], source="csv", now=NOW, gateway="stripe", refuse=faults.append
+    )
+    assert not faults
+    assert ways(shop) == {
+        "ref-card": ("stripe", 400),
+        "ref-gift_card": ("gift_card", 500),
+        "ref-store_credit": ("store_credit", 300),
+        "ref-bank_transfer": ("bank_transfer", 600),
+        "ref-cash": ("manual", 200),
+    }
+
+
+def test_a_gift_card_that_pays_for_two_orders_is_one_payment(shop: UUID) -> None:
+    take(
+        shop, an_order("1", payments=paid_by(gift_card="20")), an_order("2", payments=paid_by(gift_card="20"))
+    )
+    take(shop, an_order("3", payments=paid_by(gift_card="20")))
+    assert ways(shop) == {"ref-gift_card": ("gift_card", 6000)}
+
+
+def test_a_payment_keeps_its_way_when_its_order_comes_again_or_another_gateway_is_used(shop: UUID) -> None:
+    card = paid_by(card="20")
+    take(shop, an_order("1", payments=card))
+    with transaction() as session:  # as it came in before each tender had a way of its own
+        session.execute(sa.update(Payment).values(provider="sandbox", tender="gift_card"))
+    changed = an_order("1", payments=paid_by(card="20"), digest="another")
+    intake.import_orders(SYSTEM, shop, [changed], source="csv", now=NOW, gateway="stripe")
+    assert ways(shop) == {"ref-card": ("sandbox", 2000)}
