@@ -85,6 +85,16 @@ def test_rule_12_a_person_names_the_amount_of_a_line_and_the_row_says_so() -> No
     assert (breakdown.lines[0].amount, breakdown.lines[0].withheld, breakdown.tax) == (950, 50, 160)
 
 
+def test_rule_12_the_tax_of_a_named_amount_is_told_once_also_where_a_fee_had_eaten_it() -> None:
+    """A fee that leaves nothing takes the tax as well; the person gives both back."""
+    terms = Terms(accessory_deductions=(("cable", 5000),))
+    line = a_line(goods=1000, tax={"VAT": 190}, prices_include_tax=False)
+    breakdown = quoted(an_order(line), want(missing_accessories=("cable",), named=1190), terms=terms)
+    assert (breakdown.amount, breakdown.tax, breakdown.rows[-1].tax) == (1190, 190, 0)
+    part = quoted(an_order(line), want(missing_accessories=("cable",), named=100), terms=terms)
+    assert (part.amount, part.tax) == (100, 100)
+
+
 def test_rule_12_above_what_was_paid_for_those_units_it_is_refused_with_the_maximum() -> None:
     order = an_order(a_line(1, units=2), a_line(2))
     with pytest.raises(TooMuch) as caught:

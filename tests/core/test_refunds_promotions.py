@@ -161,6 +161,14 @@ def test_rule_9_the_refund_is_never_negative_and_the_next_one_takes_what_was_mis
     assert second.amount == 4000 - 800 + 800
 
 
+def test_rule_9_where_nothing_is_refunded_the_row_says_what_is_outstanding() -> None:
+    steps = (PromotionStep(reach=2, percent_bp=1000),)
+    order = an_order_with(Promotion(**deal("quantity", _1=100), steps=steps), (1, 1000, 100), (1, 0, 0))
+    breakdown = quoted(order, want(2), terms=ANEW)
+    assert (breakdown.amount, breakdown.rows[-1].amount) == (0, 0)
+    assert breakdown.rows[-1].basis == {"lost": [["A deal", 100]], "asked": 100, "limited_to": 0}
+
+
 def test_rule_9_a_canceled_line_never_charges_the_customer_more() -> None:
     order = two_of_30()
     canceled = quoted(order, want(1), terms=ANEW, kind="partial_cancellation")

@@ -116,10 +116,11 @@ def name(draft: RefundDraft, part: Part, full: Part, named: Minor) -> None:
     maximum = min(full.amount, draft.room_to_name)
     if named > maximum:
         raise TooMuch("amount", maximum, line_id=part.line.id)
-    computed, tax = part.amount, part.tax
+    computed, tax = part.amount, part.tax + part.unsaid_tax
     promotion = min(part.promotion, full.amount - named)
     part.amount, part.taxes = full.amount, dict(full.taxes)
-    part.promotion, part.promotion_taxes, part.withheld, part.is_named = 0, {}, 0, True
+    part.promotion, part.promotion_taxes = 0, {}
+    part.withheld, part.unsaid_tax, part.is_named = 0, 0, True
     if promotion:
         part.lose(promotion)
     part.withhold(part.amount - named)
@@ -131,7 +132,7 @@ def name(draft: RefundDraft, part: Part, full: Part, named: Minor) -> None:
             code="adjustment",
             amount=named - computed,
             rule="named",
-            tax=part.tax - tax,
+            tax=part.tax + part.unsaid_tax - tax,
             label=part.line.name,
             line_id=part.line.id,
             basis={"named": named, "computed": computed, "maximum": maximum},

@@ -54,11 +54,9 @@ def refund(
 
 
 def _withhold(draft: RefundDraft, asked: Minor, lost: list[tuple[Promotion, Minor]]) -> None:
-    """Off the goods of this refund in proportion, never more than there is of them."""
+    """Off the goods of this refund in proportion, never more than there is; the row says what is outstanding."""
     goods = [part for part in draft.parts if part.spans]
     taken = min(asked, sum(part.amount for part in goods))
-    if not taken:
-        return
     tax = 0
     for part, share in zip(goods, allocate(taken, [part.amount for part in goods]), strict=True):
         tax += part.lose(share)

@@ -81,6 +81,8 @@ class Part:
     amount: Minor
     taxes: Taxes = field(default_factory=dict)
     withheld: Minor = 0
+    unsaid_tax: Minor = 0
+    """Tax in ``withheld`` where a fee left nothing else: rows of fees tell no tax."""
     promotion: Minor = 0
     """Kept back since a promotion no longer holds; below zero: given back."""
     promotion_taxes: Taxes = field(default_factory=dict)
@@ -107,8 +109,10 @@ class Part:
         """Keep ``fee`` back; tax stays whole until it is all that is left."""
         self.amount -= fee
         self.withheld += fee
-        if self.tax > self.amount:
-            self.taxes = tax_within(self.taxes, self.tax, 0, self.amount)
+        tax = self.tax
+        if tax > self.amount:
+            self.taxes = tax_within(self.taxes, tax, 0, self.amount)
+            self.unsaid_tax += tax - self.tax
 
     def lose(self, promotion: Minor) -> Minor:
         """Keep ``promotion`` back, the tax in it in proportion; how much of it was tax."""
