@@ -9,7 +9,9 @@ import pytest
 from flask import Flask
 
 from portal.core.policy.terms import RestockingFee, Terms, Window
+from portal.quotes.requests import policy
 from portal.services import merchants, policies
+from portal.web.admin.policy_rows import EXAMPLES
 from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -209,6 +211,14 @@ def test_every_fault_of_the_json_is_told_with_its_path(world: World) -> None:
     broken = client.submit(page, {"terms": "{"}, button="Save the draft")
     assert broken.status_code == 422 and "is not JSON" in broken.page.text
     assert facts(world).draft.revision == 0
+
+
+def test_each_example_of_a_table_is_a_policy(world: World) -> None:
+    text = world.signed_in("admin").get(at(world, "/draft/terms")).page.text
+    for path, example in EXAMPLES.items():
+        assert example in text
+        terms = policy(json.loads(example))
+        assert terms != Terms(), path
 
 
 def test_what_each_term_means_is_a_schema(world: World) -> None:

@@ -16,13 +16,14 @@ from portal.quotes.faults import BadInput
 from portal.services import merchants, policies, rejudging
 from portal.services.policies import Policies
 from portal.web.actor import needs, person
-from portal.web.admin.policy_rows import Effect, all_terms, effect_of, return_row, worded
+from portal.web.admin.policy_rows import EXAMPLES, Effect, all_terms, effect_of, return_row, worded
 from portal.web.admin.shapes import Column
 from portal.web.forms import policies as forms
 from portal.web.forms.policies import PolicyForm, RevisionForm, TermsForm
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
+from portal.words import policies as told
 
 bp = Blueprint("policies", __name__)
 
@@ -168,7 +169,14 @@ def terms(merchant_id: UUID) -> AnyResponse:
 
 
 def _terms_page(found: Policies, form: TermsForm, *, status: int = 200) -> Response:
-    return page("admin/policies/terms.html", shop=found.merchant, draft=found.draft, form=form, status=status)
+    return page(
+        "admin/policies/terms.html",
+        shop=found.merchant,
+        draft=found.draft,
+        form=form,
+        examples=[(told.name(words(), path), text) for path, text in EXAMPLES.items()],
+        status=status,
+    )
 
 
 @bp.get("/policies/<uuid:merchant_id>/check")

@@ -15,6 +15,22 @@ from portal.web.words import words
 from portal.words import policies as told
 from portal.words.refunds import RULES
 
+EXAMPLES: dict[str, str] = {
+    "windows": '{"windows": [{"days": 60, "reason": "defective"}, {"days": 7, "category": "food"}]}',
+    "restocking_fee.tiers": (
+        '{"restocking_fee": {"tiers": [{"percent_bp": 0, "up_to_days": 14}, '
+        '{"percent_bp": 1500, "conditions": ["used"]}, {"percent_bp": 500}]}}'
+    ),
+    "depreciation": '{"depreciation": [{"by": "age", "over": 730, "free": 30, "most_bp": 8000}]}',
+    "accessory_deductions": '{"accessory_deductions": {"charger": 1500, "manual": 200}}',
+    "deals": (
+        '{"promotions": "re_evaluate", "deals": [{"code": "SPEND50", "kind": "spend", '
+        '"steps": [{"reach": 5000, "percent_bp": 1000}]}, '
+        '{"code": "3FOR2", "kind": "buy_get", "buy": 2, "get": 1}]}'
+    ),
+}
+"""Term -> how it can look, for terms that are tables."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeRow:
