@@ -55,7 +55,8 @@ def receive(
             "state": told.state[:20],
             "at": told.at,
             "received_at": now,
-            "outcome": "",
+            "handled_at": now if told.kind == "other" else None,
+            "outcome": "ignored" if told.kind == "other" else "",
         }
         added = db.session.scalar(insert_ignore(GatewayEvent).values(row).returning(GatewayEvent.id))
         if added is not None and told.kind != "other":
@@ -147,11 +148,10 @@ def is_ours(provider: str, key: str, reference: str) -> bool:
 
 
 def tidy(*, now: datetime) -> None:
-    """Forget events that were dealt with, or were about nothing, long ago."""
+    """Forget events that were dealt with long ago."""
     with transaction():
         db.session.execute(
             sa.delete(GatewayEvent).where(
-                GatewayEvent.received_at < now - KEPT_FOR,
-                sa.or_(GatewayEvent.handled_at.is_not(None), GatewayEvent.kind == "other"),
+                GatewayEvent.received_at < now - KEPT_FOR, GatewayEvent.handled_at.is_not(None)
             )
         )

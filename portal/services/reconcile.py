@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from portal.core.refunds.ledger import CLEARING
 from portal.db.base import db, transaction
+from portal.db.gateway import Chargeback
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund, Transfer
 from portal.db.tasks import Task
@@ -90,9 +91,14 @@ def run(*, gateways: Gateways, now: datetime, since: datetime | None = None) -> 
 def _compare(
     code: str, gateway: Payments, gateways: Gateways, since: datetime, now: datetime, report: Report
 ) -> None:
+    oldest = sa.select(sa.func.min(Chargeback.opened_at)).where(
+        Chargeback.provider == code, Chargeback.state == "open"
+    )
+    opened = db.session.scalar(oldest)
+    open_since = min(since, opened - timedelta(days=1)) if opened is not None else since
     db.session.commit()  # nothing is read while the gateway is waited for
     theirs = list(gateway.refunds_since(since))
-    disputes = list(gateway.disputes_since(since))
+    disputes = list(gateway.disputes_since(open_since))
     counts = {"refunds": len(theirs), "transfers": 0, "outside": 0, "foreign": 0, "disputes": 0}
     report.checked[code] = counts
     for dispute in disputes:

@@ -53,6 +53,9 @@ CHECK_EVERY = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=10)
 """A transfer that was being sent is looked at when it was not heard of for so long."""
 
+SUCCESS_EVERY = timedelta(minutes=10)
+"""Between two looks at a success of the last day: most of what is sent back is sent back soon."""
+
 WATCHED_FOR = timedelta(days=30)
 """So long a success may still be taken back: a bank that does not find the account sends it back late."""
 
@@ -102,19 +105,23 @@ def apply(refund: Refund, payout: Payout, result: RefundResult, *, now: datetime
     What names another amount, currency or id than ours is no answer to us: the transfer is set aside, and
     a person looks into it. An answer that is older than what is known by now changes nothing.
     """
+    wrong = _wrong(payout, result)
+    changed = not wrong and PAYOUT.can(payout.state, STEPS[result.state])
+    arrives_on = _arrival(payout, now) if changed and result.state in ("pending", "succeeded") else None
     payout.checked_at = now
-    if wrong := _wrong(payout, result):
+    if wrong:
         return quarantine(refund, payout, wrong, theirs=_told(result), now=now)
-    tasks.done("wrong_answer", payout.key, merchant_id=payout.merchant_id, now=now)
     payout.bank_reference = result.bank_reference or payout.bank_reference
-    changed = PAYOUT.can(payout.state, STEPS[result.state])
+    was = payout.state
     if changed:
-        was, payout.state = payout.state, PAYOUT.after(payout.state, STEPS[result.state])
-        payout.error = result.error[:500]
+        payout.state, payout.error = PAYOUT.after(was, STEPS[result.state]), result.error[:500]
         payout.provider_reference = result.reference[:100] or payout.provider_reference
-        _follow(refund, payout, was, now)
+        payout.arrives_on = arrives_on or payout.arrives_on
+        payout.settled_at = now if payout.state == "succeeded" else payout.settled_at
     payout.next_check_at = next_check(payout, now)
+    tasks.done_all(_dealt_with(payout), merchant_id=payout.merchant_id, now=now)
     if changed:
+        _follow(refund, payout, was, now)
         db.session.flush()
         conclude(refund, now=now)
     return changed
@@ -129,11 +136,7 @@ def conclude(refund: Refund, *, now: datetime) -> None:
 
 def _follow(refund: Refund, payout: Payout, was: str, now: datetime) -> None:
     """What a new state of a transfer brings with it, in quota, books and tasks."""
-    if payout.state in ("pending", "succeeded"):
-        payout.arrives_on = _arrival(payout, now)
-        tasks.done("not_authorized", payout.provider, merchant_id=payout.merchant_id, now=now)
     if payout.state == "succeeded":
-        payout.settled_at = now
         moved = ledger.paid_out(share_of(payout), payout.provider, currency=payout.currency)
         _post(refund, payout, [moved], "payout_settled", now)
     if payout.state in FREED:
@@ -147,8 +150,16 @@ def _follow(refund: Refund, payout: Payout, was: str, now: datetime) -> None:
             details=details,
             now=now,
         )
+
+
+def _dealt_with(payout: Payout) -> list[tuple[str, str]]:
+    """The matters, by kind and key, that an answer about this transfer settles."""
+    settled = [("wrong_answer", payout.key)]
     if payout.state in ("succeeded", *FREED):
-        tasks.done("refund_waits", payout.key, merchant_id=payout.merchant_id, now=now)
+        settled.append(("refund_waits", payout.key))
+    if payout.state in ("pending", "succeeded") and payout.provider not in UNASKED:
+        settled.append(("not_authorized", payout.provider))
+    return settled
 
 
 def _arrival(payout: Payout, now: datetime) -> date | None:
@@ -231,8 +242,8 @@ def quarantine(
 def next_check(payout: Payout, now: datetime) -> datetime | None:
     """When the gateway is asked again; None when there is nobody to ask, or nothing more to come.
 
-    A success is looked at again when it has become an eighth older, so that what is taken back soon is seen
-    soon, and what is old costs little.
+    A success is looked at closely for a day, then whenever it has become an eighth older: what is taken back
+    soon is seen soon, and what is old costs little.
     """
     if payout.provider in UNASKED or payout.state in ("planned", *FREED):
         return None
@@ -241,7 +252,7 @@ def next_check(payout: Payout, now: datetime) -> datetime | None:
     if payout.state != "succeeded" or payout.settled_at is None:
         return now + CHECK_EVERY
     age = now - payout.settled_at
-    distance = min(max(CHECK_EVERY, age / 8), timedelta(days=1))
+    distance = SUCCESS_EVERY if age < timedelta(days=1) else min(age / 8, timedelta(days=1))
     return now + distance if age + distance <= WATCHED_FOR else None
 
 

@@ -4,7 +4,7 @@ A task that the portal closed (the matter settled itself) opens again when the m
 person closed only when something about it is different then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,6 +91,7 @@ def open(
     row = _locked(merchant_id=merchant_id, kind=kind, key=key[:120])
     if row.state == "open":
         row.subject_id, row.details = subject_id or row.subject_id, told
+        db.session.flush()
         return False
     if row.closed_by_name and row.details == told:
         return False
@@ -115,6 +116,18 @@ def done(kind: str, key: str, *, merchant_id: UUID, now: datetime, note: str = "
     row.closed_by_name = ""
     db.session.flush()
     return True
+
+
+def done_all(matters: Iterable[tuple[str, str]], *, merchant_id: UUID, now: datetime, note: str = "") -> None:
+    """``done`` for many (kind, key) at once: one question where nothing is open."""
+    wanted = [(kind, key[:120]) for kind, key in matters]
+    found = sa.select(Task.kind, Task.key).where(
+        Task.merchant_id == merchant_id,
+        Task.state == "open",
+        sa.or_(*(sa.and_(Task.kind == kind, Task.key == key) for kind, key in wanted)),
+    )
+    for kind, key in db.session.execute(found).all() if wanted else ():
+        done(kind, key, merchant_id=merchant_id, now=now, note=note)
 
 
 def close(actor: Actor, task_id: UUID, *, note: str, now: datetime) -> None:
