@@ -15,7 +15,7 @@ It knows nothing of the portal; what it does is what Stripe documents. In a test
 As a process of its own: ``python -m tests.stripe_server --port 12111 --state FILE``; ``Remote(url)`` has then
 the same methods over HTTP. They are the methods of ``control.Control``:
 
-- payments: ``payment(minor, currency, card="visa"|"pending_refund"|"refund_fail"|"action")``, ``refunds()``,
+- payments: ``payment(minor, currency, card="visa"|"pending_refund"|"refund_fail"|"action"|"dispute")``, ``refunds()``,
   ``disputes()``, ``refund_outside(capture, minor)``, ``dispute(capture, minor)``, ``win``, ``lose``
 - how refunds go on: ``next_refunds("pending", times=1)``, ``settle(id)``, ``fail(id, reason)``, ``ask(id)``,
   ``cancel(id)``, ``bank_reference(id, text)``

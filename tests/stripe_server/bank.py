@@ -40,6 +40,9 @@ class Bank:
             self.state, amount=amount, currency=currency, card=card, id=id, bare=bare, metadata=metadata
         )
         self.events.emit("charge.succeeded" if bare else "payment_intent.succeeded", made)
+        if card == "dispute":
+            charge = objects.charge_of(self.state, made["id"])
+            self.dispute(charge, amount=amount, status=OPEN_DISPUTE, reason="fraudulent")
         return made
 
     def refund(

@@ -14,12 +14,14 @@ CARDS = {
     "pending_refund": "pending",
     "refund_fail": "succeeded",
     "action": "requires_action",
+    "dispute": "succeeded",
 }
-"""How a refund to that card begins; one to ``refund_fail`` fails afterwards."""
+"""How a refund to that card begins; one to ``refund_fail`` fails afterwards, a payment by ``dispute`` is disputed."""
 METHODS = {
     "pm_card_visa": "visa",
     "pm_card_pendingRefund": "pending_refund",
     "pm_card_refundFail": "refund_fail",
+    "pm_card_createDispute": "dispute",
 }
 """Stripe's test payment methods that say how a refund goes."""
 

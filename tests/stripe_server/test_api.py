@@ -189,6 +189,9 @@ def test_a_payment_is_made_by_a_test_payment_method(server: StripeServer) -> Non
     assert made["latest_charge"]["payment_intent"] == made["id"]
     _, pending, _ = ask(server, "/v1/payment_intents", body.format("pendingRefund"))
     assert refund(server, pending["id"], 500)[1]["status"] == "pending"
+    _, disputed, _ = ask(server, "/v1/payment_intents", body.format("createDispute"))
+    assert [one["amount"] for one in server.disputes(disputed["id"])] == [500]
+    assert error(refund(server, disputed["id"], 1))[2] == "charge_disputed"
     assert error(ask(server, "/v1/payment_intents", body.format("of_nobody")))[0] == 404
     assert error(ask(server, "/v1/payment_intents", "amount=5&confirm=true"))[0] == 400
 

@@ -11,6 +11,7 @@ METHODS = {
     "-fails": "pm_card_refundFail",
     "-fails-late": "pm_card_refundFail",
     "-returned": "pm_card_refundFail",
+    "-disputed": "pm_card_createDispute",
 }
 """What the sandbox is told by a reference's ending, Stripe is told by the card."""
 
