@@ -4,7 +4,8 @@ It stands apart from the portal's database as a real gateway would, so that both
 refund ends is told by the capture's reference: ``..-pending`` is pending for a while, ``..-fails`` fails at
 once, ``..-fails-late`` is pending and then fails, ``..-returned`` succeeds and fails later, ``..-asks`` needs
 something of the customer first, ``..-declines`` is refused, ``..-unavailable`` takes effect and loses its
-first answer; half of what ``..-disputed`` captured is asked back by the customer's bank. What people do on a gateway's own pages are methods too: ``refund_outside``, ``dispute``, ``end``.
+first answer; half of what ``..-disputed`` captured is asked back by the customer's bank. What people do on a
+gateway's own pages are methods too: ``refund_outside``, ``dispute``, ``end``.
 """
 
 import hashlib
