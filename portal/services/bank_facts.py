@@ -65,8 +65,8 @@ class Waiting:
     currency: str
     transfers: int
     amount: Minor
-    without_account: int
-    """Transfers whose customer has not yet said where to: not among ``transfers``."""
+    asking: tuple[tuple[UUID | None, str], ...]
+    """(return, refund number) of transfers whose customer has not yet said where to: not among ``transfers``."""
     account: str
     """The shop's own, covered; empty until it is named."""
 
@@ -109,13 +109,18 @@ def waiting(actor: Actor) -> tuple[Waiting, ...]:
         if not (merchant.id in actor.merchant_ids and actor.may("refunds.approve", merchant.id)):
             continue
         rows = db.session.execute(
-            sa.select(Payout.destination, Payout.amount_minor, Payout.currency).where(
+            sa.select(
+                Payout.destination, Payout.amount_minor, Payout.currency, Refund.return_id, Refund.number
+            )
+            .join(Refund, Refund.id == Payout.refund_id)
+            .where(
                 Payout.merchant_id == merchant.id,
                 Payout.provider == BANK_TRANSFER,
                 Payout.provider_reference == "",
                 Payout.state == "planned",
                 Payout.batch_id.is_(None),
             )
+            .order_by(Payout.id)
         ).all()
         ready = [row.amount_minor for row in rows if account_from(row.destination)]
         account = account_from(merchant.bank)
@@ -126,7 +131,9 @@ def waiting(actor: Actor) -> tuple[Waiting, ...]:
                 currency=rows[0].currency if rows else merchant.currency,
                 transfers=len(ready),
                 amount=sum(ready),
-                without_account=len(rows) - len(ready),
+                asking=tuple(
+                    (row.return_id, row.number) for row in rows if account_from(row.destination) is None
+                ),
                 account=masked(account.iban) if account else "",
             )
         )

@@ -146,6 +146,23 @@ def test_a_shop_names_its_account_and_a_wrong_one_is_told_at_its_field(world: Wo
     assert "NL•• •••• 4300" in client.get("/admin/bank").page.text
 
 
+def test_an_agent_types_what_the_customer_says_on_the_phone(world: World) -> None:
+    return_id = waiting(world, account="")
+    finance = world.signed_in("finance")
+    number = world.dossier(return_id).refunds[0].number
+    path = finance.get("/admin/bank").page.links()[number]
+    assert path == f"/admin/bank/returns/{return_id}/account"
+    client = world.signed_in("csr")
+    page = client.get(path)
+    assert client.submit(page, {"iban": WRONG}, button="Save account").status_code == 422
+    answer = client.submit(page, {"iban": IBAN}, button="Save account")
+    assert answer.location == f"/admin/returns/{return_id}#refund"
+    assert "The account is known: NL•• •••• 4300." in client.get(path).page.text
+    assert client.post(path, data={"holder": "X", "iban": IBAN}, check=False).status_code == 422
+    strangers = waiting(world, world.other, account="")
+    assert client.get(f"/admin/bank/returns/{strangers}/account").status_code == 404
+
+
 @pytest.mark.parametrize("role", ["csr", "warehouse"])
 def test_who_approves_no_refunds_sees_no_batches(world: World, role: str) -> None:
     client = world.signed_in(role)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
 from portal.core.lifecycles import BATCH
-from portal.services import bank, bank_accounts, merchants
+from portal.services import bank, bank_accounts, dossiers, merchants
 from portal.services.bank import BatchFacts
 from portal.web.actor import needs, person
 from portal.web.admin.returns import as_id
@@ -19,7 +19,7 @@ from portal.web.customer.account import AccountForm
 from portal.web.forms.admin import ReasonForm
 from portal.web.page import gateways, now, page, redirect_to, tell
 from portal.web.words import gettext as _
-from portal.web.words import words
+from portal.web.words import speak, words
 
 bp = Blueprint("bank", __name__, url_prefix="/bank")
 
@@ -163,6 +163,42 @@ def account(merchant_id: UUID) -> Response:
         "admin/bank/account.html",
         shop=merchants.by_id(merchant_id),
         known=known.masked if known else "",
+        form=form,
+        status=422 if form.is_submitted() else 200,
+    )
+
+
+@bp.route("/returns/<uuid:return_id>/account", methods=["GET", "POST"])
+@needs("refunds.propose")
+def customer_account(return_id: UUID) -> Response:
+    """Where a customer wants the refund, as told on the phone; all but covered once it is known."""
+    found = dossiers.dossier(person(), return_id, now=now())
+    speak(zone=found.page.merchant.zone)
+    wanted, form = bank_accounts.is_wanted(return_id), AccountForm()
+    if wanted and form.is_submitted() and form.validate():
+        try:
+            bank_accounts.give(
+                person(),
+                return_id,
+                holder=form.holder.data,
+                iban=form.iban.data,
+                bic=form.bic.data or "",
+                gateways=gateways(),
+                now=now(),
+            )
+        except Conflict as conflict:
+            if not form.complain(conflict.code):
+                raise
+        else:
+            tell(_("The account is noted: %(account)s.", account=bank_accounts.given(return_id)))
+            return redirect_to(url_for("admin.returns.show", return_id=return_id, _anchor="refund"))
+    if not form.is_submitted():
+        form.holder.data = found.page.draft.name
+    return page(
+        "admin/bank/customer.html",
+        draft=found.page.draft,
+        wanted=wanted,
+        given=bank_accounts.given(return_id),
         form=form,
         status=422 if form.is_submitted() else 200,
     )
