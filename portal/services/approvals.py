@@ -1,6 +1,7 @@
 """Who stands behind a refund: every approval a row, judged by what else went back within a day."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -40,37 +41,40 @@ def limits(merchant_id: UUID, currency: str) -> Limits:
     return approvals.limits_of(terms, default=_installation["two_above"], currency=currency)
 
 
-def give(actor: Actor, refund: Refund, due: Breakdown, *, now: datetime) -> Standing | None:
-    """Write down that ``actor`` approves a locked refund as it stands; answers how far it is approved then.
+def able(actor: Actor, refund: Refund, *, now: datetime) -> Standing | None:
+    """How far a locked refund is approved, where ``actor`` could approve it now; None where not.
 
-    The system decides by policy and needs nobody: None. Raises ``NotAllowed``, ``Conflict("four_eyes")``;
-    approving twice changes nothing.
+    From here on no other approval of the merchant is judged until the transaction ends.
     """
     if actor.kind == "system":
         return None
     _one_at_a_time(refund.merchant_id)
-    before = standing(refund, due, now=now)
-    if not approvals.may_approve(actor, refund.merchant_id, before.limits, before.total):
+    found = standing(refund, now=now)
+    if not approvals.may_approve(actor, refund.merchant_id, found.limits, found.total):
+        return None
+    return None if found.bars(actor.id) else found
+
+
+def give(actor: Actor, refund: Refund, before: Standing, *, now: datetime) -> Standing:
+    """Write down that ``actor`` approves a locked refund, which stood as ``before`` by ``able``."""
+    if actor.id is None:
         raise NotAllowed("refunds.approve")
-    barred = before.bars(actor.id)
-    if barred == "four_eyes":
-        raise Conflict("four_eyes", amount=before.limits.two_above, currency=due.currency)
-    if barred or actor.id is None:
-        return before
+    role = actor.roles.get(refund.merchant_id, "")
+    mine = Approval(person_id=actor.id, person=actor.name, role=role, amount=refund.amount_minor, at=now)
     db.session.execute(
         sa.insert(refunds.Approval).values(
             id=uuid7(),
             merchant_id=refund.merchant_id,
             refund_id=refund.id,
-            person_id=actor.id,
-            person_name=actor.name,
-            role=actor.roles.get(refund.merchant_id, ""),
-            amount_minor=due.amount,
+            person_id=mine.person_id,
+            person_name=mine.person,
+            role=role,
+            amount_minor=mine.amount,
             digest=digest(refund),
             at=now,
         )
     )
-    after = standing(refund, due, now=now)
+    after = replace(before, given=(*before.given, mine))
     history.record(
         actor,
         "refund.approval_given",
@@ -78,23 +82,24 @@ def give(actor: Actor, refund: Refund, due: Breakdown, *, now: datetime) -> Stan
         subject_id=refund.return_id or refund.id,
         now=now,
         number=refund.number,
-        amount=due.amount,
-        currency=due.currency,
-        role=actor.roles.get(refund.merchant_id, ""),
+        amount=refund.amount_minor,
+        currency=refund.currency,
+        role=role,
         missing=after.people_missing,
     )
     return after
 
 
-def may_try(actor: Actor, refund: Refund, due: Breakdown, *, now: datetime) -> bool:
-    """Whether proposing is approving: the actor may approve, and is not the second pair of eyes it needs."""
-    if actor.kind == "system":
-        return True
-    _one_at_a_time(refund.merchant_id)
-    found = standing(refund, due, now=now)
-    return approvals.may_approve(actor, refund.merchant_id, found.limits, found.total) and not found.bars(
-        actor.id
-    )
+def refuse(actor: Actor, refund: Refund, *, now: datetime) -> None:
+    """Say why somebody who is not ``able`` cannot approve: ``NotAllowed``, ``Conflict("four_eyes")``.
+
+    Whoever has approved it already is not refused: nothing changes.
+    """
+    found = standing(refund, now=now)
+    if not approvals.may_approve(actor, refund.merchant_id, found.limits, found.total):
+        raise NotAllowed("refunds.approve")
+    if found.bars(actor.id) == "four_eyes":
+        raise Conflict("four_eyes", amount=found.limits.two_above, currency=refund.currency)
 
 
 def _one_at_a_time(merchant_id: UUID) -> None:
@@ -123,7 +128,7 @@ def digest(refund: Refund) -> str:
     )
 
 
-def standing(refund: Refund, due: Breakdown, *, now: datetime) -> Standing:
+def standing(refund: Refund, *, now: datetime) -> Standing:
     """How far a refund is approved, and what it still needs."""
     return standings([refund], now=now)[refund.id]
 

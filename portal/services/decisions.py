@@ -174,19 +174,23 @@ def _moved(before: tuple[Share, ...], after: tuple[Share, ...]) -> list[dict[str
     ]
 
 
-def approve_if_able(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datetime) -> None:
-    """Asking is approving, for whoever may and whose word counts."""
-    if approvals.may_try(actor, refund, due, now=now):
-        approve(actor, refund, due, page, now)
+def approve_if_able(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datetime) -> bool:
+    """One more approval where this person's word counts; answers whether it did.
+
+    When it is enough, what is owed is posted, the transfers are planned, and their sending is promised. The
+    system decides by policy and needs nobody.
+    """
+    before = approvals.able(actor, refund, now=now)
+    if before is None and actor.kind != "system":
+        return False
+    if before is None or approvals.give(actor, refund, before, now=now).is_complete:
+        _let_go(actor, refund, due, page, now)
+    return True
 
 
-def approve(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datetime) -> None:
-    """One more approval; when it is enough, post what is owed, plan the transfers, promise their sending."""
+def _let_go(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datetime) -> None:
     if page.order is None:
         raise Conflict("to_be_assessed")
-    standing = approvals.give(actor, refund, due, now=now)
-    if standing is not None and not standing.is_complete:
-        return
     refund.state = REFUND.after(refund.state, "approve")
     refund.approved_at, refund.approved_by, refund.version = now, actor.id, refund.version + 1
     books.post(

@@ -88,11 +88,12 @@ def _proposal(
     actor: Actor, page: Page, overrides: Overrides, *, instead_of: Refund | None, now: datetime
 ) -> Proposal:
     but = instead_of.id if instead_of else None
+    due = owed.work_out(actor, page, overrides=overrides, instead_of=but, now=now)
     return proposed(
         actor,
         page,
-        owed.work_out(actor, page, overrides=overrides, instead_of=but, now=now),
-        plain=_plain(actor, page, overrides, instead_of=but, now=now),
+        due,
+        plain=_plain(actor, page, overrides, instead_of=but, now=now) if overrides.is_any else due,
         overrides=overrides,
         requesters=_requesters(instead_of) if instead_of else frozenset(),
         now=now,
@@ -265,8 +266,9 @@ def approve(actor: Actor, refund_id: UUID, *, seen: str | None = None, now: date
         REFUND.after(refund.state, "approve")
         if seen is not None and seen != approvals.digest(refund):
             raise Conflict("refund_revised")
-        page = _page_of(refund, now)
-        decisions.approve(actor, refund, breakdowns.from_json(refund.breakdown), page, now)
+        due, page = breakdowns.from_json(refund.breakdown), _page_of(refund, now)
+        if not decisions.approve_if_able(actor, refund, due, page, now):
+            approvals.refuse(actor, refund, now=now)
         faults.point("before_intent_commit")
     faults.point("after_intent_commit")
 

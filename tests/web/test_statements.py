@@ -18,7 +18,7 @@ MOST = {
     "address GET": 8, "address POST": 17, "sending GET": 9, "sending POST": 21, "check": 8,
     "confirm": 29, "status": 14,
     "return": 20, "receive GET": 18, "receive POST": 35, "inspect GET": 18, "inspect POST": 30,
-    "refund GET": 22, "refund POST": 48,
+    "refund GET": 22, "refund POST": 58,
     "job label": 24, "job mail": 40, "job refund": 55,
 }  # fmt: skip
 """Statements of each step, redirects that it follows included; two more than counted, so that a fix may add one."""
