@@ -155,8 +155,9 @@ def label(words: Words, row: Row) -> str:
     if row.code == "shipping_refund":
         return name  # the charge's own name says the same again
     if row.rule == "promotions":
-        lost = words.gettext("Discount that no longer applies")
-        return lost if row.amount < 0 else words.gettext("Discount given back")
+        if "given_back" in (row.basis or {}):
+            return words.gettext("Discount given back")
+        return words.gettext("Discount that no longer applies")
     if row.rule == "allowance":
         name = words.gettext("Price adjustment")
     if row.code == "previously_refunded" and row.rule != "adjusted":
