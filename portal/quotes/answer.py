@@ -44,7 +44,7 @@ def answer(order: Any, request: Any, policy: Any = None, priors: Sequence[tuple[
     kind = request.get("kind") if isinstance(request, Mapping) else None
     facts = _kept(faults, lambda: orders.read(order, names, sent=kind not in CANCELLATIONS))
     asked = _kept(faults, lambda: requests.read(request, terms or Terms(), names))
-    if facts is not None and asked is not None:
+    if facts is not None:
         faults += requests.unknown(request, facts, names)
     notes: list[str] = []
     for path, value in priors:

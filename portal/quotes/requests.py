@@ -53,16 +53,26 @@ def _evident(wanted: Mapping[str, Any], terms: Terms) -> Mapping[str, Any]:
     return {**evidence, **wanted}
 
 
-def unknown(value: Mapping[str, Any], order: OrderFacts, names: Names) -> Iterator[Fault]:
-    """Lines and payments that the request names and the order does not have."""
+def unknown(value: Any, order: OrderFacts, names: Names) -> Iterator[Fault]:
+    """Lines and payments that the request names and the order does not have; other faults do not hide them."""
+    if not isinstance(value, Mapping):
+        return
     lines, payments = {line.id for line in order.lines}, {payment.id for payment in order.payments}
-    for i, one in enumerate(value["wanted"]):
-        if names.id(one["line_id"]) not in lines:
+    for i, one in _listed(value.get("wanted")):
+        text = one.get("line_id") if isinstance(one, Mapping) else None
+        if isinstance(text, str) and names.id(text) not in lines:
             path = below("request", "wanted", i, "line_id")
-            yield Fault(path=path, message=f"the order has no line {one['line_id']!r}")
-    for text in dict(value.get("tenders", ())):
-        if names.id(text) not in payments:
+            yield Fault(path=path, message=f"the order has no line {text!r}")
+    tenders = value.get("tenders")
+    pairs = tenders.items() if isinstance(tenders, Mapping) else (one for _, one in _listed(tenders))
+    for pair in pairs:
+        text = pair[0] if isinstance(pair, list | tuple) and pair else None
+        if isinstance(text, str) and names.id(text) not in payments:
             yield Fault(path=below("request", "tenders", text), message="the order has no such payment")
+
+
+def _listed(value: Any) -> Iterator[tuple[int, Any]]:
+    yield from enumerate(value if isinstance(value, list) else ())
 
 
 def policy(value: Any) -> Terms:

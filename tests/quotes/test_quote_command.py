@@ -193,6 +193,22 @@ def test_every_fault_of_every_file_is_told_at_once_with_its_path(ask: Ask) -> No
     assert names["order"].endswith("order.json") and names["policy"].endswith("policy.json")
 
 
+def test_a_request_that_is_no_request_still_tells_which_lines_there_are_not(ask: Ask) -> None:
+    request = {
+        "wanted": [{"line_id": "nope", "units": 1}, "what?"],
+        "tenders": {"nobody": 5},
+        "requested_at": "yesterday",
+    }
+    told = ask(an_order(a_line()), request)
+    assert told.status == 2
+    assert set(told.faults) >= {
+        "request.requested_at",
+        "request.wanted[0].line_id",
+        "request.wanted[1]",
+        "request.tenders.nobody",
+    }
+
+
 ITEM = {"id": "mug", "units": 3, "unit_price": "10.00"}
 
 
