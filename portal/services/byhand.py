@@ -125,7 +125,7 @@ def _instead(
         new_id = settling.take_again(refund, payout, provider=provider, destination=destination, now=now)
     else:
         payout.state, payout.next_check_at = PAYOUT.after(payout.state, "cancel"), None
-        for kind in ("wrong_answer", "refund_waits", "account_needed"):
+        for kind in ("wrong_answer", "refund_waits", "pay_by_hand", "account_needed"):
             tasks.done(kind, payout.key, merchant_id=payout.merchant_id, now=now)
         new_id = settling.replace_by(refund, payout, provider=provider, destination=destination, now=now)
     if refund.state == "failed":

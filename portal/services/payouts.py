@@ -168,8 +168,21 @@ def _begin(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetim
             return None
         if payout.provider not in gateways.payments:
             apply(refund, payout, _result(payout, "requires_action"), now=now)
+            _ask_a_person(refund, payout, now)
             return None
         return _order(refund, payout, now)
+
+
+def _ask_a_person(refund: Refund, payout: Payout, now: datetime) -> None:
+    """What no gateway can send back is a matter for a person, never a silent change of the way."""
+    tasks.open(
+        "pay_by_hand",
+        payout.key,
+        merchant_id=refund.merchant_id,
+        subject_id=refund.id,
+        details=settling.about(refund, payout),
+        now=now,
+    )
 
 
 def _order(refund: Refund, payout: Payout, now: datetime) -> _Order:

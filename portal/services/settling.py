@@ -156,7 +156,7 @@ def _dealt_with(payout: Payout) -> list[tuple[str, str]]:
     """The matters, by kind and key, that an answer about this transfer settles."""
     settled = [("wrong_answer", payout.key)]
     if payout.state in ("succeeded", *FREED):
-        settled.append(("refund_waits", payout.key))
+        settled += [("refund_waits", payout.key), ("pay_by_hand", payout.key)]
     if payout.state in ("pending", "succeeded") and payout.provider not in UNASKED:
         settled.append(("not_authorized", payout.provider))
     return settled

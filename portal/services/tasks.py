@@ -21,6 +21,7 @@ from portal.services import alerts, scope
 KINDS = (
     "refund_failed",
     "refund_waits",
+    "pay_by_hand",
     "not_authorized",
     "wrong_answer",
     "outside_refund",

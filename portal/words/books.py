@@ -44,6 +44,7 @@ POSTINGS = {
 TASKS = {
     "refund_failed": N_("A refund could not be paid"),
     "refund_waits": N_("A refund waits too long"),
+    "pay_by_hand": N_("A refund must be paid by hand"),
     "not_authorized": N_("The payment provider does not let us in"),
     "wrong_answer": N_("The payment provider confirmed something else"),
     "outside_refund": N_("A refund was made outside the portal"),

@@ -223,6 +223,7 @@ def test_cash_is_paid_by_a_person_who_says_how(shop, finance, gateways, sandbox)
     refund = refunds.one(finance, refund_id)
     assert refund.payouts[0].state == "requires_action" and sandbox.refunds() == []
     assert stored.get(return_id).refund_state == "requires_action"
+    assert open_tasks(finance) == [("pay_by_hand", "")]
     payout_id = refund.payouts[0].id
     with pytest.raises(NotFound):
         refunds.settle_by_hand(a_person(a_merchant(), "finance"), payout_id, proof="x", now=NOW)
@@ -231,6 +232,7 @@ def test_cash_is_paid_by_a_person_who_says_how(shop, finance, gateways, sandbox)
     refunds.settle_by_hand(finance, payout_id, proof="Till receipt 7", now=NOW)
     refund = refunds.one(finance, refund_id)
     assert refund.state == "succeeded" and refund.payouts[0].reference == "Till receipt 7"
+    assert open_tasks(finance) == []
     with pytest.raises(Conflict, match="not_by_hand"):
         refunds.settle_by_hand(finance, payout_id, proof="Again", now=NOW)
     assert audit.verify().problems == [] and stored.get(return_id).state == "closed"

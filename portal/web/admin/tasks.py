@@ -24,6 +24,7 @@ PER_PAGE = 50
 OF_REFUND = (
     "refund_failed",
     "refund_waits",
+    "pay_by_hand",
     "not_authorized",
     "wrong_answer",
     "credit_note_failed",
