@@ -175,6 +175,10 @@ def payouts() -> None:
             ["merchant_id", "batch_id"],
             ["merchant_id", "id"],
         )
+    op.execute(
+        "UPDATE payouts SET next_check_at = created_at WHERE state IN ('submitting', 'unknown', 'pending') "
+        "AND provider <> 'manual'"
+    )
     op.create_index("ix_payouts_refund", "payouts", ["refund_id"])
     op.create_index("ix_payouts_next_check", "payouts", ["next_check_at"])
     op.create_index("ix_payouts_reference", "payouts", ["provider", "provider_reference"])
