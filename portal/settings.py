@@ -87,7 +87,7 @@ def amount(value: str) -> Decimal | None:
         read = Decimal(value)
     except InvalidOperation:
         read = Decimal(-1)
-    if not read.is_finite() or read < 0:
+    if not read.is_finite() or read < 0 or read.adjusted() > 12:
         raise Invalid("should be an amount in whole units of the currency, such as 500 or 99.50")
     return read
 

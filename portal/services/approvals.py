@@ -102,6 +102,22 @@ def refuse(actor: Actor, refund: Refund, *, now: datetime) -> None:
         raise Conflict("four_eyes", amount=found.limits.two_above, currency=refund.currency)
 
 
+def second_person(actor: Actor, refund: Refund) -> None:
+    """Above the threshold whoever asked for a refund does not say either where its money goes, or that it went.
+
+    Raises ``Conflict("four_eyes")``.
+    """
+    found = limits(refund.merchant_id, refund.currency)
+    if found.needs_two(refund.amount_minor) and actor.id in requesters(refund):
+        raise Conflict("four_eyes", amount=found.two_above, currency=refund.currency)
+
+
+def requesters(refund: Refund) -> frozenset[UUID]:
+    """Who asked for a refund as it stands: made it, or changed it while it waited."""
+    known = (str(refund.created_by or ""), *(refund.revised_by or ()))
+    return frozenset(UUID(one) for one in known if one)
+
+
 def _one_at_a_time(merchant_id: UUID) -> None:
     """Approvals of one merchant wait for each other, so that two sums of a day never miss one another.
 
@@ -143,11 +159,10 @@ def standings(rows: Sequence[Refund], *, now: datetime) -> dict[UUID, Standing]:
         scope = (row.merchant_id, row.currency)
         if scope not in known:
             known[scope] = limits(*scope)
-        requesters = {row.created_by, *(UUID(one) for one in row.revised_by or ())}
         found[row.id] = Standing(
             total=totals[row.id],
             limits=known[scope],
-            requesters=frozenset(one for one in requesters if one is not None),
+            requesters=requesters(row),
             given=given.get(row.id, ()),
         )
     return found

@@ -11,7 +11,7 @@ from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import RefundResult
-from portal.services import scope, settling, tasks, work
+from portal.services import approvals, scope, settling, tasks, work
 from portal.services.concluding import tell
 from portal.services.settling import BANK, FREED, MANUAL, UNASKED, held, latest, locked, of_refund
 
@@ -89,7 +89,9 @@ def redirect(
 
 
 def _mine(actor: Actor, payout_id: UUID) -> tuple[Refund, Payout]:
-    """Refund and transfer, locked, for whoever may approve refunds there. Raises ``NotFound``, ``NotAllowed``."""
+    """Refund and transfer, locked, for whoever may approve refunds there; where two people are needed, not
+    for whoever asked for it. Raises ``NotFound``, ``NotAllowed``, ``Conflict("four_eyes")``.
+    """
     found = db.session.get(Payout, payout_id)
     if found is None:
         raise NotFound
@@ -98,6 +100,7 @@ def _mine(actor: Actor, payout_id: UUID) -> tuple[Refund, Payout]:
     payout = held(payout_id)
     if payout is None:
         raise NotFound
+    approvals.second_person(actor, refund)
     return refund, payout
 
 

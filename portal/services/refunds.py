@@ -95,7 +95,7 @@ def _proposal(
         due,
         plain=_plain(actor, page, overrides, instead_of=but, now=now) if overrides.is_any else due,
         overrides=overrides,
-        requesters=_requesters(instead_of) if instead_of else frozenset(),
+        requesters=approvals.requesters(instead_of) if instead_of else frozenset(),
         now=now,
     )
 
@@ -245,11 +245,6 @@ def _take_back(refund: Refund, now: datetime) -> None:
     decisions.count_units(_page_of(refund, now).draft, due, -1)
     db.session.execute(sa.delete(RefundLine).where(RefundLine.refund_id == refund.id))
     db.session.flush()
-
-
-def _requesters(refund: Refund) -> frozenset[UUID]:
-    known = (str(refund.created_by or ""), *(refund.revised_by or ()))
-    return frozenset(UUID(one) for one in known if one)
 
 
 def approve(actor: Actor, refund_id: UUID, *, seen: str | None = None, now: datetime) -> None:

@@ -13,7 +13,8 @@ from portal.db.base import db
 from portal.db.history import Happening
 from portal.db.orders import OrderLine
 from portal.db.refunds import Approval, Payout, Refund
-from portal.services import approvals, audit, refunds
+from portal.services import approvals, audit, payouts, refunds
+from portal.settings import BadSettings, Settings
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, came_back, terms
 
 
@@ -333,3 +334,42 @@ def test_two_small_refunds_at_once_do_not_slip_past_the_sum_of_a_day(app, shop, 
     session.rollback()
     states = session.scalars(sa.select(Refund.state).order_by(Refund.state)).all()
     assert states == ["approved", "pending_approval"], "60.00 within a day need a second person"
+
+
+def test_above_the_threshold_whoever_asked_neither_redirects_it_nor_says_that_it_was_paid(shop, gateways):
+    asked, other = a_person(shop, "finance"), a_person(shop, "finance")
+    paid = (a_payment(ending="-fails"),)
+    refund = made(asked, back(gateways, shop, "200.01", paid=paid))
+    refunds.approve(other, refund.id, now=NOW)
+    payouts.send(refund.id, gateways=gateways, now=NOW)
+    failed = refunds.one(asked, refund.id).payouts[0]
+    assert failed.state == "failed"
+    with pytest.raises(Conflict, match="four_eyes"):
+        payouts.redirect(asked, failed.id, provider="manual", reason="Closed", now=NOW)
+    with pytest.raises(Conflict, match="four_eyes"):
+        refunds.settle_by_hand(asked, failed.id, proof="Receipt", now=NOW)
+    refunds.settle_by_hand(other, failed.id, proof="Receipt", now=NOW)
+    assert refunds.one(asked, refund.id).state == "succeeded"
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_installations_threshold_counts_where_the_policy_names_none(make_app):
+    app = make_app(APPROVAL_THRESHOLD="99.50")
+    with app.app_context():
+        gateways = app.extensions["gateways"]
+        plain, own = a_merchant(), a_merchant(terms=terms(two_people_above=100_000))
+        states = {
+            (shop, price): made(
+                a_person(shop), back(gateways, shop, price, email=f"{price}@customer.example")
+            ).state
+            for shop in (plain, own)
+            for price in ("99.50", "99.51")
+        }
+    assert states[plain, "99.50"] == states[own, "99.51"] == "approved"
+    assert states[plain, "99.51"] == "pending_approval"
+
+
+@pytest.mark.parametrize("given", ["-1", "much", "NaN", "1e999999999"])
+def test_a_threshold_that_is_no_amount_stops_the_start(given):
+    with pytest.raises(BadSettings, match="APPROVAL_THRESHOLD"):
+        Settings.from_env({"APPROVAL_THRESHOLD": given})

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.core.policy.terms import RestockingFee, Terms
+from portal.core.policy.terms import Depreciation, RestockingFee, Terms
 from tests import builders
 from tests.html import words
 from tests.web.admin_world import World, a_world, now
@@ -347,3 +347,15 @@ def test_tasks_are_listed_and_closed_with_a_note(world: World, client: Any, drai
     client.submit(close, {"reason": "Paid in cash."})
     assert "Nothing to do" in client.get("/admin/tasks").page.text
     assert "Paid in cash." in client.get("/admin/tasks?state=done").page.text
+
+
+def test_units_of_use_that_the_inspection_counts_take_value_away(app: Flask) -> None:
+    world = a_world(app, Terms(return_postage="merchant", depreciation=(Depreciation(by="use", over=100),)))
+    client = world.signed_in("supervisor")
+    return_id = world.received()
+    page = client.get(f"/admin/returns/{return_id}/inspection")
+    client.submit(page, {"lines-0-grade": "C", "lines-0-accepted": "yes", "lines-0-used": "25"})
+    assert "used: 25" in client.get(f"/admin/returns/{return_id}").page.text
+    panel = client.get(url(return_id)).page
+    assert panel.form(button="Refund €37.50"), "a quarter of 50.00 is used up"
+    assert "What changed since the estimate" in panel.text
