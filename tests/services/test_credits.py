@@ -392,6 +392,46 @@ def test_a_refund_that_is_taken_back_off_its_code_is_owed_again_and_can_be_paid_
     assert audit.verify().problems == []
 
 
+def test_a_card_that_takes_nothing_back_is_refunded_as_store_credit_by_a_person(shop, finance, gateways):
+    order, _, refund_id = a_refund(gateways, shop, paid=[a_payment("card", ending="-fails")], overrides=None)
+    send(refund_id, gateways)
+    (payout,) = payouts.of_refund(refund_id)
+    assert payout.state == "failed"
+    payouts.redirect(finance, payout.id, provider="store_credit", reason="The card is closed", now=NOW)
+    send(refund_id, gateways)
+    assert refunds.one(finance, refund_id).state == "succeeded"
+    assert the_credit(finance).balance == 2000 and as_it_is(order).payments[0].left == 0
+    assert audit.verify().problems == [] and list(credits.problems()) == []
+
+
+def test_a_refund_with_its_bonus_is_given_up_once_all_of_it_is_off_the_code_again(session, gateways):
+    shop = a_merchant(terms=terms(store_credit_bonus_bp=1000, store_credit_bonus_cap=500))
+    finance = a_person(shop, "finance")
+    order, _, refund_id = a_refund(gateways, shop)
+    send(refund_id, gateways)
+    first, second = the_credit(finance).entries
+    credits.reclaim(finance, first.payout_id, reason="Not wanted", now=NOW)
+    with pytest.raises(Conflict, match="partly_paid"):
+        refunds.cancel(finance, refund_id, reason="Not wanted", now=NOW)
+    credits.reclaim(finance, second.payout_id, reason="Not wanted", now=NOW)
+    refunds.cancel(finance, refund_id, reason="Not wanted", now=NOW)
+    assert refunds.one(finance, refund_id).state == "canceled"
+    assert the_credit(finance).balance == 0 and as_it_is(order).payments[0].left == 2000
+    assert audit.verify().problems == [] and list(credits.problems()) == []
+
+
+def test_a_refund_that_was_taken_back_can_be_put_onto_its_code_again(shop, finance, gateways):
+    _, _, refund_id = a_refund(gateways, shop)
+    send(refund_id, gateways)
+    credits.reclaim(finance, the_credit(finance).entries[0].payout_id, reason="By mistake", now=NOW)
+    refunds.retry(finance, refund_id, now=NOW)
+    send(refund_id, gateways)
+    credit = the_credit(finance)
+    assert credit.balance == 2000
+    assert [entry.why for entry in credit.entries] == ["refund", "taken_back", "refund"]
+    assert audit.verify().problems == [] and list(credits.problems()) == []
+
+
 def test_what_was_spent_meanwhile_cannot_be_taken_back(shop, finance, gateways):
     _, _, refund_id = a_refund(gateways, shop)
     send(refund_id, gateways)
