@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from portal.core.policy.terms import RestockingFee, Terms
+from portal.services import refunds
 from tests import builders
 from tests.browsing import DESK, PHONE, accessibility_faults
 from tests.serving import Server
@@ -142,14 +143,39 @@ def test_goods_that_stay_are_refunded_in_part_and_the_customer_follows_it(
 
 @pytest.mark.parametrize("javascript", [True])
 def test_the_pages_of_money_are_for_everybody(
-    world: World, signed_in: Callable[..., Any], javascript: bool
+    world: World, signed_in: Callable[..., Any], javascript: bool, live_server: Server
 ) -> None:
     return_id, order = came_back(world), world.order()
     boss = signed_in("supervisor")
     for address in (f"/admin/returns/{return_id}/refund", f"/admin/orders/{order.id}/refund", "/admin/tasks"):
         boss.goto(address)
         assert accessibility_faults(boss) == [], address
-    boss.goto(f"/admin/returns/{return_id}/refund")
+    with live_server.app.app_context():
+        paid = (builders.a_payment(ending="-fails"),)
+        failing = builders.an_order(world.gateways, world.own, paid=paid, now=now())
+        site = world.app.extensions["site"]
+        lost = builders.a_return(world.gateways, world.own, failing, now=now(), site=site)
+        builders.receive(world.own, lost, now=now())
+        builders.inspect(world.own, lost, now=now())
+        refunds.propose(world.actor("finance"), lost, now=now())
+        refunds.propose(world.actor("csr"), return_id, now=now())
+    live_server.drain()
+    failed = world.dossier(lost).refunds[0]
+    waits = world.dossier(return_id).refunds[0]
+    transfer = f"/admin/refunds/{failed.id}/payouts/{failed.payouts[0].id}"
+    for address in (
+        "/admin/",
+        "/admin/refunds?list=failed",
+        "/admin/tasks",
+        f"/admin/returns/{return_id}",
+        f"/admin/refunds/{waits.id}/revision",
+        f"{transfer}/redirection",
+        f"{transfer}/settlement",
+    ):
+        boss.goto(address)
+        assert accessibility_faults(boss) == [], address
+    other = came_back(world)
+    boss.goto(f"/admin/returns/{other}/refund")
     boss.get_by_label("Agreed amount for Demo coat").fill("999")
     boss.keyboard.press("Tab")
     expect(boss.get_by_text("At most €150.00 can be refunded.").first).to_be_visible()
