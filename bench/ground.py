@@ -9,9 +9,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -36,6 +36,8 @@ class Ground:
     database: Database
     url: str
     """Where the web processes answer."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of all its processes."""
 
     @property
     def kind(self) -> str:
@@ -43,7 +45,9 @@ class Ground:
 
     def environ(self) -> dict[str, str]:
         # Behind one proxy, so that each visitor has an address, and limits per address work as in earnest.
-        return self.database.environ(BASE_URL=self.url, TRUSTED_PROXIES="1", LOG_LEVEL="error")
+        return self.database.environ(
+            **{"BASE_URL": self.url, "TRUSTED_PROXIES": "1", "LOG_LEVEL": "error", **self.more}
+        )
 
     def app(self) -> Flask:
         """The app in this process, to fill the shop and to look at what became of it."""
@@ -116,6 +120,11 @@ class Processes:
             return sum(one.memory_full_info().pss for one in self.all()) / 2**20
         return sum(self.resident())
 
+    def kill(self) -> None:
+        """As a power cut would: nothing is finished, nothing is said."""
+        self._first.kill()
+        self._first.wait()
+
     def stop(self) -> None:
         self._first.terminate()
         try:
@@ -150,8 +159,8 @@ def wait(served: Processes, url: str) -> float:
 
 
 @contextmanager
-def worker(ground: Ground) -> Iterator[Processes]:
-    started = Processes(["flask", "work"], ground)
+def worker(ground: Ground, *options: str) -> Iterator[Processes]:
+    started = Processes(["flask", "work", *options], ground)
     try:
         yield started
     finally:
