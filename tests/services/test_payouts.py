@@ -1,5 +1,6 @@
 """Transfers on their way to the sandbox gateway: pending, failing, lost on the way; never twice."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from portal.core.lifecycles import IllegalStep
 from portal.db import returns as stored
 from portal.db.refunds import Payout
 from portal.ports import Declined, RefundResult, Unavailable
-from portal.services import audit, looking, notices, payouts, refunds, tasks, work
+from portal.services import audit, jobs, looking, notices, payouts, refunds, tasks, work
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, as_it_is, came_back
 
 
@@ -519,6 +520,40 @@ def test_a_gateway_that_is_away_is_asked_once_and_the_rest_waits_a_minute(
     assert look(gateways, timedelta(minutes=6, seconds=30)) == 0
     assert look(gateways, timedelta(minutes=7)) == 3
     assert {refunds.one(finance, refund_id).state for refund_id in made} == {"succeeded"}
+
+
+def test_one_transfer_that_cannot_be_looked_at_keeps_no_other_waiting(shop, finance, gateways, wire, session):
+    made = [a_refund(gateways, shop, ending="-pending")[2] for _ in range(3)]
+    for refund_id in made:
+        send(refund_id, gateways)
+    poison = the_payout(session, made[0]).key
+    healthy = wire.look_up
+
+    def look_up(**order):
+        if order["key"] == poison:
+            raise KeyError("an answer nobody foresaw")
+        return healthy(**order)
+
+    wire.look_up = look_up
+    wire.behind.settle()
+    assert look(gateways, timedelta(minutes=6)) == 3
+    assert [refunds.one(finance, refund_id).state for refund_id in made] == [
+        "pending",
+        "succeeded",
+        "succeeded",
+    ]
+
+
+def test_what_a_worker_cannot_look_after_keeps_nothing_else_waiting(
+    shop, finance, gateways, sandbox, session
+):
+    _, _, refund_id = a_refund(gateways, shop, ending="-pending")
+    send(refund_id, gateways)
+    sandbox.settle()
+    jobs.tick(replace(gateways, payments={"sandbox": "out of order"}), now=NOW + timedelta(days=2))
+    assert [task.kind for task in tasks.listing(finance)] == ["refund_waits"], "it was told all the same"
+    jobs.tick(replace(gateways, payments={"sandbox": sandbox}), now=NOW + timedelta(days=3))
+    assert refunds.one(finance, refund_id).state == "succeeded"
 
 
 def test_what_waits_for_more_than_a_day_is_told_once(shop, finance, gateways, sandbox):
