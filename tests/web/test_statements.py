@@ -23,7 +23,7 @@ MOST = {
 }  # fmt: skip
 """Statements of each step, redirects that it follows included; two more than counted, so that a fix may add one."""
 
-MOST_OF_ALL = 500
+MOST_OF_ALL = 530
 """Of the whole way: the agent's link, every page of the customer, the desk, and all durable work."""
 
 
