@@ -143,7 +143,7 @@ def bank() -> None:
         sa.Column("file", sa.Text(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
-        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("created_by_name", sa.String(200), nullable=False),
         sa.Column("released_at", TIME, nullable=True),
         sa.Column("released_by", sa.Uuid(), nullable=True),

@@ -31,7 +31,7 @@ class TransferBatch(Base):
     file: Mapped[str] = mapped_column(sa.Text, default="")
     digest: Mapped[str] = mapped_column(sa.String(64), default="")
     created_at: Mapped[datetime] = mapped_column(UtcTime)
-    created_by: Mapped[UUID | None]
+    created_by: Mapped[UUID]
     created_by_name: Mapped[str] = mapped_column(sa.String(200), default="")
     released_at: Mapped[datetime | None] = mapped_column(UtcTime)
     released_by: Mapped[UUID | None]

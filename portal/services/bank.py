@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from portal.core import numbers
-from portal.core.access import Actor, Conflict, NotFound
+from portal.core.access import Actor, Conflict, NotAllowed, NotFound
 from portal.core.bank import BankTransfer, TransferOrder, account_from
 from portal.core.lifecycles import BATCH
 from portal.db import history, merchants
@@ -40,6 +40,8 @@ def collect(actor: Actor, merchant_id: UUID, *, gateways: Gateways, now: datetim
     Raises ``Conflict``: ``bank_account_missing``, ``nothing_to_transfer``; ``NotAllowed``.
     """
     scope.require(actor, "refunds.approve", merchant_id)
+    if actor.id is None:
+        raise NotAllowed("refunds.approve")  # two people stand behind every file: a machine is none of them
     with transaction():
         if _payer(merchant_id) is None:
             raise Conflict("bank_account_missing")

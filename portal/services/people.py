@@ -46,6 +46,12 @@ def actor(person_id: UUID, epoch: int) -> Actor | None:
     return people.actor(person_id, epoch)
 
 
+def named(email: str) -> Actor | None:
+    """The person of that e-mail as one who asks, for the command line, where nobody signs in; None: nobody."""
+    person = people.by_email(email.strip().lower())
+    return None if person is None else people.actor(person.id, person.session_epoch)
+
+
 def create_user(
     *, email: str, name: str, password: str, roles: dict[str, str], language: str = "en", now: datetime
 ) -> UUID:

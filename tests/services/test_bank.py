@@ -16,7 +16,7 @@ from portal.core.refunds.overrides import Overrides
 from portal.db.bank import TransferBatch
 from portal.db.base import db, transaction
 from portal.db.refunds import Payout
-from portal.services import audit, bank, bank_accounts, notices, payouts, refunds, tasks
+from portal.services import audit, bank, bank_accounts, notices, payouts, people, refunds, tasks
 from tests.builders import (
     NOW,
     a_customer,
@@ -160,13 +160,13 @@ def test_who_collected_a_batch_cannot_release_it(shop, ana, ben, gateways):
     assert bank.file(ana, batch_id)[1]
 
 
-def test_a_machine_may_collect_and_never_release(shop, ana, gateways):
+def test_a_machine_neither_collects_nor_releases(shop, ana, gateways):
     a_refund(gateways, shop)
-    batch_id = collect(SYSTEM, shop, gateways)
+    with pytest.raises(NotAllowed):
+        collect(SYSTEM, shop, gateways)
+    batch_id = collect(ana, shop, gateways)
     with pytest.raises(Conflict, match="same_person"):
         bank.release(SYSTEM, batch_id, gateways=gateways, now=NOW)
-    bank.release(ana, batch_id, gateways=gateways, now=NOW)
-    assert bank.one(ana, batch_id).released_by == "Demo finance"
 
 
 def test_the_database_itself_refuses_one_person_for_both(shop, ana, gateways):
@@ -473,12 +473,31 @@ def test_what_waits_is_counted_with_and_without_an_account(shop, ana, gateways):
     assert waiting.account == "DE•• •••• 3000"
 
 
-def test_the_command_collects_and_says_what(app, shop, ana, gateways):
+def test_the_command_collects_for_a_person_and_somebody_else_has_to_release(app, shop, ana, gateways):
     slug = bank.waiting(ana)[0].merchant.removeprefix("Demo shop ")
+    collector = f"collector-{slug}@example.com"
+    people.create_user(
+        email=collector, name="Demo Collector", password="demo-password", roles={slug: "finance"}, now=NOW
+    )
+    clerk = f"clerk-{slug}@example.com"
+    people.create_user(
+        email=clerk, name="Demo Clerk", password="demo-password", roles={slug: "warehouse"}, now=NOW
+    )
     runner = app.test_cli_runner()
-    assert "No transfer waits" in runner.invoke(args=["bank-batch", "--merchant", slug]).output
+
+    def run(by: str):
+        return runner.invoke(args=["bank-batch", "--merchant", slug, "--by", by])
+
+    assert "No transfer waits" in run(collector).output
     a_refund(gateways, shop)
-    told = runner.invoke(args=["bank-batch", "--merchant", slug])
+    for stranger in (clerk, "nobody@example.com"):
+        refused = run(stranger)
+        assert refused.exit_code == 1 and "may not collect" in refused.output
+    told = run(collector)
     assert told.exit_code == 0, told.output
     (batch,) = bank.listing(ana)
     assert batch.number in told.output and "20.02" in told.output and batch.state == "open"
+    with pytest.raises(Conflict, match="same_person"):
+        bank.release(people.named(collector), batch.id, gateways=gateways, now=NOW)
+    bank.release(ana, batch.id, gateways=gateways, now=NOW)
+    assert bank.one(ana, batch.id).state == "released"
