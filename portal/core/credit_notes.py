@@ -26,6 +26,9 @@ DEDUCTIONS = (
 )
 """Rows of a breakdown that are kept back from what was paid."""
 
+PRICE_RULES = ("scope_used",)
+"""Rules whose rows lower the price itself, tax and all, as far as a service was used: nothing is kept back."""
+
 OTHER = "other_deduction"
 """What was kept back of a line and is told by no row of its own."""
 
@@ -186,12 +189,7 @@ def build(breakdown: Breakdown, order: OrderFacts, heading: Heading) -> CreditNo
             sorted(breakdown.lines, key=lambda part: known[part.line_id].number), start=1
         )
     )
-    deductions = [_change(row, names) for row in breakdown.rows if row.code in DEDUCTIONS and row.amount]
-    rest = sum(part.withheld for part in breakdown.lines) - sum(change.amount for change in deductions)
-    if rest < 0:
-        raise ValueError(f"{-rest} more is deducted than was kept back")
-    if rest:
-        deductions.append(Change(code=OTHER, amount=rest))
+    deductions = _deductions(breakdown, names)
     additions = tuple(_change(row, names) for row in breakdown.rows if row.code in ADDITIONS and row.amount)
     note = CreditNote(
         number=heading.number,
@@ -247,6 +245,20 @@ def _line(
             for label in labels
         ),
     )
+
+
+def _deductions(breakdown: Breakdown, names: dict[UUID, str]) -> list[Change]:
+    """What was kept back, told by the rows that took it; always as much as the lines say."""
+    found = [
+        _change(row, names)
+        for row in breakdown.rows
+        if row.code in DEDUCTIONS and row.rule not in PRICE_RULES and row.amount
+    ]
+    withheld = sum(part.withheld for part in breakdown.lines)
+    rest = withheld - sum(change.amount for change in found)
+    if rest < 0:
+        return [Change(code=OTHER, amount=withheld)] if withheld else []
+    return [*found, Change(code=OTHER, amount=rest)] if rest else found
 
 
 def _change(row: Row, names: dict[UUID, str]) -> Change:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.core.addresses import Address
@@ -20,10 +20,12 @@ from portal.core.credit_notes import (
     reversal,
     to_json,
 )
-from portal.core.facts import Addition, OrderFacts, TaxFacts
+from portal.core.facts import Addition, ExchangeItem, OrderFacts, TaxFacts
 from portal.core.policy.terms import RestockingFee, Terms
 from portal.core.refunds.breakdown import Breakdown, Row
-from tests.core.made import a_line, an_order, quoted, shipping, want
+from tests.core.made import a_line, after, an_order, quoted, shipping, want
+from tests.core.orders import amount, orders, partitions
+from tests.core.test_refunds_properties import ANY_TERMS, wishes_for
 
 SELLER = Party(
     name="Demo shop GmbH",
@@ -163,3 +165,31 @@ def test_every_refund_has_a_note_that_adds_up(units, goods, rate, on_top, fee, d
     assert note.payable == breakdown.amount
     assert note.total == note.lines_net - note.deducted + note.added + sum(tax.amount for tax in note.taxes)
     assert sum(line.tax for line in note.lines) == note.tax
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), orders(deals=True), ANY_TERMS)
+def test_whatever_was_bought_and_however_it_comes_back_the_note_pays_the_refund(
+    data: st.DataObject, order: OrderFacts, terms: Terms
+) -> None:
+    for wishes in data.draw(partitions(order)):
+        kind = data.draw(st.sampled_from(["return", "withdrawal", "exchange"]))
+        price = data.draw(amount) if kind == "exchange" else 0
+        breakdown = quoted(
+            order,
+            *(data.draw(wishes_for(number, units)) for number, units in wishes),
+            terms=terms,
+            kind=kind,
+            postage=data.draw(amount),
+            resolution=data.draw(st.sampled_from(["refund", "store_credit"])),
+            exchange=(ExchangeItem(name="Hat", amount=price),) if price else (),
+        )
+        note = build(breakdown, order, heading())
+        assert (note.payable, note.set_off) == (breakdown.amount, breakdown.exchanged)
+        assert note.tax == breakdown.tax == sum(line.tax for line in note.lines)
+        assert note.deducted == sum(part.withheld for part in breakdown.lines)
+        if all(len(line.taxes) < 2 for line in note.lines):
+            assert note.net == sum(tax.taxable for tax in note.taxes)
+        assert all(line.net >= 0 for line in note.lines)
+        assert from_json(to_json(note)) == note
+        order = after(order, breakdown, kind=kind)
