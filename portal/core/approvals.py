@@ -130,12 +130,15 @@ def digest(due: Breakdown, overrides: Overrides, *, revision: int = 0) -> str:
     return _digest(record)
 
 
-def shown(due: Breakdown, overrides: Overrides) -> str:
-    """What somebody was shown: every amount and where it goes, whatever reason is typed beside it."""
+def shown(due: Breakdown, overrides: Overrides, *, after: Iterable[UUID] = ()) -> str:
+    """What somebody was shown: every amount and where it goes, whatever reason is typed beside it.
+
+    ``after`` are the refunds that were there already: the same goodwill once more is another decision.
+    """
     record = breakdowns.to_json(due)
     for row in record["rows"]:
         (row["basis"] or {}).pop("reason", None)
-    return _digest({"due": record, "way": overrides.way})
+    return _digest({"due": record, "way": overrides.way, "after": [str(one) for one in after]})
 
 
 def _digest(record: object) -> str:

@@ -150,7 +150,10 @@ SHIPMENT = Lifecycle(
     start="label_pending",
     steps={
         "label_pending": {
-            "label": "label_created", "announce": "pre_transit", "deliver": "delivered", "fail": "exception",
+            "label": "label_created",
+            "announce": "pre_transit",
+            "deliver": "delivered",
+            "fail": "exception",
             "void": "canceled",
         },
         "label_created": {

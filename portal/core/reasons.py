@@ -34,7 +34,9 @@ def _table() -> tuple[Reason, ...]:
     """
     by_customer = tuple(
         Reason(code=code, category=category, fault=fault, photo=photo, note_required=code == "other")
-        for code, category, fault, photo in (row.split() for row in rows.replace("\n", "|").split("|") if row.strip())
+        for code, category, fault, photo in (
+            row.split() for row in rows.replace("\n", "|").split("|") if row.strip()
+        )
     )
     by_system = tuple(
         Reason(code=code, category=category, fault=fault, by_customer=False)

@@ -40,6 +40,8 @@ def test_money_sent_another_way_takes_as_long_as_that_way() -> None:
     assert arrives_on("card", "store_credit", FRIDAY, is_free=weekends) == FRIDAY
 
 
-@pytest.mark.parametrize(("tender", "provider"), [("cash", "manual"), ("card", "manual"), ("other", "sandbox")])
+@pytest.mark.parametrize(
+    ("tender", "provider"), [("cash", "manual"), ("card", "manual"), ("other", "sandbox")]
+)
 def test_nobody_says_when_a_person_pays(tender: str, provider: str) -> None:
     assert arrives_on(tender, provider, FRIDAY, is_free=weekends) is None

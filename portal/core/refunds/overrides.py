@@ -38,7 +38,12 @@ class Overrides:
     def is_any(self) -> bool:
         """Whether anything is decided differently; a reason alone is not."""
         return bool(
-            self.goodwill or self.amounts or self.missing or self.waived or self.tenders or self.way != "refund"
+            self.goodwill
+            or self.amounts
+            or self.missing
+            or self.waived
+            or self.tenders
+            or self.way != "refund"
         )
 
 
