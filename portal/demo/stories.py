@@ -48,7 +48,7 @@ def money_under_way(agent: Actor, shop: UUID, *, gateways: Gateways, site: Site,
     spend = _draft(agent, shop, "N-20424", {"MUG-BLU": 2}, ("changed_mind", "unopened"), now)
     links.send_link(agent, spend, site=site, now=now)
     for number, sku in (
-        ("N-20422", "BAG-OLV"),
+        ("N-20422", "SHO-42"),
         ("N-20423", "HAT-RED"),
         ("N-20425", "LMP-204"),
         ("N-20428", "BAG-OLV"),

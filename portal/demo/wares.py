@@ -97,7 +97,7 @@ NORDHAUS = (
     DemoOrder(number="N-20420", days=6, name="Cliente Exemple", language="fr", country="FR", items=(SHOES, BAG, HAT),
               paid_with=(("gift_card", "Gift card ·· 9001", "50.00"), CARD)),
     DemoOrder(number="N-20421", days=64, name="Late Example", language="en", country="DE", items=(LAMP, SOAP)),
-    DemoOrder(number="N-20422", days=8, name="Failing Example", language="en", country="DE", items=(BAG,),
+    DemoOrder(number="N-20422", days=8, name="Failing Example", language="en", country="DE", items=(SHOES,),
               ending="-fails"),
     DemoOrder(number="N-20423", days=5, name="Pending Example", language="de", country="AT", items=(SHIRT, HAT),
               ending="-pending"),
