@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.core.access import Actor
 from portal.core.facts import OrderFacts
-from portal.db.base import db
+from portal.db.base import db, uuid7
 from portal.db.credits import Credit, CreditEntry
 from portal.db.orders import OrderPayment, Payment
 from portal.db.refunds import Payout, Refund, Transfer
@@ -218,3 +218,26 @@ def test_the_database_itself_refuses_too_much(session: Session, merchant: UUID, 
         with pytest.raises(DBAPIError), db.engine.begin() as connection:
             connection.execute(sa.text(statement))
     assert audit.verify().problems == []
+
+
+SMUGGLED = """
+INSERT INTO payouts (id, merchant_id, refund_id, payment_id, state, amount_minor, currency, provider,
+    provider_reference, key, attempts, error, created_at, destination, bank_reference)
+SELECT :id, merchant_id, refund_id, payment_id, 'planned', amount_minor, currency, provider,
+    '', 'smuggled', 0, '', created_at, destination, bank_reference FROM payouts
+"""
+
+
+def test_a_transfer_that_no_refund_decided_is_found_by_verify_ledger(
+    session: Session, merchant: UUID, gateways: Any
+) -> None:
+    """What no single row can refuse is found by whoever adds the rows up."""
+    order = shop.take_order(merchant, "R-12", {"PEN": (2, "3.00")}, gateways)
+    person = shop.agent(merchant)
+    shop.refunded(person, shop.draft(person, merchant, order, {"PEN": 1}, gateways))
+    assert audit.verify().problems == []
+    db.session.rollback()
+    with db.engine.begin() as connection:
+        made = sa.text(SMUGGLED).bindparams(sa.bindparam("id", uuid7(), type_=sa.Uuid))
+        connection.execute(made)
+    assert audit.verify().problems != []
