@@ -38,7 +38,7 @@ def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = Non
             approval_value=20_000,
             restocking_fee=RestockingFee(),
             condition_deductions_bp=(("used", 2000), ("C", 3000), ("D", 5000)),
-            accessory_deductions=(("charger", 1_500), ("box", 300)),
+            accessory_deductions=(("box", 300),),
             promotions="re_evaluate",
             deals=(
                 Deal(code="SPEND50", kind="spend", name="Spend 50, save 10 %",
