@@ -67,8 +67,8 @@ def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = Non
         intake.import_orders(SYSTEM, merchant_id, stream, source="demo", now=now, gateway=gateways.gateway)
         _announce(stream, gateways)
     agent = _agent((first, second))
-    stories.returns_under_way(agent, first, second, gateways=gateways, site=site, now=now)
     stories.money_under_way(agent, first, gateways=gateways, site=site, now=now)
+    stories.returns_under_way(agent, first, second, gateways=gateways, site=site, now=now)
     return True
 
 
