@@ -16,7 +16,15 @@ from portal.ports import Gateways, Message
 from portal.services import work
 
 EVENT = "finance_alert"
-ALERTED = ("refund_failed", "refund_waits", "wrong_answer", "not_authorized", "drift", "chargeback")
+ALERTED = (
+    "refund_failed",
+    "refund_waits",
+    "wrong_answer",
+    "not_authorized",
+    "drift",
+    "chargeback",
+    "credit_note_failed",
+)
 """Kinds of task that finance is told of at once; the others wait on the finance page."""
 
 

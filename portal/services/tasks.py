@@ -30,6 +30,7 @@ KINDS = (
     "account_needed",
     "credit_expired",
     "credit_voided",
+    "credit_note_failed",
 )
 
 

@@ -37,9 +37,7 @@ POSTINGS = {
     "payout_settled": N_("Refund paid"),
     "payout_failed": N_("Payment of a refund failed"),
     "payout_retried": N_("Payment of a refund tried again"),
-    "payout_redirected": N_("Payment of a refund sent elsewhere"),
     "refund_canceled": N_("Refund canceled"),
-    "bonus_settled": N_("Bonus credited"),
 }
 TASKS = {
     "refund_failed": N_("A refund could not be paid"),

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from portal.db.base import transaction
 from portal.db.mails import Mail
 from portal.db.refunds import Refund
-from portal.services import alerts, looking, payouts, people, refunds
+from portal.services import alerts, looking, payouts, people, refunds, tasks
+from portal.words.books import TASKS
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, came_back
 
 
@@ -98,3 +99,7 @@ def test_a_refund_that_waits_for_days_is_told_once(shop, session, gateways):
         looking.tell_of_waiting(now=NOW + timedelta(days=days))
     session.rollback()
     assert [mail.values["kind"] for mail in mails(session)] == ["refund_waits", "refund_waits"]
+
+
+def test_everything_that_finance_is_told_of_is_a_known_task_with_a_name():
+    assert set(alerts.ALERTED) <= set(tasks.KINDS) == set(TASKS)

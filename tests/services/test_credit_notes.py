@@ -11,7 +11,7 @@ from portal.core.access import NotAllowed, NotFound
 from portal.db.base import transaction
 from portal.db.credit_notes import CreditNoteRow
 from portal.db.refunds import Refund
-from portal.services import audit, credit_notes, looking, payouts, refunds
+from portal.services import audit, credit_notes, looking, payouts, refunds, tasks
 from tests.builders import (
     NOW,
     a_customer,
@@ -205,3 +205,23 @@ def test_a_refund_that_came_back_late_and_is_given_up_has_its_note_taken_back(sh
         ("reversal", "CN-000002"),
     ]
     assert audit.verify().problems == []
+
+
+def test_a_note_that_cannot_be_made_holds_nothing_up_and_is_a_task(shop, refund_of, gateways, session):
+    refund_id, _ = refund_of(send=False)
+    stored = session.get(Refund, refund_id)
+    with transaction():
+        rows = [{**row, "amount": row["amount"] + 1} for row in stored.breakdown["rows"]]
+        session.execute(
+            sa.update(Refund)
+            .where(Refund.id == refund_id)
+            .values(breakdown={**stored.breakdown, "rows": rows})
+        )
+    session.expire_all()
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    session.rollback()
+    assert session.get(Refund, refund_id).state == "succeeded" and notes(session, shop) == []
+    (task,) = tasks.listing(a_person(shop, "finance"), kind="credit_note_failed")
+    assert (
+        task.details["number"] == session.get(Refund, refund_id).number and "pays" in task.details["problem"]
+    )
