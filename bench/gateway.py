@@ -193,7 +193,8 @@ def _second_writer(app: Flask) -> Iterator[Waits]:
             if refund_id is None:
                 continue
             with engine.connect() as connection:
-                writer = connection.execution_options(writes=True) if sqlite else connection
+                options = {"writes": True} if sqlite else {"isolation_level": "READ COMMITTED"}
+                writer = connection.execution_options(**options)
                 began = time.perf_counter()
                 writer.execute(sa.select(Refund.id).where(Refund.id == refund_id).with_for_update())
                 waits.seconds.append(time.perf_counter() - began)
