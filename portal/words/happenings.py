@@ -131,6 +131,8 @@ def sentence(words: Words, what: str, details: Mapping[str, Any], currency: str 
     for key, name in names.items():
         if isinstance(details.get(key), str):
             said[key] = name(details[key])
+    if isinstance(details.get("error"), str) and details["error"]:
+        said["error"] = words.refusal(details["error"])
     if what == "return.declined" and isinstance(details.get("reason"), str):
         said["reason"] = words.decline_reason(details["reason"])
     if isinstance(details.get("amount"), int) and not unit:

@@ -235,8 +235,9 @@ def test_a_refund_that_waits_is_changed_and_its_approvals_are_void(world: World,
     stale = finance.get(f"/admin/returns/{return_id}")
     page = client.get(f"/admin/refunds/{refund.id}/revision")
     shown = client.submit(page, {"lines-0-amount": "104.00", "reason": "A stain"}, button="Recalculate")
-    assert "Propose a refund of €104.00" in shown.page.text
-    client.submit(shown, button="Propose a refund of €104.00")
+    same = client.submit(page, button="Change it to €108.00")
+    assert same.status_code == 422 and "Nothing is different from before." in same.page.text
+    client.submit(shown, button="Change it to €104.00")
     assert world.dossier(return_id).refunds[0].amount == 10400
     late = finance.submit(stale, button=f"Approve refund {refund.number}")
     assert late.status_code == 409 and "changed meanwhile" in late.page.text

@@ -213,11 +213,12 @@ def refunds(found: Dossier, actor: Actor) -> tuple[RefundRow, ...]:
 
 def refund_row(refund: RefundFacts, actor: Actor, standing: Standing) -> RefundRow:
     """One refund with what this person may do about it."""
+    own = standing.limits.needs_two(refund.amount) and actor.id in standing.requesters
     able = actor.may("refunds.approve", refund.merchant_id)
     waits = refund.state == "pending_approval"
     proposes = actor.may("refunds.propose", refund.merchant_id)
     paid = any(payout.state not in ("planned", "failed", "canceled") for payout in refund.payouts)
-    rows = tuple(payout_row(payout, refund, able=able) for payout in refund.payouts)
+    rows = tuple(payout_row(payout, refund, able=able and not own) for payout in refund.payouts)
     return RefundRow(
         refund=refund,
         explained=explained(refund.breakdown),

@@ -176,6 +176,7 @@ def shown(
             currency=currency,
             merchant_id=found.page.draft.merchant_id,
             before=found.confirmed if not panel.is_kept else None,
+            revises=panel.revises,
         ),
         changed=changed,
         stale=stale,
@@ -185,7 +186,12 @@ def shown(
 
 
 def sums(
-    worked: Proposal, *, currency: str, merchant_id: UUID, before: Breakdown | None = None
+    worked: Proposal,
+    *,
+    currency: str,
+    merchant_id: UUID,
+    before: Breakdown | None = None,
+    revises: bool = False,
 ) -> dict[str, Any]:
     """What the fragment ``_worked.html`` shows of a proposal."""
     due, plain = worked.due, worked.plain
@@ -201,10 +207,17 @@ def sums(
         "policy_version": due.policy_version,
         "goes_at_once": worked.standing.is_complete,
         "needed": needed(worked.standing, person(), merchant_id, due),
-        "button": _("Refund %(amount)s", amount=said.money(due.amount, currency))
-        if worked.standing.is_complete
-        else _("Propose a refund of %(amount)s", amount=said.money(due.amount, currency)),
+        "button": _button(worked, revises=revises),
     }
+
+
+def _button(worked: Proposal, *, revises: bool) -> str:
+    amount = words().money(worked.due.amount, worked.due.currency)
+    if revises:
+        return _("Change it to %(amount)s", amount=amount)
+    if worked.standing.is_complete:
+        return _("Refund %(amount)s", amount=amount)
+    return _("Propose a refund of %(amount)s", amount=amount)
 
 
 def needed(standing: Standing, actor: Actor, merchant_id: UUID, due: Breakdown) -> tuple[str, ...]:

@@ -192,8 +192,19 @@ def _decide(panel: Panel, act: Callable[[Overrides, str], object], return_id: UU
         return panels.shown(panel, form, _as_it_was(panel), status=422)
     if form.shown.data != worked.shown:
         return panels.shown(panel, form, worked, changed=True, status=422)
-    act(asked, worked.shown)
-    tell(_("The refund is made.") if worked.standing.is_complete else _("The refund waits for approval."))
+    try:
+        act(asked, worked.shown)
+    except Conflict as conflict:
+        if conflict.code != "nothing_changed":
+            raise
+        form.blame(conflict.code, {}, words().conflict(conflict.code))
+        return panels.shown(panel, form, worked, status=422)
+    if panel.revises:
+        tell(_("The refund is changed."))
+    elif worked.standing.is_complete:
+        tell(_("The refund is made."))
+    else:
+        tell(_("The refund waits for approval."))
     return redirect_to(url_for("admin.returns.show", return_id=return_id, _anchor="refund"))
 
 

@@ -210,7 +210,7 @@ class RedirectForm(FlaskForm):
     )
 
     def offer(self, ways: Iterable[str]) -> None:
-        self.provider.choices = [(way, words().other_way(way)) for way in ways]
+        self.provider.choices = [(way, words().way(way)) for way in ways]
 
 
 class AllowanceLineForm(Form):
