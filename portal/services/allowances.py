@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
+
 from portal import faults
 from portal.core import approvals as approving
 from portal.core import numbers
@@ -84,6 +86,26 @@ def create(
         raise Conflict("reason_missing")
     if wish.reason not in REASONS:
         raise Conflict("unknown_reason", reason=wish.reason)
+    try:
+        made = _made(actor, order_id, wish, shown=shown, nonce=nonce, site=site, now=now)
+    except IntegrityError:
+        if not nonce or (twin := returns.by_nonce(nonce)) is None:
+            raise
+        return twin.id  # the same form arrived twice at once; the other one was faster
+    faults.point("after_intent_commit")
+    return made
+
+
+def _made(
+    actor: Actor,
+    order_id: UUID,
+    wish: Wish,
+    *,
+    shown: str | None,
+    nonce: str | None,
+    site: Site,
+    now: datetime,
+) -> UUID:
     with transaction():
         if nonce and (made := returns.by_nonce(nonce)) is not None:
             scope.require(actor, "refunds.propose", made.merchant_id)
@@ -103,7 +125,6 @@ def create(
         links.create(actor, row, STATUS, site=site, days=links.STATUS_DAYS, now=now)
         decisions.make(actor, row, page, due, overrides=_overrides(wish), plain=due, now=now)
         faults.point("before_intent_commit")
-    faults.point("after_intent_commit")
     return row.id
 
 
@@ -160,7 +181,7 @@ def _return(
         order_number_key=head.number_key,
         answered=[],
         note=wish.message.strip(),
-        nonce=nonce,
+        nonce=nonce or None,
         created_by=actor.id,
         created_at=now,
         submitted_at=now,

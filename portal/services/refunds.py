@@ -1,5 +1,6 @@
 """Refunds: shown before they are made, held against every cap, changed while they wait, approved, given up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -96,6 +97,7 @@ def _proposal(
         plain=_plain(actor, page, overrides, instead_of=but, now=now) if overrides.is_any else due,
         overrides=overrides,
         requesters=approvals.requesters(instead_of) if instead_of else frozenset(),
+        after=_earlier(page, overrides, but),
         now=now,
     )
 
@@ -108,6 +110,7 @@ def proposed(
     plain: Breakdown | None,
     overrides: Overrides,
     requesters: frozenset[UUID] = frozenset(),
+    after: Sequence[UUID] = (),
     now: datetime,
 ) -> Proposal:
     """``due`` with how far it would be approved if ``actor`` asked for it."""
@@ -126,7 +129,17 @@ def proposed(
             at=now,
         )
         standing = replace(standing, given=(mine,))
-    return Proposal(due=due, plain=plain, standing=standing, shown=approving.shown(due, overrides))
+    return Proposal(
+        due=due, plain=plain, standing=standing, shown=approving.shown(due, overrides, after=after)
+    )
+
+
+def _earlier(page: Page, overrides: Overrides, but: UUID | None) -> Sequence[UUID]:
+    """The refunds of the return that count, but for one that is changed: only goodwill could be given again."""
+    if not overrides.goodwill:
+        return ()
+    wanted = sa.select(Refund.id).where(Refund.return_id == page.draft.id, Refund.state != "canceled")
+    return db.session.scalars((wanted.where(Refund.id != but) if but else wanted).order_by(Refund.id)).all()
 
 
 def _plain(
@@ -187,7 +200,8 @@ def _decided(
     if overrides.is_any and not overrides.reason.strip():
         raise Conflict("reason_missing")
     due = owed.work_out(actor, page, overrides=overrides, instead_of=instead_of, now=now)
-    changed = shown is not None and shown != approving.shown(due, overrides)
+    earlier = _earlier(page, overrides, instead_of)
+    changed = shown is not None and shown != approving.shown(due, overrides, after=earlier)
     if changed or (expected is not None and due.amount != expected):
         raise Conflict("amount_changed", amount=due.amount, currency=due.currency)
     return due

@@ -1,5 +1,7 @@
 """A refund without a return: a part of the price goes back, the goods stay, and a later return gives the rest."""
 
+import threading
+
 import pytest
 import sqlalchemy as sa
 
@@ -147,3 +149,28 @@ def test_strangers_and_the_warehouse_give_nothing(shop, gateways, session):
         create(a_person(a_merchant()), order, wish(order, amount=100))
     with pytest.raises(NotAllowed):
         create(a_person(shop, "warehouse"), order, wish(order, amount=100))
+
+
+def test_the_same_form_many_times_at_once_is_one_refund(app, shop, gateways, session):
+    boss = a_person(shop)
+    order = an_order(gateways, shop, [an_item("LAMP", 2, "50.00")])
+    session.commit()
+    together, answers = threading.Barrier(4), []
+
+    def press() -> None:
+        with app.app_context():
+            together.wait()
+            try:
+                answers.append(create(boss, order, wish(order, amount=1000), nonce="one form"))
+            except Exception as problem:
+                answers.append(problem)
+
+    people = [threading.Thread(target=press) for _ in range(4)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    session.rollback()
+    assert len(set(answers)) == 1 and len(answers) == 4, answers
+    assert [refund.amount for refund in refunds.of_return(answers[0])] == [1000]
+    assert as_it_is(order).items[0].refunded == 1000

@@ -10,6 +10,7 @@ from portal.core.access import Conflict, NotAllowed, NotFound
 from portal.core.intake import IncomingRefund, IncomingRefundLine
 from portal.core.policy.terms import Depreciation, RestockingFee
 from portal.core.refunds import ledger
+from portal.core.refunds.overrides import Overrides
 from portal.db import returns as stored
 from portal.db.mails import Mail
 from portal.db.refunds import Refund
@@ -103,6 +104,23 @@ def test_a_second_click_refunds_nothing(shop, finance, gateways):
     propose(finance, return_id)
     with pytest.raises(Conflict, match="nothing_to_refund"):
         propose(finance, return_id)
+
+
+def test_a_second_click_gives_the_same_goodwill_no_second_time(session, gateways):
+    shop = a_merchant(terms=terms(goodwill_cap=5000))
+    boss = a_person(shop)
+    return_id = came_back(gateways, shop, an_order(gateways, shop, [an_item("MUG", 5)]), {"MUG": 1})
+    propose(boss, return_id)
+    late = Overrides(goodwill=1000, reason="Late")
+    shown = refunds.proposal(boss, return_id, overrides=late, now=NOW).shown
+    propose(boss, return_id, overrides=late, shown=shown)
+    with pytest.raises(Conflict, match="amount_changed"):
+        propose(boss, return_id, overrides=late, shown=shown)
+    assert [refund.amount for refund in refunds.of_return(return_id)] == [1000, 1000], (
+        "what is owed, and once more"
+    )
+    again = refunds.proposal(boss, return_id, overrides=late, now=NOW).shown
+    assert propose(boss, return_id, overrides=late, shown=again), "who looks again may decide so again"
 
 
 def test_before_anything_came_back_nothing_is_owed(shop, finance, gateways):
