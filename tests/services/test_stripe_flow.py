@@ -133,7 +133,7 @@ def test_a_wrong_id_is_noticed_by_the_next_look_and_told(shop, finance, gateways
     _, capture, refund_id = a_refund(gateways, shop, finance, stripe, number="S-wrong-id")
     stripe.fault("wrong_id")
     send(refund_id, gateways)
-    assert looking.look_at_due(gateways=gateways, now=now() + timedelta(minutes=6)) == 1
+    assert looking.look_at_due(gateways=gateways, now=now() + timedelta(minutes=11)) == 1
     assert [task.kind for task in tasks.listing(finance)] == ["wrong_answer"]
     assert executed(stripe, capture) == [(2000, "succeeded")] and audit.verify().problems == []
 
