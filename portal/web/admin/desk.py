@@ -9,7 +9,7 @@ from portal.core.access import Actor
 from portal.services import approvals, attention, overview, tasks
 from portal.services.overview import Queue, Waiting
 from portal.web.actor import needs, person
-from portal.web.admin.dossiers import RefundRow, refund_row
+from portal.web.admin.refund_rows import RefundRow, refund_row
 from portal.web.page import now, page
 from portal.web.words import gettext as _
 

@@ -15,8 +15,8 @@ from portal.services.refund_facts import PayoutFacts
 from portal.services.refunds import Proposal, RefundFacts
 from portal.web.actor import needs, person
 from portal.web.admin import panel as panels
-from portal.web.admin.dossiers import refund_row, ways_of
 from portal.web.admin.panel import Panel
+from portal.web.admin.refund_rows import refund_row, ways_of
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.forms.admin import ReasonForm
