@@ -76,17 +76,34 @@ def shops(actor: Actor) -> tuple[MerchantFacts, ...]:
 
 
 def shop(actor: Actor, merchant_id: UUID | None) -> MerchantFacts:
-    """That merchant, or the first whose books the actor sees. Raises ``NotFound``, ``NotAllowed``."""
+    """That merchant, or of those whose books the actor sees the one where most waits.
+
+    Raises ``NotFound``, ``NotAllowed``.
+    """
     if merchant_id is not None:
         scope.require(actor, "finance.read", merchant_id)
         row = merchants.by_id(merchant_id)
         if row is None:
             raise NotFound
         return merchants.facts(row)
-    mine = shops(actor)
+    mine, counts = shops(actor), waiting(actor)
     if not mine:
         raise NotFound
-    return mine[0]
+    return max(mine, key=lambda one: counts.get(one.id, 0))
+
+
+def waiting(actor: Actor) -> Mapping[UUID, int]:
+    """Merchant -> how many refunds are not paid yet or failed, of those whose books the actor sees."""
+    ids = [one for one in actor.merchant_ids if actor.may("finance.read", one)]
+    wanted = (
+        sa.select(Refund.merchant_id, sa.func.count().label("units"))
+        .where(
+            Refund.merchant_id.in_(ids),
+            Refund.state.in_(("pending_approval", "approved", "pending", "failed")),
+        )
+        .group_by(Refund.merchant_id)
+    )
+    return {row.merchant_id: row.units for row in db.session.execute(wanted)}
 
 
 def pending(

@@ -265,7 +265,8 @@ def test_what_is_changed_behind_the_guards_is_found(books):
 def test_a_batch_that_is_not_its_transfers_is_found(books):
     books.execute(
         sa.insert(TransferBatch).values(
-            id=uuid7(), merchant_id=books.scalar(sa.select(Refund.merchant_id).limit(1)), number="BT-1",
+            id=uuid7(), merchant_id=books.scalar(sa.select(Refund.merchant_id).limit(1)),
+            number="BT-1", created_by=uuid7(),
             currency="EUR", amount_minor=100, transfers=1, file="demo", digest="not of it", created_at=NOW,
         )
     )  # fmt: skip

@@ -22,7 +22,7 @@ from portal.web.words import speak
 
 
 def shop() -> MerchantFacts:
-    """The shop that was asked for, else the first; days are told in its zone from here on."""
+    """The shop that was asked for, else the one where most waits; days are told in its zone from here on."""
     found = finance.shop(person(), as_id(request.args.get("merchant", "")))
     speak(zone=found.zone)
     return found
@@ -42,6 +42,7 @@ def around(shop: MerchantFacts, current: str, period: periods.Period | None = No
     return {
         "shop": shop,
         "shops": finance.shops(person()),
+        "waiting": finance.waiting(person()),
         "period": period,
         "query": query,
         "here": here,
