@@ -1,5 +1,6 @@
 """Every payload of Shopify and WooCommerce, and what becomes of it: taken, or refused for a reason."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -264,3 +265,24 @@ def test_a_discount_code_is_told_with_what_it_took_off_each_line() -> None:
     lines = {line.external_id: line.discount for line in order.lines}
     assert {line: lines[line] for line in discount.shares} == discount.shares
     assert sum(discount.shares.values()) == Decimal("10.00")
+
+
+def test_a_payment_is_known_by_the_gateways_own_id_where_the_shop_tells_it(tmp_path) -> None:
+    transactions = [
+        {"id": 1, "kind": "sale", "status": "success", "gateway": "stripe", "amount": "6.00",
+         "authorization": "ch_demo_1"},
+        {"id": 2, "kind": "sale", "status": "success", "gateway": "gift_card", "amount": "4.00",
+         "authorization": "shop-internal"},
+    ]  # fmt: skip
+    record = {
+        "id": 7, "name": "#7", "currency": "EUR", "created_at": "2026-03-01T10:00:00Z",
+        "financial_status": "paid", "total_price": "10.00", "transactions": transactions,
+        "line_items": [{"id": 1, "quantity": 1, "price": "10.00", "title": "Mug"}],
+    }  # fmt: skip
+    file = tmp_path / "order.json"
+    file.write_text(json.dumps({"order": record}))
+    [order] = [one for one in orders.build("shopify", [str(file)]).read() if isinstance(one, IncomingOrder)]
+    assert [(one.reference, one.tender) for one in order.payments] == [
+        ("ch_demo_1", "card"),
+        ("shopify:2", "gift_card"),
+    ]

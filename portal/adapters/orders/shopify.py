@@ -31,6 +31,7 @@ from portal.core.intake import (
 )
 
 PAID = ("paid", "partially_paid", "partially_refunded", "refunded")
+STRIPE_IDS = ("pi_", "ch_", "py_")
 NOT_PAID = ("pending", "authorized", "expired", "voided")
 
 
@@ -230,7 +231,7 @@ def _payments(record: Record) -> tuple[tuple[IncomingPayment, ...], tuple[str, .
     """Its own transactions where the file has them; else what the financial status says was captured."""
     made = [
         IncomingPayment(
-            reference=f"shopify:{text(one, 'id')}",
+            reference=_reference(one),
             tender=tender(text(one, "gateway")),
             captured=amount(one, "amount"),
             label=text(one, "gateway"),
@@ -251,6 +252,12 @@ def _payments(record: Record) -> tuple[tuple[IncomingPayment, ...], tuple[str, .
     contradiction = open_amount and record["financial_status"] != "partially_paid"
     note = f"The shop calls the order {record['financial_status']}, yet {open_amount} of it is outstanding."
     return (payment,), (note,) if contradiction else ()
+
+
+def _reference(transaction: Record) -> str:
+    """The gateway's own id of the capture, where it is one that can be refunded there by that id."""
+    own = text(transaction, "authorization")
+    return own if own.startswith(STRIPE_IDS) else f"shopify:{text(transaction, 'id')}"
 
 
 def _refund(refund: Record, record: Record) -> IncomingRefund:
