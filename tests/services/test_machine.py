@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -32,12 +32,12 @@ from hypothesis.stateful import (
 from portal.adapters.payments.sandbox import SandboxPayments
 from portal.db import base, intake
 from portal.db.base import db
-from portal.services import work
+from portal.services import payouts, quota, settling, work
 from tests.databases import Database
 from tests.services.money_world import Clock, MoneyWorld
 
 EXPLORING = "MACHINE_EXAMPLES" in os.environ
-EXAMPLES = {"sqlite": 25, "postgresql": 5}
+EXAMPLES = {"sqlite": 16, "postgresql": 4}
 STEPS = int(os.environ.get("MACHINE_STEPS", "30"))
 
 ENDINGS = ("", "", "", "-unavailable", "-pending", "-fails", "-fails-late", "-asks", "-returned", "-declines")
@@ -260,21 +260,50 @@ def _empty_tables() -> None:
         connection.execute(sa.text(f"TRUNCATE {names}, dbos.workflow_status CASCADE"))
 
 
+def explore(app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
+    chosen = {
+        "max_examples": EXAMPLES[database.kind],
+        "stateful_step_count": STEPS,
+        "derandomize": not EXPLORING,
+        "database": None,
+        "deadline": None,
+        "print_blob": True,
+        "suppress_health_check": list(HealthCheck),
+    }
+    with beginnings(app, database, monkeypatch) as begin:
+        machine = type("MoneyMachine", (Money,), {"ground": staticmethod(begin)})
+        run_state_machine_as_test(machine, settings=settings(**{**chosen, **more}))
+
+
 def test_whatever_happens_to_money_every_invariant_holds_after_each_step(
     app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examples = int(os.environ["MACHINE_EXAMPLES"]) if EXPLORING else EXAMPLES[database.kind]
-    with beginnings(app, database, monkeypatch) as begin:
-        machine = type("MoneyMachine", (Money,), {"ground": staticmethod(begin)})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=STEPS,
-                derandomize=not EXPLORING,
-                database=None,
-                deadline=None,
-                print_blob=True,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    examples = int(os.environ.get("MACHINE_EXAMPLES", EXAMPLES[database.kind]))
+    explore(app, database, monkeypatch, max_examples=examples)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("guard", ["free_share", "no look-up", "post"])
+def test_without_a_guard_the_same_machine_finds_what_is_wrong(
+    app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch, guard: str
+) -> None:
+    """The control: a quota that is not given back, a sending without a look at the last, a posting left out."""
+    if guard == "free_share":
+        monkeypatch.setattr(quota, "free_share", lambda share, order_id: None)
+    elif guard == "post":
+        monkeypatch.setattr(settling, "_post", lambda *given: None)
+    else:
+        monkeypatch.setattr(payouts, "_find", lambda gateway, order, now: None)
+        monkeypatch.setattr(SandboxPayments, "refund", paying_anew(SandboxPayments.refund))
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        explore(app, database, monkeypatch, max_examples=60, phases=[Phase.generate], derandomize=True)
+
+
+def paying_anew(real: Any) -> Any:
+    """A gateway that has forgotten every key: whoever sends again without a look pays again."""
+
+    def refund(self: SandboxPayments, *, key: str, reference: str, **order: Any) -> Any:
+        known = self.look_up(key=key, capture=reference) is not None
+        return real(self, key=f"{key}/again" if known else key, reference=reference, **order)
+
+    return refund
