@@ -64,6 +64,7 @@ def redirect(
 ) -> UUID:
     """Give a transfer up and plan another one of the same payment by another way; answers the new one's id.
 
+    A bank transfer may go by another one, to another account; without a ``destination`` the customer is asked.
     Raises ``Conflict``: ``reason_missing``, ``not_redirectable``, ``still_at_gateway`` (it must be canceled
     there first, or both would pay), ``too_much``.
     """
@@ -73,7 +74,7 @@ def redirect(
             raise Conflict("reason_missing")
         if payout.state == "requires_action" and payout.provider not in UNASKED:
             raise Conflict("still_at_gateway")
-        ways = {MANUAL, BANK, *OWN_CREDIT, _own_provider(payout)} - {payout.provider}
+        ways = {MANUAL, BANK, *OWN_CREDIT, _own_provider(payout)} - {payout.provider} | {BANK}
         in_batch = payout.state == "planned" and payout.batch_id is not None
         ready = payout.state in ("planned", "requires_action", *FREED) and not in_batch
         if provider not in ways or not ready or not _is_open(refund, payout):

@@ -163,7 +163,10 @@ def _begin(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetim
         if payout.provider == BANK:
             return None
         if payout.provider in OWN_CREDIT:
-            apply(refund, payout, credits.pay(payout, secret=gateways.secret, now=now), now=now)
+            result = credits.pay(payout, secret=gateways.secret, now=now)
+            apply(refund, payout, result, now=now)
+            if result.state == "requires_action":
+                _ask_a_person(refund, payout, now)
             faults.point("before_result_commit")
             return None
         if payout.provider not in gateways.payments:

@@ -341,6 +341,27 @@ def test_a_transfer_in_an_open_batch_goes_no_other_way_and_one_that_came_back_do
     assert audit.verify().problems == []
 
 
+@pytest.mark.parametrize("came_back_from_the_bank", [True, False])
+def test_another_account_takes_the_place_of_a_wrong_one(shop, ana, ben, gateways, came_back_from_the_bank):
+    """Before it was collected, or after the bank sent it back: the customer is asked, or a person types it."""
+    _, return_id, refund_id = a_refund(gateways, shop)
+    (wrong,) = payouts.of_refund(refund_id)
+    if came_back_from_the_bank:
+        released(gateways, shop, ana, ben)
+        bank.returned(ana, wrong.id, reason="Account closed", now=NOW)
+    payouts.redirect(ben, wrong.id, provider="bank_transfer", reason="Wrong account", now=NOW)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    with pytest.raises(Conflict, match="nothing_to_transfer"):
+        collect(ana, shop, gateways)
+    bank_accounts.look_after(gateways=gateways, now=NOW)
+    assert [mail.event for mail in notices.of_return(return_id)].count("account_needed") == 1
+    give(gateways, shop, return_id, OTHER)
+    (row,) = bank.one(ana, released(gateways, shop, ana, ben)).rows
+    assert payouts.of_refund(refund_id)[-1].destination["iban"] == OTHER.replace(" ", "")
+    assert row.payout_id != wrong.id and state(refund_id)[0] == "pending"
+    assert audit.verify().problems == []
+
+
 def test_a_transfer_of_an_open_batch_cannot_come_back(shop, ana, gateways):
     _, _, refund_id = a_refund(gateways, shop)
     collect(ana, shop, gateways)

@@ -456,6 +456,8 @@ def test_money_that_cannot_go_onto_a_void_gift_card_waits_for_a_person(shop, fin
     send(two, gateways)
     (payout,) = refunds.one(finance, two).payouts
     assert (payout.state, payout.error) == ("requires_action", "credit_void")
+    (task,) = tasks.listing(finance, kind="pay_by_hand")
+    assert task.subject_id == two, "and is told of at once, not when it has waited for a day"
     assert the_credit(finance).balance == 0
     assert audit.verify().problems == []
 

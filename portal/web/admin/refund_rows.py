@@ -131,5 +131,5 @@ def payout_row(payout: PayoutFacts, refund: RefundFacts, *, able: bool) -> Payou
 
 
 def ways_of(payout: PayoutFacts) -> tuple[str, ...]:
-    """Where the money of a transfer can go in place of where it goes now."""
-    return tuple(way for way in ("bank_transfer", "store_credit", "manual") if way != payout.provider)
+    """Where the money of a transfer can go in place of where it goes now; to a bank also by another account."""
+    return ("bank_transfer", *(way for way in ("store_credit", "manual") if way != payout.provider))
