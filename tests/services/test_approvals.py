@@ -352,6 +352,21 @@ def test_above_the_threshold_whoever_asked_neither_redirects_it_nor_says_that_it
     assert refunds.one(asked, refund.id).state == "succeeded"
 
 
+def test_what_the_sum_of_a_day_lifts_above_the_threshold_is_not_redirected_by_whoever_asked(shop, gateways):
+    asked, other = a_person(shop, "finance"), a_person(shop, "finance")
+    first = made(asked, back(gateways, shop, "150.00", paid=(a_payment(ending="-fails"),)))
+    second = made(asked, back(gateways, shop, "150.00", paid=(a_payment(ending="-fails"),)))
+    assert (first.state, second.state) == ("approved", "pending_approval")
+    refunds.approve(other, second.id, now=NOW)
+    for refund in (first, second):
+        payouts.send(refund.id, gateways=gateways, now=NOW)
+    mine, theirs = (refunds.one(asked, refund.id).payouts[0].id for refund in (first, second))
+    with pytest.raises(Conflict, match="four_eyes"):
+        payouts.redirect(asked, theirs, provider="manual", reason="Closed", now=NOW)
+    payouts.redirect(asked, mine, provider="manual", reason="Closed", now=NOW)
+    payouts.redirect(other, theirs, provider="manual", reason="Closed", now=NOW)
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_installations_threshold_counts_where_the_policy_names_none(make_app):
     app = make_app(APPROVAL_THRESHOLD="99.50")
