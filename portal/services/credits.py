@@ -234,29 +234,6 @@ def void(actor: Actor, credit_id: UUID, *, reason: str, now: datetime) -> None:
             _ask_finance("credit_voided", credit, left, now)
 
 
-def reclaim(actor: Actor, payout_id: UUID, *, reason: str, now: datetime) -> None:
-    """Take one refund off its code again, so that it can be paid in another way: its transfer has failed.
-
-    Raises ``Conflict``: ``reason_missing``, ``credit_spent`` with what is left; ``NotFound``.
-    """
-    from portal.services import payouts
-
-    payout = db.session.get(Payout, payout_id, populate_existing=True)
-    if payout is None or payout.provider not in OWN:
-        raise NotFound
-    scope.require(actor, "refunds.approve", payout.merchant_id)
-    if not reason.strip():
-        raise Conflict("reason_missing")
-    result = RefundResult(
-        state="failed",
-        reference=payout.provider_reference,
-        amount=payout.amount_minor,
-        currency=payout.currency,
-        error=reason.strip()[:500],
-    )
-    payouts.record(payout.id, payout.refund_id, result, now=now)
-
-
 def _managed(actor: Actor, credit_id: UUID, permission: str, reason: str) -> Credit:
     credit = _locked(credit_id)
     scope.require(actor, permission, credit.merchant_id)

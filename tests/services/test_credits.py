@@ -15,7 +15,7 @@ from portal.db.base import db, transaction, uuid7
 from portal.db.credits import Credit, CreditEntry
 from portal.db.mails import Mail
 from portal.db.refunds import Payout
-from portal.services import audit, credits, notices, payouts, refunds, tasks
+from portal.services import audit, byhand, credits, notices, payouts, refunds, tasks
 from tests.builders import (
     NOW,
     a_merchant,
@@ -352,7 +352,7 @@ def test_a_strangers_credit_is_not_found(shop, finance, gateways):
         lambda: credits.one(stranger, credit.id, now=NOW),
         lambda: credits.spend(stranger, credit.id, amount=1, reason="x", expected=2000, now=NOW),
         lambda: credits.void(stranger, credit.id, reason="x", now=NOW),
-        lambda: credits.reclaim(stranger, credit.entries[0].payout_id, reason="x", now=NOW),
+        lambda: byhand.reclaim(stranger, credit.entries[0].payout_id, reason="x", now=NOW),
         lambda: credits.one(finance, UUID(int=1), now=NOW),
     ):
         with pytest.raises(NotFound):
@@ -378,7 +378,7 @@ def test_a_refund_that_is_taken_back_off_its_code_is_owed_again_and_can_be_paid_
     order, _, refund_id = a_refund(gateways, shop)
     send(refund_id, gateways)
     credit = the_credit(finance)
-    credits.reclaim(finance, credit.entries[0].payout_id, reason="Wants money instead", now=NOW)
+    byhand.reclaim(finance, credit.entries[0].payout_id, reason="Wants money instead", now=NOW)
     refund = refunds.one(finance, refund_id)
     assert (refund.state, refund.payouts[-1].state) == ("failed", "failed")
     credit = the_credit(finance)
@@ -410,10 +410,10 @@ def test_a_refund_with_its_bonus_is_given_up_once_all_of_it_is_off_the_code_agai
     order, _, refund_id = a_refund(gateways, shop)
     send(refund_id, gateways)
     first, second = the_credit(finance).entries
-    credits.reclaim(finance, first.payout_id, reason="Not wanted", now=NOW)
+    byhand.reclaim(finance, first.payout_id, reason="Not wanted", now=NOW)
     with pytest.raises(Conflict, match="partly_paid"):
         refunds.cancel(finance, refund_id, reason="Not wanted", now=NOW)
-    credits.reclaim(finance, second.payout_id, reason="Not wanted", now=NOW)
+    byhand.reclaim(finance, second.payout_id, reason="Not wanted", now=NOW)
     refunds.cancel(finance, refund_id, reason="Not wanted", now=NOW)
     assert refunds.one(finance, refund_id).state == "canceled"
     assert the_credit(finance).balance == 0 and as_it_is(order).payments[0].left == 2000
@@ -423,7 +423,7 @@ def test_a_refund_with_its_bonus_is_given_up_once_all_of_it_is_off_the_code_agai
 def test_a_refund_that_was_taken_back_can_be_put_onto_its_code_again(shop, finance, gateways):
     _, _, refund_id = a_refund(gateways, shop)
     send(refund_id, gateways)
-    credits.reclaim(finance, the_credit(finance).entries[0].payout_id, reason="By mistake", now=NOW)
+    byhand.reclaim(finance, the_credit(finance).entries[0].payout_id, reason="By mistake", now=NOW)
     refunds.retry(finance, refund_id, now=NOW)
     send(refund_id, gateways)
     credit = the_credit(finance)
@@ -438,7 +438,7 @@ def test_what_was_spent_meanwhile_cannot_be_taken_back(shop, finance, gateways):
     credit = the_credit(finance)
     credits.spend(finance, credit.id, amount=1, reason="Order D-77", expected=2000, now=NOW)
     with pytest.raises(Conflict) as refusal:
-        credits.reclaim(finance, credit.entries[0].payout_id, reason="x", now=NOW)
+        byhand.reclaim(finance, credit.entries[0].payout_id, reason="x", now=NOW)
     assert (refusal.value.code, refusal.value.details["maximum"]) == ("credit_spent", 1999)
     assert refunds.one(finance, refund_id).state == "succeeded"
     assert the_credit(finance).balance == 1999

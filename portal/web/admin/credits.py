@@ -11,7 +11,7 @@ from wtforms import HiddenField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from portal.core.access import Conflict, NotFound
-from portal.services import credits
+from portal.services import byhand, credits
 from portal.services.credits import CreditFacts
 from portal.web.actor import needs, person
 from portal.web.admin.returns import as_id
@@ -131,7 +131,7 @@ def reclaim(credit_id: UUID, payout_id: UUID) -> Response:
         raise NotFound
     if form.is_submitted() and form.validate():
         try:
-            credits.reclaim(person(), payout_id, reason=form.reason.data, now=now())
+            byhand.reclaim(person(), payout_id, reason=form.reason.data, now=now())
         except Conflict as conflict:
             form.reason.errors = [words().conflict(conflict.code, conflict.details, found.currency)]
         else:
