@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from portal.adapters.payments.sandbox import SandboxPayments
 from portal.db.base import db
 from portal.db.refunds import Payout
-from portal.ports import RefundResult
+from portal.ports import RefundResult, Unavailable
 from portal.services import audit, looking, payouts, progress, reconcile, refunds, tasks
 from tests.builders import a_customer, a_merchant, a_payment, a_person, an_item, an_order, came_back
 from tests.services.money_world import BEGAN, Clock
@@ -146,13 +147,18 @@ def test_a_cent_of_drift_is_found_among_many_and_told_with_both_sides(
     assert tasks.listing(finance, kind="drift") == ()
 
 
+@pytest.mark.parametrize(("ending", "known"), [("-unavailable", "unknown"), ("-pending", "pending")])
 def test_while_nobody_knows_the_customer_reads_that_it_is_on_its_way(
-    session: Any, gateways: Any, counted: Counted, clock: Clock
+    session: Any, gateways: Any, counted: Counted, clock: Clock, ending: str, known: str
 ) -> None:
+    """Also when the answer was lost, and even we do not know."""
     shop = a_merchant(now=BEGAN)
     finance = a_person(shop, "finance")
-    order = an_order(gateways, shop, paid=[a_payment(ending="-pending")], now=BEGAN)
+    order = an_order(gateways, shop, paid=[a_payment(ending=ending)], now=BEGAN)
     return_id = came_back(gateways, shop, order, now=BEGAN)
-    payouts.send(refunds.propose(finance, return_id, now=BEGAN), gateways=gateways, now=BEGAN)
+    refund_id = refunds.propose(finance, return_id, now=BEGAN)
+    with suppress(Unavailable):
+        payouts.send(refund_id, gateways=gateways, now=BEGAN)
+    assert session.scalars(sa.select(Payout.state)).all() == [known]
     told = progress.progress(a_customer(return_id, shop), return_id, now=BEGAN)
     assert {news.state for news in told.refunds} == {"pending"}

@@ -19,7 +19,7 @@ from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import audit, links, people
+from portal.services import audit, links, people, returns
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import race
@@ -71,6 +71,18 @@ def press(_gateways: Any, client: FlaskClient, path: str, form: Form) -> tuple[i
     answer = client.post(path, data=form)
     return answer.status_code, answer.headers.get("Location", "")
 
+
+def press_without_guard(gateways: Any, client: FlaskClient, path: str, form: Form) -> tuple[int, str]:
+    """The guard replaced from here: what the form says of itself is thrown away before anything is made."""
+    returns.start_draft = lambda *who, nonce=None, **asked: START_DRAFT(*who, **asked)
+    return press(gateways, client, path, form)
+
+
+START_DRAFT = returns.start_draft
+SAME_FORM = {
+    "nonce": "the same nonce for all of them", "kind": "return", "channel": "phone", "name": "Race Customer",
+    "email": "race@customer.example", "language": "en",
+}  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------------- the tests
 
@@ -134,14 +146,21 @@ def test_the_same_new_return_sent_fifty_times_is_one_draft_and_one_answer(
     database: Database, merchant: UUID, signed_in: dict[str, Any]
 ) -> None:
     """The nonce of the form names what is meant: htmx that fires twice, a resend after Back, a lost answer."""
-    form = {
-        "nonce": "the same nonce for all of them", "kind": "return", "channel": "phone", "name": "Race Customer",
-        "email": "race@customer.example", "language": "en",
-    }  # fmt: skip
-    racers = [(n, signed_in, f"/admin/returns/new?merchant={merchant}", form) for n in range(CLIENTS)]
+    racers = [(n, signed_in, f"/admin/returns/new?merchant={merchant}", SAME_FORM) for n in range(CLIENTS)]
     outcome = race(database, press, racers, ready=agent_at_the_form, processes=2)
     assert outcome.errors == []
     ((answer, times),) = Counter(outcome.answers).items()
     db.session.rollback()
     (made,) = db.session.scalars(sa.select(Return.id)).all()
     assert (answer, times) == ((303, f"/admin/returns/{made}/prepare"), CLIENTS)
+
+
+def test_without_the_guard_the_same_form_makes_many(
+    database: Database, merchant: UUID, signed_in: dict[str, Any]
+) -> None:
+    """The control: were there no race, fifty equal answers would prove nothing."""
+    racers = [(n, signed_in, f"/admin/returns/new?merchant={merchant}", SAME_FORM) for n in range(8)]
+    outcome = race(database, press_without_guard, racers, ready=agent_at_the_form, processes=2)
+    assert outcome.errors == []
+    db.session.rollback()
+    assert len(set(outcome.answers)) == len(db.session.scalars(sa.select(Return.id)).all()) == 8
