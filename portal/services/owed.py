@@ -134,6 +134,9 @@ def _agreed(wanted: Sequence[Wanted], overrides: Overrides, order: OrderFacts) -
         found.append(one)
     for line_id, amount in named.items():
         places = [place for place, one in enumerate(found) if one.line_id == line_id]
+        if found[places[0]].allowance is not None:  # it stays: the engine knows what is left of its price
+            found[places[0]] = replace(found[places[0]], named=amount)
+            continue
         worth = [paid_for(order.line(line_id), found[place].spans)[0] for place in places]
         if amount > sum(worth):
             raise Conflict("too_much", maximum=sum(worth), currency=order.currency, line=str(line_id))

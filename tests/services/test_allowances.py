@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from portal.core.access import Conflict, NotAllowed, NotFound
+from portal.core.refunds.overrides import Overrides
 from portal.db import returns as stored
 from portal.db.mails import Mail
 from portal.db.returns import Link
@@ -174,3 +175,19 @@ def test_the_same_form_many_times_at_once_is_one_refund(app, shop, gateways, ses
     assert len(set(answers)) == 1 and len(answers) == 4, answers
     assert [refund.amount for refund in refunds.of_return(answers[0])] == [1000]
     assert as_it_is(order).items[0].refunded == 1000
+
+
+def test_what_waits_for_approval_can_be_changed_within_what_is_left_of_the_price(session, gateways):
+    shop = a_merchant(terms=terms(two_people_above=500))
+    boss, order = a_person(shop), an_order(gateways, shop, [an_item("LAMP", 1, "50.00")])
+    create(boss, order, wish(order, amount=2000, note="Scratch"))
+    refund = refunds.listing(boss)[0]
+    line = order.items[0].id
+    with pytest.raises(Conflict) as conflict:
+        refunds.revise(boss, refund.id, overrides=Overrides(amounts=((line, 5001),), reason="More"), now=NOW)
+    assert (conflict.value.code, conflict.value.details["maximum"]) == ("too_much", 5000)
+    refunds.revise(boss, refund.id, overrides=Overrides(amounts=((line, 3000),), reason="More"), now=NOW)
+    refunds.approve(a_person(shop), refund.id, now=NOW)
+    session.commit()
+    assert refunds.listing(boss)[0].amount == 3000 and as_it_is(order).items[0].refunded == 3000
+    assert audit.verify().problems == []

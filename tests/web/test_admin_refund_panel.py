@@ -360,3 +360,19 @@ def test_units_of_use_that_the_inspection_counts_take_value_away(app: Flask) -> 
     panel = client.get(url(return_id)).page
     assert panel.form(button="Refund €37.50"), "a quarter of 50.00 is used up"
     assert "What changed since the estimate" in panel.text
+
+
+def test_a_refund_without_a_return_that_waits_is_changed_on_its_panel(world: World, client: Any) -> None:
+    order = world.order(items=(builders.an_item("SOFA", 1, "900.00"),))
+    page = client.get(f"/admin/orders/{order.id}/refund")
+    typed = {"lines-0-units": "1", "lines-0-amount": "200", "reason": "defective", "note": "Scratch"}
+    made = client.submit(
+        client.submit(page, typed, button="Recalculate"), button="Propose a refund of €200.00"
+    )
+    return_id = UUID(made.location.split("/")[-1].split("#")[0])
+    refund = world.dossier(return_id).refunds[0]
+    panel = client.get(f"/admin/refunds/{refund.id}/revision")
+    assert "at most €900.00" in panel.page.text and "Deductions to leave out" not in panel.page.text
+    changed = client.submit(panel, {"lines-0-amount": "160", "reason": "Smaller"}, button="Recalculate")
+    client.submit(changed, button="Change it to €160.00")
+    assert world.dossier(return_id).refunds[0].amount == 16000

@@ -17,6 +17,7 @@ from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.refunds.overrides import WAIVABLE, Overrides
 from portal.core.returns import DraftLine
 from portal.core.spans import count
+from portal.services.allowances import price_of
 from portal.services.dossiers import Dossier
 from portal.services.refunds import Proposal
 from portal.web.actor import person
@@ -266,7 +267,9 @@ def _lines(panel: Panel, plain: Breakdown | None) -> list[LineRow]:
                 if one.line_id == line.id and one.accepted
             ),
             computed=_of(plain, line.order_line_id),
-            most=_of(plain, line.order_line_id, rules=("paid", "discount", "tax", "tax_cap", "line_cap")),
+            most=price_of(panel.order.line(line.order_line_id), line.units)
+            if panel.is_kept
+            else _of(plain, line.order_line_id, rules=("paid", "discount", "tax", "tax_cap", "line_cap")),
         )
         for line in panel.found.page.draft.lines
         if line.order_line_id is not None
