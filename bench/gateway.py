@@ -24,14 +24,14 @@ from bench.tables import Result, p50, p95
 from bench.visitor import HttpVisitor
 from portal.db.base import db
 from portal.db.refunds import Payout, Refund
-from portal.services import audit, refunds, work
+from portal.services import audit, payouts, work
 from tests.mail import free_port
 from tests.services import racing_shop
 from tests.stripe_server import Remote
 from tests.stripe_server.serving import KEY, SECRET
 
 LATENCY, PER_SECOND, LOST_IN = 0.3, 25, 100
-WORKERS, THREADS, KILLS = 2, 8, 5
+WORKERS, THREADS, KILLS = 2, 8, 2
 PAGES = ("/admin/refunds", "/admin/")
 """The queues that people look at while money is sent."""
 
@@ -236,7 +236,7 @@ def _settle(app: Flask) -> None:
     with app.app_context():
         for refund_id in db.session.scalars(sa.select(Refund.id).where(Refund.state != "succeeded")).all():
             with suppress(Exception):
-                refunds.send(refund_id, gateways=gateways, now=racing_shop.NOW)
+                payouts.send(refund_id, gateways=gateways, now=racing_shop.NOW)
         db.session.rollback()
         work.disconnect()
 
