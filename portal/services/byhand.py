@@ -11,7 +11,7 @@ from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import RefundResult
-from portal.services import approvals, scope, settling, tasks, work
+from portal.services import approvals, outside_refunds, scope, settling, tasks, work
 from portal.services.concluding import tell
 from portal.services.settling import BANK, FREED, MANUAL, UNASKED, held, latest, locked, of_refund
 
@@ -38,6 +38,8 @@ def settle_by_hand(
         if not ready or payout.state == "succeeded" or not _is_open(refund, payout):
             raise Conflict("not_by_hand", state=payout.state)
         told = {"method": method, "proof": proof.strip(), "on": (on or now.date()).isoformat()}
+        if payout.payment_id is not None:
+            outside_refunds.paid_by(payout.payment_id, proof, payout.amount_minor, now=now)
         if payout.provider != MANUAL or payout.state in FREED:
             payout = _instead(refund, payout, provider=MANUAL, destination={}, now=now)
         payout.destination = {**payout.destination, "by_hand": told}

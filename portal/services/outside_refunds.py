@@ -3,6 +3,7 @@
 Rows are locked in one order: shares of payments, then the payment.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from portal.core.money import Minor
 from portal.db.base import db, transaction, uuid7
 from portal.db.orders import OrderPayment, OutsideRefund, Payment
+from portal.db.refunds import Payout
 from portal.ports import GatewayRefund
 from portal.services import chargebacks, tasks
 
@@ -33,12 +35,48 @@ def found(provider: str, told: GatewayRefund, *, now: datetime) -> str:
         shares = _shares(payment_id)
         payment = db.session.get_one(Payment, payment_id, populate_existing=True, with_for_update=True)
         rows = _rows(shares, told.reference)
-        wanted = 0 if told.state in GONE or told.currency != payment.currency else told.amount
+        void = told.state in GONE or told.currency != payment.currency or _is_by_hand(payment_id, told)
+        wanted = 0 if void else told.amount
         counted = _count(payment, shares, rows, told, wanted)
         _tell(payment, told, wanted, counted, now)
     if not wanted:
         return "nothing"
     return "counted" if counted == wanted else "uncounted"
+
+
+def paid_by(payment_id: UUID, proof: str, amount: Minor, *, now: datetime) -> None:
+    """A person says that one of our transfers was paid by what ``proof`` names: then it counts as that one only.
+
+    In the caller's transaction, which holds the transfer and is about to take its quota.
+    """
+    shares = _shares(payment_id)
+    payment = db.session.get_one(Payment, payment_id, populate_existing=True, with_for_update=True)
+    for reference in _names(proof):
+        rows = _rows(shares, reference)
+        of_gateway = [row for row in rows.values() if not row.lines]
+        if sum(row.amount_minor for row in of_gateway) != amount:
+            continue
+        for share in shares:
+            if (row := rows.get(share.order_id)) in of_gateway and row is not None:
+                _move(payment, share, row, -row.amount_minor)
+                db.session.delete(row)
+        db.session.flush()
+        tasks.done("outside_refund", reference, merchant_id=payment.merchant_id, now=now, note="by_hand")
+        return
+
+
+def _is_by_hand(payment_id: UUID, told: GatewayRefund) -> bool:
+    """Whether a person has named it as what paid one of our transfers."""
+    proofs = sa.select(Payout.provider_reference).where(
+        Payout.payment_id == payment_id, Payout.provider == "manual", Payout.state == "succeeded",
+        Payout.amount_minor == told.amount,
+    )  # fmt: skip
+    return any(told.reference in _names(proof) for proof in db.session.scalars(proofs))
+
+
+def _names(proof: str) -> list[str]:
+    """What a receipt or reference that was typed may name, word by word."""
+    return re.findall(r"[\w-]+", proof)
 
 
 def _shares(payment_id: UUID) -> Sequence[OrderPayment]:
