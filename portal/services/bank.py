@@ -23,7 +23,7 @@ from portal.db.bank import TransferBatch
 from portal.db.base import db, transaction, uuid7
 from portal.db.refunds import Payout, Refund
 from portal.ports import Declined, Gateways, RefundResult
-from portal.services import arrivals, payouts, scope
+from portal.services import arrivals, scope, settling
 from portal.services.bank_accounts import BANK_TRANSFER
 from portal.services.bank_facts import BatchFacts as BatchFacts
 from portal.services.bank_facts import listing as listing
@@ -85,7 +85,7 @@ def _candidates(merchant_id: UUID, currency: str) -> Sequence[UUID]:
 def _ready(payout_id: UUID) -> Payout | None:
     """The transfer, locked after its refund; None when another batch has it, or it cannot be paid yet."""
     payout = db.session.get_one(Payout, payout_id)
-    refund = payouts.locked(payout.refund_id)
+    refund = settling.locked(payout.refund_id)
     db.session.refresh(payout, with_for_update=True)
     free = payout.state == "planned" and payout.batch_id is None
     return (
@@ -98,7 +98,7 @@ def _ready(payout_id: UUID) -> Payout | None:
 def _reference(payout: Payout) -> str:
     """Unique for ever: the refund's number, and which of its transfers this is."""
     number = db.session.get_one(Refund, payout.refund_id).number
-    place = sum(1 for one in payouts.of_refund(payout.refund_id) if one.id <= payout.id)
+    place = sum(1 for one in settling.of_refund(payout.refund_id) if one.id <= payout.id)
     return f"{number}-{place}"
 
 
@@ -123,7 +123,7 @@ def release(actor: Actor, batch_id: UUID, *, gateways: Gateways, now: datetime) 
         state = BATCH.after(batch.state, "release")
         if actor.id is None or actor.id == batch.created_by:
             raise Conflict("same_person")
-        rows = [(payouts.locked(payout.refund_id), payout) for payout in _payouts_of(batch, lock=True)]
+        rows = [(settling.locked(payout.refund_id), payout) for payout in _payouts_of(batch, lock=True)]
         if any(payout.state != "planned" for _, payout in rows):
             raise Conflict("batch_changed")
         if _content(batch, [payout for _, payout in rows]) != batch.digest:
@@ -134,7 +134,7 @@ def release(actor: Actor, batch_id: UUID, *, gateways: Gateways, now: datetime) 
         batch.released_by, batch.released_by_name = actor.id, actor.name
         for refund, payout in rows:
             payout.sent_at = now
-            payouts.apply(refund, payout, _result(payout, "pending"), now=now)
+            settling.apply(refund, payout, _result(payout, "pending"), now=now)
             payout.next_check_at = None
         _record(actor, "batch.released", batch, now, digest=batch.digest)
 
@@ -205,7 +205,7 @@ def execute(actor: Actor, batch_id: UUID, *, now: datetime) -> None:
     BATCH.after(batch.state, "execute")
     for payout in _payouts_of(batch):
         if payout.state == "pending":
-            payouts.record(payout.id, payout.refund_id, _result(payout, "succeeded"), now=now)
+            settling.record(payout.id, payout.refund_id, _result(payout, "succeeded"), now=now)
     with transaction():
         batch = _managed(actor, batch_id)
         batch.state, batch.executed_at = BATCH.after(batch.state, "execute"), now
@@ -226,7 +226,7 @@ def returned(actor: Actor, payout_id: UUID, *, reason: str, now: datetime) -> No
     if payout.state not in ("pending", "succeeded"):
         raise Conflict("not_released")
     result = _result(payout, "failed", reason.strip()[:500])
-    payouts.record(payout.id, payout.refund_id, result, now=now)
+    settling.record(payout.id, payout.refund_id, result, now=now)
     with transaction():
         batch = _managed(actor, payout.batch_id)
         _record(
@@ -245,14 +245,14 @@ def cancel(actor: Actor, batch_id: UUID, *, reason: str, now: datetime) -> None:
         if not reason.strip():
             raise Conflict("reason_missing")
         state, was_open = BATCH.after(batch.state, "cancel"), batch.state == BATCH.start
-        rows = [(payouts.locked(payout.refund_id), payout) for payout in _payouts_of(batch, lock=True)]
+        rows = [(settling.locked(payout.refund_id), payout) for payout in _payouts_of(batch, lock=True)]
         if any(payout.state == "succeeded" for _, payout in rows):
             raise Conflict("partly_paid")
         for refund, payout in rows:
             if was_open:
                 payout.batch_id, payout.bank_reference = None, ""
             elif payout.state == "pending":
-                payouts.apply(refund, payout, _result(payout, "failed", reason.strip()[:500]), now=now)
+                settling.apply(refund, payout, _result(payout, "failed", reason.strip()[:500]), now=now)
         batch.state = state
         _record(actor, "batch.canceled", batch, now, reason=reason.strip())
 
@@ -286,7 +286,7 @@ def _payouts_of(batch: TransferBatch, *, lock: bool = False) -> Sequence[Payout]
     wanted = sa.select(Payout).where(Payout.batch_id == batch.id).order_by(Payout.refund_id, Payout.id)
     rows = db.session.scalars(wanted.execution_options(populate_existing=True)).all()
     for payout in rows if lock else ():
-        payouts.locked(payout.refund_id)
+        settling.locked(payout.refund_id)
         db.session.refresh(payout, with_for_update=True)
     return rows
 

@@ -12,7 +12,7 @@ from portal.db.base import db, transaction
 from portal.db.merchants import Merchant
 from portal.db.refunds import Payout, Refund
 from portal.ports import Declined, Gateways, RefundResult
-from portal.services import notices, payouts, scope, tasks
+from portal.services import notices, scope, settling, tasks
 
 BANK_TRANSFER = "bank_transfer"
 NEEDED = "account_needed"
@@ -131,7 +131,7 @@ def give(
 
 
 def _take(payout: Payout, account: BankAccount) -> bool:
-    payouts.locked(payout.refund_id)
+    settling.locked(payout.refund_id)
     db.session.refresh(payout, with_for_update=True)
     if payout.state != "planned" or payout.batch_id is not None or account_from(payout.destination):
         return False
@@ -155,12 +155,12 @@ def look_after(*, gateways: Gateways, now: datetime, limit: int = 100) -> None:
     )
     for payout_id, refund_id in db.session.execute(waiting.order_by(Payout.id).limit(limit)).all():
         with transaction():
-            refund = payouts.locked(refund_id)
+            refund = settling.locked(refund_id)
             payout = db.session.get_one(Payout, payout_id, populate_existing=True, with_for_update=True)
             if payout.state != "planned" or payout.batch_id is not None:
                 continue
             if payout.currency != gateways.bank.currency:
-                payouts.apply(refund, payout, _by_hand(payout), now=now)
+                settling.apply(refund, payout, _by_hand(payout), now=now)
             elif account_from(payout.destination) is None:
                 _ask(refund, payout, now)
 

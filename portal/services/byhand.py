@@ -11,7 +11,7 @@ from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import RefundResult
-from portal.services import approvals, outside_refunds, scope, settling, tasks, work
+from portal.services import approvals, chargebacks, outside_refunds, scope, settling, tasks, work
 from portal.services.concluding import tell
 from portal.services.settling import BANK, FREED, MANUAL, UNASKED, held, latest, locked, of_refund
 
@@ -27,7 +27,8 @@ def settle_by_hand(
 ) -> None:
     """A person paid a transfer outside and says how: ``method`` cash, check, bank_transfer or outside.
 
-    Where a gateway had it, that transfer is given up and the one by hand stands in its place. Raises
+    Where a gateway had it, that transfer is given up and the one by hand stands in its place. A ``proof`` that
+    names a refund made on the gateway's own pages, or a lost chargeback, counts once with it. Raises
     ``Conflict``: ``proof_missing``, ``not_by_hand``, ``too_much``.
     """
     with transaction():
@@ -40,6 +41,7 @@ def settle_by_hand(
         told = {"method": method, "proof": proof.strip(), "on": (on or now.date()).isoformat()}
         if payout.payment_id is not None:
             outside_refunds.paid_by(payout.payment_id, proof, payout.amount_minor, now=now)
+            chargebacks.paid_by(payout.payment_id, proof, payout.amount_minor, now=now)
         if payout.provider != MANUAL or payout.state in FREED:
             payout = _instead(refund, payout, provider=MANUAL, destination={}, now=now)
         payout.destination = {**payout.destination, "by_hand": told}

@@ -3,6 +3,7 @@
 Rows are locked in one order: the payment, then its chargebacks.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +14,7 @@ from portal.core.money import Minor
 from portal.db.base import db, transaction, uuid7
 from portal.db.gateway import Chargeback
 from portal.db.orders import Order, OrderPayment, Payment
+from portal.db.refunds import Payout
 from portal.ports import GatewayDispute
 from portal.services import tasks
 
@@ -90,7 +92,7 @@ def hold_rest(payment_id: UUID, *, now: datetime) -> None:
         return
     payment = db.session.get_one(Payment, payment_id, populate_existing=True, with_for_update=True)
     for row in db.session.scalars(wanted.order_by(Chargeback.id).with_for_update()).all():
-        more = min(_left(payment), row.amount_minor - row.held_minor)
+        more = min(_left(payment), _rest(row))
         if more <= 0:
             continue
         payment.disputed_minor += more
@@ -99,8 +101,45 @@ def hold_rest(payment_id: UUID, *, now: datetime) -> None:
         _tell(payment, row, now)
 
 
+def paid_by(payment_id: UUID, proof: str, amount: Minor, *, now: datetime) -> None:
+    """A person says that one of our transfers was paid by a lost chargeback that ``proof`` names: the customer
+    has the money from the bank, and it counts as that transfer from now on.
+
+    In the caller's transaction, which holds the transfer and is about to take its quota.
+    """
+    wanted = sa.select(Chargeback).where(
+        Chargeback.payment_id == payment_id, Chargeback.state == "lost",
+        Chargeback.reference.in_(names_in(proof)), Chargeback.held_minor >= amount,
+    )  # fmt: skip
+    if db.session.scalar(wanted.with_only_columns(Chargeback.id).limit(1)) is None:
+        return
+    payment = db.session.get_one(Payment, payment_id, populate_existing=True, with_for_update=True)
+    for row in db.session.scalars(wanted.order_by(Chargeback.id).limit(1).with_for_update()).all():
+        payment.disputed_minor -= amount
+        row.held_minor -= amount
+        db.session.flush()
+
+
+def settled_by_hand(payment_id: UUID, reference: str) -> Minor:
+    """What of one chargeback, or of one refund made over there, a person has named as what paid transfers."""
+    proofs = sa.select(Payout.provider_reference, Payout.amount_minor).where(
+        Payout.payment_id == payment_id, Payout.provider == "manual", Payout.state == "succeeded"
+    )
+    return sum(amount for proof, amount in db.session.execute(proofs) if reference in names_in(proof))
+
+
+def names_in(proof: str) -> list[str]:
+    """What a receipt or reference that was typed may name, word by word."""
+    return re.findall(r"[\w-]+", proof)
+
+
 def _left(payment: Payment) -> Minor:
     return payment.captured_minor - payment.refunded_minor - payment.disputed_minor
+
+
+def _rest(row: Chargeback) -> Minor:
+    """What is neither held nor counted as the transfer that it has paid."""
+    return row.amount_minor - row.held_minor - settled_by_hand(row.payment_id, row.reference)
 
 
 def _tell(payment: Payment, row: Chargeback, now: datetime) -> None:
@@ -121,7 +160,7 @@ def _tell(payment: Payment, row: Chargeback, now: datetime) -> None:
             "orders": list(orders_of(payment.id)),
             "amount": row.amount_minor,
             "held": row.held_minor,
-            "rest": row.amount_minor - row.held_minor,
+            "rest": _rest(row),
             "currency": row.currency,
             "state": row.state,
         },

@@ -27,8 +27,8 @@ from portal.db import returns
 from portal.db.base import db, transaction, uuid7
 from portal.db.refunds import Refund, RefundLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import approvals, books, notices, payouts, quota, work
-from portal.services.payouts import tell
+from portal.services import approvals, books, notices, payouts, quota, settling, work
+from portal.services.concluding import tell
 from portal.services.returns import Page
 
 T = TypeVar("T")
@@ -206,7 +206,7 @@ def _let_go(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datet
         show(refund, "pending")
         work.enqueue("refund", refund.id)
     else:
-        payouts.conclude(refund, now=now)
+        settling.conclude(refund, now=now)
 
 
 def _providers(refund: Refund, page: Page) -> Mapping[UUID, str]:

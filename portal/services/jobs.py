@@ -21,8 +21,8 @@ from portal.services import (
     gateway_events,
     looking,
     notices,
+    payouts,
     reconcile,
-    refunds,
     shipping,
     work,
 )
@@ -38,7 +38,7 @@ def build(
     return {
         "mail": lambda subject: notices.deliver(subject, gateways=gateways, site=site, now=clock()),
         "label": lambda subject: shipping.make_label(subject, gateways=gateways, now=clock()),
-        "refund": lambda subject: refunds.send(subject, gateways=gateways, now=clock()),
+        "refund": lambda subject: payouts.send(subject, gateways=gateways, now=clock()),
         "void": lambda subject: void(subject, gateways=gateways),
         "gateway_event": lambda subject: gateway_events.handle(subject, gateways=gateways, now=clock()),
         "reconcile": lambda _day: reconcile.daily(gateways=gateways, now=clock()),

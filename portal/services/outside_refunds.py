@@ -3,7 +3,6 @@
 Rows are locked in one order: shares of payments, then the payment.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +12,6 @@ import sqlalchemy as sa
 from portal.core.money import Minor
 from portal.db.base import db, transaction, uuid7
 from portal.db.orders import OrderPayment, OutsideRefund, Payment
-from portal.db.refunds import Payout
 from portal.ports import GatewayRefund
 from portal.services import chargebacks, tasks
 
@@ -35,7 +33,7 @@ def found(provider: str, told: GatewayRefund, *, now: datetime) -> str:
         shares = _shares(payment_id)
         payment = db.session.get_one(Payment, payment_id, populate_existing=True, with_for_update=True)
         rows = _rows(shares, told.reference)
-        void = told.state in GONE or told.currency != payment.currency or _is_by_hand(payment_id, told)
+        void = told.state in GONE or told.currency != payment.currency or _paid_ours(payment_id, told)
         wanted = 0 if void else told.amount
         counted = _count(payment, shares, rows, told, wanted)
         _tell(payment, told, wanted, counted, now)
@@ -51,7 +49,7 @@ def paid_by(payment_id: UUID, proof: str, amount: Minor, *, now: datetime) -> No
     """
     shares = _shares(payment_id)
     payment = db.session.get_one(Payment, payment_id, populate_existing=True, with_for_update=True)
-    for reference in _names(proof):
+    for reference in chargebacks.names_in(proof):
         rows = _rows(shares, reference)
         of_gateway = [row for row in rows.values() if not row.lines]
         if sum(row.amount_minor for row in of_gateway) != amount:
@@ -65,18 +63,9 @@ def paid_by(payment_id: UUID, proof: str, amount: Minor, *, now: datetime) -> No
         return
 
 
-def _is_by_hand(payment_id: UUID, told: GatewayRefund) -> bool:
+def _paid_ours(payment_id: UUID, told: GatewayRefund) -> bool:
     """Whether a person has named it as what paid one of our transfers."""
-    proofs = sa.select(Payout.provider_reference).where(
-        Payout.payment_id == payment_id, Payout.provider == "manual", Payout.state == "succeeded",
-        Payout.amount_minor == told.amount,
-    )  # fmt: skip
-    return any(told.reference in _names(proof) for proof in db.session.scalars(proofs))
-
-
-def _names(proof: str) -> list[str]:
-    """What a receipt or reference that was typed may name, word by word."""
-    return re.findall(r"[\w-]+", proof)
+    return chargebacks.settled_by_hand(payment_id, told.reference) == told.amount
 
 
 def _shares(payment_id: UUID) -> Sequence[OrderPayment]:

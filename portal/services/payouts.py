@@ -21,24 +21,7 @@ from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import Declined, Gateways, Payments, RefundResult, Unavailable
 from portal.services import credits, settling, tasks
-from portal.services.byhand import redirect as redirect
-from portal.services.byhand import settle_by_hand as settle_by_hand
-from portal.services.concluding import tell as tell
-from portal.services.looking import look as look
-from portal.services.settling import BANK as BANK
-from portal.services.settling import FREED as FREED
-from portal.services.settling import LOST_AFTER
-from portal.services.settling import MANUAL as MANUAL
-from portal.services.settling import SENDABLE as SENDABLE
-from portal.services.settling import apply as apply
-from portal.services.settling import conclude as conclude
-from portal.services.settling import held as held
-from portal.services.settling import latest as latest
-from portal.services.settling import locked as locked
-from portal.services.settling import of_refund as of_refund
-from portal.services.settling import record as record
-from portal.services.settling import share_of as share_of
-from portal.services.settling import take_again as take_again
+from portal.services.settling import BANK, LOST_AFTER, MANUAL, SENDABLE, apply, held, locked, record
 
 KEY_TTL = timedelta(hours=23)
 """So long after the first sending the same key surely pays nothing twice; gateways forget it after a day."""

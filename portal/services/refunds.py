@@ -21,14 +21,21 @@ from portal.core.refunds.overrides import Overrides
 from portal.db import returns
 from portal.db.base import db, transaction
 from portal.db.refunds import Refund, RefundLine
-from portal.services import approvals, books, credit_notes, decisions, owed, payouts, quota, scope, work
+from portal.services import (
+    approvals,
+    books,
+    credit_notes,
+    decisions,
+    owed,
+    quota,
+    scope,
+    settling,
+    work,
+)
 from portal.services.approvals import FREED
+from portal.services.concluding import tell
 from portal.services.decisions import show
 from portal.services.owed import AS_WORKED_OUT
-from portal.services.payouts import MANUAL as MANUAL
-from portal.services.payouts import send as send
-from portal.services.payouts import settle_by_hand as settle_by_hand
-from portal.services.payouts import tell
 from portal.services.refund_facts import PayoutFacts as PayoutFacts
 from portal.services.refund_facts import RefundFacts as RefundFacts
 from portal.services.refund_facts import listing as listing
@@ -287,10 +294,10 @@ def retry(actor: Actor, refund_id: UUID, *, now: datetime) -> None:
     with transaction():
         refund = _refund(actor, refund_id, "refunds.approve")
         refund.state = REFUND.after(refund.state, "retry")
-        transfers = payouts.of_refund(refund.id)
-        for payout in payouts.latest(transfers):
+        transfers = settling.of_refund(refund.id)
+        for payout in settling.latest(transfers):
             if payout.state in FREED:
-                payouts.take_again(refund, payout, now=now)
+                settling.take_again(refund, payout, now=now)
         refund.error, refund.version = "", refund.version + 1
         show(refund, "pending")
         tell(actor, "refund.updated", refund, now, step="retry")
@@ -305,11 +312,11 @@ def cancel(actor: Actor, refund_id: UUID, *, reason: str = "", now: datetime) ->
     with transaction():
         refund = _refund(actor, refund_id, "refunds.propose")
         state = REFUND.after(refund.state, "cancel")
-        transfers = payouts.of_refund(refund.id)
+        transfers = settling.of_refund(refund.id)
         if any(payout.state not in ("planned", *FREED) for payout in transfers):
             raise Conflict("partly_paid")
         due = breakdowns.from_json(refund.breakdown)
-        freed = {payout.payment_id for payout in payouts.latest(transfers) if payout.state in FREED}
+        freed = {payout.payment_id for payout in settling.latest(transfers) if payout.state in FREED}
         page = _page_of(refund, now)
         if refund.order_id is not None:
             held = tuple(share for share in due.shares if share.origin_id not in freed)
@@ -334,7 +341,7 @@ def _withdraw_if_kept(refund: Refund, now: datetime) -> None:
 
 
 def _refund(actor: Actor, refund_id: UUID, permission: str) -> Refund:
-    refund = payouts.locked(refund_id)
+    refund = settling.locked(refund_id)
     scope.require(actor, permission, refund.merchant_id)
     return refund
 

@@ -13,7 +13,7 @@ from portal.db.base import db
 from portal.db.history import Happening
 from portal.db.orders import OrderLine
 from portal.db.refunds import Approval, Payout, Refund
-from portal.services import approvals, audit, payouts, refunds
+from portal.services import approvals, audit, byhand, payouts, refunds
 from portal.settings import BadSettings, Settings
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, came_back, terms
 
@@ -345,10 +345,10 @@ def test_above_the_threshold_whoever_asked_neither_redirects_it_nor_says_that_it
     failed = refunds.one(asked, refund.id).payouts[0]
     assert failed.state == "failed"
     with pytest.raises(Conflict, match="four_eyes"):
-        payouts.redirect(asked, failed.id, provider="manual", reason="Closed", now=NOW)
+        byhand.redirect(asked, failed.id, provider="manual", reason="Closed", now=NOW)
     with pytest.raises(Conflict, match="four_eyes"):
-        refunds.settle_by_hand(asked, failed.id, proof="Receipt", now=NOW)
-    refunds.settle_by_hand(other, failed.id, proof="Receipt", now=NOW)
+        byhand.settle_by_hand(asked, failed.id, proof="Receipt", now=NOW)
+    byhand.settle_by_hand(other, failed.id, proof="Receipt", now=NOW)
     assert refunds.one(asked, refund.id).state == "succeeded"
 
 
@@ -362,9 +362,9 @@ def test_what_the_sum_of_a_day_lifts_above_the_threshold_is_not_redirected_by_wh
         payouts.send(refund.id, gateways=gateways, now=NOW)
     mine, theirs = (refunds.one(asked, refund.id).payouts[0].id for refund in (first, second))
     with pytest.raises(Conflict, match="four_eyes"):
-        payouts.redirect(asked, theirs, provider="manual", reason="Closed", now=NOW)
-    payouts.redirect(asked, mine, provider="manual", reason="Closed", now=NOW)
-    payouts.redirect(other, theirs, provider="manual", reason="Closed", now=NOW)
+        byhand.redirect(asked, theirs, provider="manual", reason="Closed", now=NOW)
+    byhand.redirect(asked, mine, provider="manual", reason="Closed", now=NOW)
+    byhand.redirect(other, theirs, provider="manual", reason="Closed", now=NOW)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -16,7 +16,18 @@ from portal.core.refunds.overrides import Overrides
 from portal.db.bank import TransferBatch
 from portal.db.base import db, transaction
 from portal.db.refunds import Payout
-from portal.services import audit, bank, bank_accounts, notices, payouts, people, refunds, tasks
+from portal.services import (
+    audit,
+    bank,
+    bank_accounts,
+    byhand,
+    notices,
+    payouts,
+    people,
+    refunds,
+    settling,
+    tasks,
+)
 from tests.builders import (
     NOW,
     a_customer,
@@ -80,7 +91,7 @@ def released(gateways, shop, ana, ben):
 
 
 def state(refund_id):
-    payout = payouts.of_refund(refund_id)[-1]
+    payout = settling.of_refund(refund_id)[-1]
     return payout.state, bool(payout.batch_id)
 
 
@@ -97,7 +108,7 @@ def test_a_transfer_is_collected_released_and_executed(shop, ana, ben, gateways)
     assert state(refund_id) == ("pending", True)
     assert "refunded" not in [mail.event for mail in notices.of_return(return_id)]
     bank.execute(ana, batch_id, now=NOW)
-    (payout,) = payouts.of_refund(refund_id)
+    (payout,) = settling.of_refund(refund_id)
     refund = refunds.one(ana, refund_id)
     assert (refund.state, payout.state) == ("succeeded", "succeeded")
     assert payout.bank_reference == f"{refund.number}-1"
@@ -198,7 +209,7 @@ def test_a_strangers_batch_is_not_found(shop, ana, ben, gateways):
     _, _, refund_id = a_refund(gateways, shop)
     batch_id = released(gateways, shop, ana, ben)
     stranger = a_person(a_merchant(), "admin")
-    payout_id = payouts.of_refund(refund_id)[0].id
+    payout_id = settling.of_refund(refund_id)[0].id
     for attempt in (
         lambda: bank.one(stranger, batch_id),
         lambda: bank.file(stranger, batch_id),
@@ -260,14 +271,14 @@ def test_releasing_or_executing_again_changes_nothing(shop, ana, ben, gateways):
     with pytest.raises(IllegalStep):
         bank.execute(ana, batch_id, now=NOW)
     payouts.send(refund_id, gateways=gateways, now=NOW)
-    assert len(payouts.of_refund(refund_id)) == 1
+    assert len(settling.of_refund(refund_id)) == 1
     assert audit.verify().problems == []
 
 
 def test_an_execution_that_was_cut_off_goes_on_where_it_was(shop, ana, ben, gateways, monkeypatch):
     ids = [a_refund(gateways, shop)[2] for _ in range(3)]
     batch_id = released(gateways, shop, ana, ben)
-    real, done = payouts.record, []
+    real, done = settling.record, []
 
     def dies(payout_id, *rest, **more):
         if len(done) == 1:
@@ -309,7 +320,7 @@ def test_a_transfer_that_comes_back_is_owed_again_and_frees_its_quota(shop, ana,
     batch_id = released(gateways, shop, ana, ben)
     if executed:
         bank.execute(ana, batch_id, now=NOW)
-    payout_id = payouts.of_refund(refund_id)[0].id
+    payout_id = settling.of_refund(refund_id)[0].id
     with pytest.raises(Conflict, match="reason_missing"):
         bank.returned(ana, payout_id, reason=" ", now=NOW)
     bank.returned(ana, payout_id, reason="Account closed", now=NOW)
@@ -323,21 +334,21 @@ def test_a_transfer_that_comes_back_is_owed_again_and_frees_its_quota(shop, ana,
     assert audit.verify().problems == []
     refunds.retry(ana, refund_id, now=NOW)
     payouts.send(refund_id, gateways=gateways, now=NOW)
-    again = payouts.of_refund(refund_id)[-1]
+    again = settling.of_refund(refund_id)[-1]
     assert again.state == "planned" and again.batch_id is None
 
 
 def test_a_transfer_in_an_open_batch_goes_no_other_way_and_one_that_came_back_does(shop, ana, ben, gateways):
     _, _, refund_id = a_refund(gateways, shop)
     batch_id = collect(ana, shop, gateways)
-    (payout,) = payouts.of_refund(refund_id)
+    (payout,) = settling.of_refund(refund_id)
     other_way = {"provider": "manual", "reason": "Paid at the counter", "now": NOW}
     with pytest.raises(Conflict, match="not_redirectable"):
-        payouts.redirect(ben, payout.id, **other_way)
+        byhand.redirect(ben, payout.id, **other_way)
     bank.release(ben, batch_id, gateways=gateways, now=NOW)
     bank.returned(ana, payout.id, reason="Account closed", now=NOW)
-    payouts.redirect(ben, payout.id, **other_way)
-    assert payouts.of_refund(refund_id)[-1].provider == "manual"
+    byhand.redirect(ben, payout.id, **other_way)
+    assert settling.of_refund(refund_id)[-1].provider == "manual"
     assert audit.verify().problems == []
 
 
@@ -345,11 +356,11 @@ def test_a_transfer_in_an_open_batch_goes_no_other_way_and_one_that_came_back_do
 def test_another_account_takes_the_place_of_a_wrong_one(shop, ana, ben, gateways, came_back_from_the_bank):
     """Before it was collected, or after the bank sent it back: the customer is asked, or a person types it."""
     _, return_id, refund_id = a_refund(gateways, shop)
-    (wrong,) = payouts.of_refund(refund_id)
+    (wrong,) = settling.of_refund(refund_id)
     if came_back_from_the_bank:
         released(gateways, shop, ana, ben)
         bank.returned(ana, wrong.id, reason="Account closed", now=NOW)
-    payouts.redirect(ben, wrong.id, provider="bank_transfer", reason="Wrong account", now=NOW)
+    byhand.redirect(ben, wrong.id, provider="bank_transfer", reason="Wrong account", now=NOW)
     payouts.send(refund_id, gateways=gateways, now=NOW)
     with pytest.raises(Conflict, match="nothing_to_transfer"):
         collect(ana, shop, gateways)
@@ -357,7 +368,7 @@ def test_another_account_takes_the_place_of_a_wrong_one(shop, ana, ben, gateways
     assert [mail.event for mail in notices.of_return(return_id)].count("account_needed") == 1
     give(gateways, shop, return_id, OTHER)
     (row,) = bank.one(ana, released(gateways, shop, ana, ben)).rows
-    assert payouts.of_refund(refund_id)[-1].destination["iban"] == OTHER.replace(" ", "")
+    assert settling.of_refund(refund_id)[-1].destination["iban"] == OTHER.replace(" ", "")
     assert row.payout_id != wrong.id and state(refund_id)[0] == "pending"
     assert audit.verify().problems == []
 
@@ -366,7 +377,7 @@ def test_a_transfer_of_an_open_batch_cannot_come_back(shop, ana, gateways):
     _, _, refund_id = a_refund(gateways, shop)
     collect(ana, shop, gateways)
     with pytest.raises(Conflict, match="not_released"):
-        bank.returned(ana, payouts.of_refund(refund_id)[0].id, reason="x", now=NOW)
+        bank.returned(ana, settling.of_refund(refund_id)[0].id, reason="x", now=NOW)
 
 
 def test_a_released_batch_that_the_bank_refuses_leaves_every_refund_owed(shop, ana, ben, gateways):
@@ -385,7 +396,7 @@ def test_a_batch_of_which_something_is_paid_cannot_be_given_up(shop, ana, ben, g
     batch_id = released(gateways, shop, ana, ben)
     (row,) = bank.one(ana, batch_id).rows
     payout = db.session.get(Payout, row.payout_id)
-    payouts.record(payout.id, payout.refund_id, bank._result(payout, "succeeded"), now=NOW)
+    settling.record(payout.id, payout.refund_id, bank._result(payout, "succeeded"), now=NOW)
     with pytest.raises(Conflict, match="partly_paid"):
         bank.cancel(ana, batch_id, reason="x", now=NOW)
 
@@ -421,7 +432,7 @@ def test_an_account_that_was_given_is_not_changed_by_the_link_again(shop, ana, g
     _, return_id, refund_id = a_refund(gateways, shop)
     with pytest.raises(Conflict, match="account_not_wanted"):
         give(gateways, shop, return_id, OTHER)
-    assert payouts.of_refund(refund_id)[0].destination["iban"] == IBAN.replace(" ", "")
+    assert settling.of_refund(refund_id)[0].destination["iban"] == IBAN.replace(" ", "")
 
 
 @pytest.mark.parametrize("iban", ["NL91ABNA0417164301", "", "4242 4242 4242 4242"])
@@ -429,7 +440,7 @@ def test_a_wrong_account_is_refused_and_nothing_is_kept(shop, gateways, iban):
     _, return_id, refund_id = a_refund(gateways, shop, account="")
     with pytest.raises(Conflict, match="iban_wrong"):
         give(gateways, shop, return_id, iban)
-    assert payouts.of_refund(refund_id)[0].destination == {}
+    assert settling.of_refund(refund_id)[0].destination == {}
 
 
 def test_another_returns_link_gives_no_account(shop, gateways):
@@ -471,7 +482,7 @@ def test_other_money_than_the_euro_is_paid_by_a_person(session, gateways):
     bank_accounts.set_of_merchant(a_person(shop, "admin"), shop, **DEBTOR, gateways=gateways, now=NOW)
     _, return_id, refund_id = a_refund(gateways, shop, account="", currency="GBP")
     bank_accounts.look_after(gateways=gateways, now=NOW)
-    (payout,) = payouts.of_refund(refund_id)
+    (payout,) = settling.of_refund(refund_id)
     assert (payout.state, payout.error) == ("requires_action", "currency_not_sepa")
     assert not bank_accounts.is_wanted(return_id)
     assert "account_needed" not in [mail.event for mail in notices.of_return(return_id)]

@@ -11,7 +11,7 @@ from portal.core.refunds import ledger
 from portal.db.base import transaction
 from portal.db.orders import OrderPayment
 from portal.db.refunds import Transfer
-from portal.services import audit, books, payouts, refunds
+from portal.services import audit, books, payouts, refunds, settling
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, came_back
 
 
@@ -158,7 +158,7 @@ def test_nothing_is_reversed_twice(shop, refunded, session):
 
 def test_a_reversal_can_be_of_one_transfer_and_one_kind(shop, refunded, session):
     _, refund_id = refunded()
-    payout = payouts.of_refund(refund_id)[0]
+    payout = settling.of_refund(refund_id)[0]
     with transaction():
         done = books.reverse(
             refund_id, kind="payout_failed", payout_id=payout.id, kinds=("payout_settled",), now=NOW

@@ -10,7 +10,7 @@ from portal.core.access import Conflict
 from portal.db.base import transaction
 from portal.db.gateway import Chargeback, GatewayEvent
 from portal.db.orders import Payment
-from portal.services import audit, chargebacks, gateway_events, payouts, refunds, tasks
+from portal.services import audit, byhand, chargebacks, gateway_events, payouts, refunds, tasks
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, as_it_is, came_back
 
 EVER = NOW - timedelta(days=400)
@@ -145,3 +145,30 @@ def test_another_currency_or_a_strangers_capture_holds_nothing(shop, gateways, s
     sandbox.dispute(f"{order.number}-card", 100)
     assert take_over(sandbox, session) == ["foreign", "wrong_currency"]
     assert held(session) == [(1000, 0, 0)]
+
+
+def test_a_failed_refund_that_the_customers_bank_has_paid_ends_with_the_chargeback_as_its_proof(
+    shop, finance, gateways, sandbox, session
+):
+    """Of two tenders one is paid, and the other is gone with a lost dispute: that is no dead end."""
+    items = [an_item("MUG", 2), an_item("POT", 1, "30.00")]
+    paid = [a_payment("gift_card", "5.00"), a_payment("card", ending="-fails")]
+    order = an_order(gateways, shop, items, paid=paid)
+    refund_id = refunds.propose(finance, came_back(gateways, shop, order, {"MUG": 2}), now=NOW)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    (failed,) = [one for one in refunds.one(finance, refund_id).payouts if one.state == "failed"]
+    dispute = sandbox.dispute(f"{order.number}-card-fails", 4500)
+    sandbox.decide(dispute, "open")
+    take_over(sandbox, session)
+    with pytest.raises(Conflict, match="too_much"):
+        byhand.settle_by_hand(finance, failed.id, proof=dispute, now=NOW)
+    sandbox.decide(dispute, "lost")
+    take_over(sandbox, session)
+    with pytest.raises(Conflict, match="too_much"):
+        byhand.settle_by_hand(finance, failed.id, proof="something else", now=NOW)
+    byhand.settle_by_hand(finance, failed.id, proof=f"Chargeback {dispute}", now=NOW)
+    for _ in range(2):
+        take_over(sandbox, session)
+        assert sorted(held(session)) == [(500, 500, 0), (4500, 1500, 3000)]
+    assert refunds.one(finance, refund_id).state == "succeeded"
+    assert audit.verify().problems == []

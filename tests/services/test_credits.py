@@ -15,7 +15,7 @@ from portal.db.base import db, transaction, uuid7
 from portal.db.credits import Credit, CreditEntry
 from portal.db.mails import Mail
 from portal.db.refunds import Payout
-from portal.services import audit, byhand, credits, notices, payouts, refunds, tasks
+from portal.services import audit, byhand, credits, notices, payouts, refunds, settling, tasks
 from tests.builders import (
     NOW,
     a_merchant,
@@ -85,9 +85,9 @@ def test_sending_it_again_and_again_gives_nothing_more(shop, finance, gateways):
     for _ in range(3):
         send(refund_id, gateways)
     assert the_credit(finance).balance == 2000
-    (payout,) = payouts.of_refund(refund_id)
+    (payout,) = settling.of_refund(refund_id)
     with transaction():
-        payouts.locked(refund_id)
+        settling.locked(refund_id)
         assert credits.pay(payout, secret=gateways.secret, now=NOW).state == "succeeded"
     assert the_credit(finance).balance == 2000
     assert db.session.scalar(sa.select(sa.func.count()).select_from(CreditEntry)) == 1
@@ -385,7 +385,7 @@ def test_a_refund_that_is_taken_back_off_its_code_is_owed_again_and_can_be_paid_
     assert credit.balance == 0 and [entry.why for entry in credit.entries] == ["refund", "taken_back"]
     assert as_it_is(order).payments[0].left == 2000, "its quota is free"
     assert audit.verify().problems == [] and list(credits.problems()) == []
-    payouts.redirect(finance, refund.payouts[-1].id, provider="sandbox", reason="Back to the card", now=NOW)
+    byhand.redirect(finance, refund.payouts[-1].id, provider="sandbox", reason="Back to the card", now=NOW)
     send(refund_id, gateways)
     assert refunds.one(finance, refund_id).state == "succeeded"
     assert [amount for _, _, amount, _ in gateways.payments["sandbox"].refunds()] == [2000]
@@ -395,9 +395,9 @@ def test_a_refund_that_is_taken_back_off_its_code_is_owed_again_and_can_be_paid_
 def test_a_card_that_takes_nothing_back_is_refunded_as_store_credit_by_a_person(shop, finance, gateways):
     order, _, refund_id = a_refund(gateways, shop, paid=[a_payment("card", ending="-fails")], overrides=None)
     send(refund_id, gateways)
-    (payout,) = payouts.of_refund(refund_id)
+    (payout,) = settling.of_refund(refund_id)
     assert payout.state == "failed"
-    payouts.redirect(finance, payout.id, provider="store_credit", reason="The card is closed", now=NOW)
+    byhand.redirect(finance, payout.id, provider="store_credit", reason="The card is closed", now=NOW)
     send(refund_id, gateways)
     assert refunds.one(finance, refund_id).state == "succeeded"
     assert the_credit(finance).balance == 2000 and as_it_is(order).payments[0].left == 0

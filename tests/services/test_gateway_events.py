@@ -10,7 +10,7 @@ from portal.db import history
 from portal.db.gateway import GatewayEvent
 from portal.db.refunds import Payout
 from portal.ports import Forged, Unavailable
-from portal.services import audit, gateway_events, looking, notices, payouts, refunds, tasks
+from portal.services import audit, gateway_events, looking, notices, payouts, refunds, settling, tasks
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, as_it_is, came_back
 
 
@@ -93,7 +93,7 @@ def test_an_event_that_overtakes_the_answer_makes_no_second_refund_and_no_other_
     receive(gateways, sandbox.announce(answer.reference, now=NOW))
     assert handle_all(session, gateways) == ["applied"]
     assert the_payout(session, refund_id).state == "succeeded"
-    payouts.record(payout.id, refund_id, answer, now=NOW + timedelta(seconds=10))
+    settling.record(payout.id, refund_id, answer, now=NOW + timedelta(seconds=10))
     assert len(sandbox.refunds()) == 1 and len(refunds.of_return(return_id)) == 1
     assert [mail.event for mail in notices.of_return(return_id)].count("refunded") == 1
     done = [row for row in history.of([return_id]) if row.what == "refund.succeeded"]

@@ -12,7 +12,18 @@ from portal.core.policy.verdict import Refused
 from portal.db import returns as stored
 from portal.db.refunds import Payout
 from portal.ports import RefundResult, Unavailable
-from portal.services import audit, confirmation, desk, links, looking, notices, payouts, refunds, returns
+from portal.services import (
+    audit,
+    confirmation,
+    desk,
+    links,
+    looking,
+    notices,
+    payouts,
+    refunds,
+    returns,
+    settling,
+)
 from tests.builders import (
     NOW,
     SITE,
@@ -79,7 +90,7 @@ def test_woocommerce_stripe_838_a_result_that_is_told_twice_counts_once(shop, fi
     payout = session.scalar(sa.select(Payout).where(Payout.refund_id == refund_id))
     result = RefundResult(state="succeeded", reference="r-1", amount=1000, currency="EUR")
     for _ in range(3):
-        payouts.record(payout.id, refund_id, result, now=NOW)
+        settling.record(payout.id, refund_id, result, now=NOW)
     sent(refund_id, gateways)
     assert as_it_is(order).payments[0].refunded == 1000
     assert [mail.event for mail in notices.of_return(return_id)].count("refunded") == 1

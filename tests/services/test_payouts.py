@@ -11,7 +11,18 @@ from portal.core.lifecycles import IllegalStep
 from portal.db import returns as stored
 from portal.db.refunds import Payout
 from portal.ports import Declined, RefundResult, Unavailable
-from portal.services import audit, jobs, looking, notices, payouts, refunds, tasks, work
+from portal.services import (
+    audit,
+    byhand,
+    jobs,
+    looking,
+    notices,
+    payouts,
+    refunds,
+    settling,
+    tasks,
+    work,
+)
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, as_it_is, came_back
 
 
@@ -227,15 +238,15 @@ def test_cash_is_paid_by_a_person_who_says_how(shop, finance, gateways, sandbox)
     assert open_tasks(finance) == [("pay_by_hand", "")]
     payout_id = refund.payouts[0].id
     with pytest.raises(NotFound):
-        refunds.settle_by_hand(a_person(a_merchant(), "finance"), payout_id, proof="x", now=NOW)
+        byhand.settle_by_hand(a_person(a_merchant(), "finance"), payout_id, proof="x", now=NOW)
     with pytest.raises(Conflict, match="proof_missing"):
-        refunds.settle_by_hand(finance, payout_id, proof=" ", now=NOW)
-    refunds.settle_by_hand(finance, payout_id, proof="Till receipt 7", now=NOW)
+        byhand.settle_by_hand(finance, payout_id, proof=" ", now=NOW)
+    byhand.settle_by_hand(finance, payout_id, proof="Till receipt 7", now=NOW)
     refund = refunds.one(finance, refund_id)
     assert refund.state == "succeeded" and refund.payouts[0].reference == "Till receipt 7"
     assert open_tasks(finance) == []
     with pytest.raises(Conflict, match="not_by_hand"):
-        refunds.settle_by_hand(finance, payout_id, proof="Again", now=NOW)
+        byhand.settle_by_hand(finance, payout_id, proof="Again", now=NOW)
     assert audit.verify().problems == [] and stored.get(return_id).state == "closed"
 
 
@@ -399,7 +410,7 @@ def test_an_answer_about_something_else_is_set_aside_for_a_person(
     send(refund_id, gateways)
     payout = the_payout(session, refund_id)
     right = {"amount": 2000, "currency": "EUR", "reference": payout.provider_reference}
-    payouts.record(payout.id, refund_id, RefundResult(state=state, **right | wrong), now=NOW)
+    settling.record(payout.id, refund_id, RefundResult(state=state, **right | wrong), now=NOW)
     payout = the_payout(session, refund_id)
     assert (payout.state, payout.provider_reference) == ("requires_action", right["reference"])
     assert refunds.one(finance, refund_id).state == "pending" and as_it_is(order).payments[0].left == 0
@@ -408,7 +419,7 @@ def test_an_answer_about_something_else_is_set_aside_for_a_person(
     (name,) = wrong
     assert (task.details["ours"][name], task.details["theirs"][name]) == (right[name], wrong[name])
     assert audit.verify().problems == []
-    payouts.record(payout.id, refund_id, RefundResult(state="succeeded", **right), now=NOW)
+    settling.record(payout.id, refund_id, RefundResult(state="succeeded", **right), now=NOW)
     assert refunds.one(finance, refund_id).state == "succeeded" and tasks.listing(finance) == ()
 
 
@@ -418,7 +429,7 @@ def test_an_answer_with_the_id_of_another_refund_is_set_aside(shop, finance, gat
     _, _, second = a_refund(gateways, shop)
     payout, known = the_payout(session, second), the_payout(session, first).provider_reference
     told = RefundResult(state="succeeded", reference=known, amount=2000, currency="EUR")
-    payouts.record(payout.id, second, told, now=NOW)
+    settling.record(payout.id, second, told, now=NOW)
     assert the_payout(session, second).state == "requires_action"
     assert open_tasks(finance) == [("wrong_answer", "reference")]
 
@@ -439,11 +450,11 @@ def test_a_result_that_is_told_twice_or_late_counts_once(shop, finance, gateways
     payout = the_payout(session, refund_id)
     told = {"reference": "r-1", "amount": 2000, "currency": "EUR"}
     for state in ("pending", "succeeded", "pending", "succeeded", "requires_action"):
-        payouts.record(payout.id, refund_id, RefundResult(state=state, **told), now=NOW)
+        settling.record(payout.id, refund_id, RefundResult(state=state, **told), now=NOW)
     assert the_payout(session, refund_id).state == "succeeded"
     assert [mail.event for mail in notices.of_return(return_id)].count("refunded") == 1
     for state in ("failed", "succeeded", "failed", "canceled", "pending"):
-        payouts.record(payout.id, refund_id, RefundResult(state=state, **told), now=NOW)
+        settling.record(payout.id, refund_id, RefundResult(state=state, **told), now=NOW)
     assert the_payout(session, refund_id).state == "failed" and audit.verify().problems == []
 
 
@@ -580,9 +591,9 @@ def test_a_failed_transfer_goes_another_way_by_a_persons_word_and_never_by_itsel
     payout = the_payout(session, refund_id)
     for reason, provider, code in ((" ", "manual", "reason_missing"), ("x", "pigeon", "not_redirectable")):
         with pytest.raises(Conflict, match=code):
-            payouts.redirect(finance, payout.id, provider=provider, reason=reason, now=NOW)
+            byhand.redirect(finance, payout.id, provider=provider, reason=reason, now=NOW)
     account = {"holder": "Demo Customer", "iban": "DE02120300000000202051", "bic": ""}
-    new = payouts.redirect(
+    new = byhand.redirect(
         finance,
         payout.id,
         provider="bank_transfer",
@@ -598,8 +609,8 @@ def test_a_failed_transfer_goes_another_way_by_a_persons_word_and_never_by_itsel
     send(refund_id, gateways)
     assert the_payout(session, refund_id).state == "planned" and len(wire.sent) == 1
     with pytest.raises(Conflict, match="not_redirectable"):
-        payouts.redirect(finance, payout.id, provider="manual", reason="Again", now=NOW)
-    payouts.redirect(finance, new, provider="manual", reason="At the till", now=NOW)
+        byhand.redirect(finance, payout.id, provider="manual", reason="Again", now=NOW)
+    byhand.redirect(finance, new, provider="manual", reason="At the till", now=NOW)
     send(refund_id, gateways)
     assert the_payout(session, refund_id).state == "requires_action" and audit.verify().problems == []
 
@@ -609,9 +620,9 @@ def test_what_still_lies_at_the_gateway_is_not_sent_another_way(shop, finance, g
     send(refund_id, gateways)
     payout = the_payout(session, refund_id)
     with pytest.raises(Conflict, match="still_at_gateway"):
-        payouts.redirect(finance, payout.id, provider="manual", reason="Quicker", now=NOW)
+        byhand.redirect(finance, payout.id, provider="manual", reason="Quicker", now=NOW)
     with pytest.raises(NotFound):
-        payouts.redirect(
+        byhand.redirect(
             a_person(a_merchant(), "finance"), payout.id, provider="manual", reason="Mine", now=NOW
         )
 
@@ -622,7 +633,7 @@ def test_a_failed_transfer_that_was_paid_elsewhere_is_settled_with_its_proof(
     order, return_id, refund_id = a_refund(gateways, shop, ending="-declines")
     send(refund_id, gateways)
     payout = the_payout(session, refund_id)
-    payouts.settle_by_hand(finance, payout.id, proof="Check 4711", method="check", now=NOW)
+    byhand.settle_by_hand(finance, payout.id, proof="Check 4711", method="check", now=NOW)
     settled = the_payout(session, refund_id)
     assert (settled.provider, settled.state, settled.provider_reference) == (
         "manual",
@@ -652,6 +663,6 @@ def test_a_bank_transfer_waits_for_its_batch(shop, finance, gateways, sandbox, s
     assert refunds.one(finance, refund_id).state == "pending" and sandbox.refunds() == []
     for state in ("pending", "succeeded"):
         told = RefundResult(state=state, reference="B-1", amount=2000, currency="EUR", bank_reference="E2E-1")
-        payouts.record(payout.id, refund_id, told, now=NOW)
+        settling.record(payout.id, refund_id, told, now=NOW)
     assert refunds.one(finance, refund_id).state == "succeeded"
     assert the_payout(session, refund_id).bank_reference == "E2E-1" and audit.verify().problems == []

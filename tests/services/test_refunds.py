@@ -140,7 +140,7 @@ def test_where_the_policy_pays_on_receipt_the_inspection_is_not_awaited(session,
     assert refunds.quote(finance, return_id, now=NOW).amount == 2000
     propose(finance, return_id)
     session.commit()
-    refunds.send(refunds.of_return(return_id)[0].id, gateways=gateways, now=NOW)
+    payouts.send(refunds.of_return(return_id)[0].id, gateways=gateways, now=NOW)
     assert stored.get(return_id).state == "received"
     inspect(shop, return_id)
     assert stored.get(return_id).state == "closed", "the money went first, the inspection was the last thing"

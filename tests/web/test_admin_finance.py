@@ -255,14 +255,18 @@ def test_who_works_for_two_shops_chooses_one(world: World) -> None:
     assert "Nothing waits" not in first.text and "(1)" in first.text
 
 
-def test_the_note_stands_on_the_refund_for_people_and_on_the_status_page_for_the_customer(world: World) -> None:
+def test_the_note_stands_on_the_refund_for_people_and_on_the_status_page_for_the_customer(
+    world: World,
+) -> None:
     number = refunded(world)
     with world.app.app_context():
         row = db.session.scalar(sa.select(Refund).where(Refund.number == number))
         assert row is not None
         return_id = row.return_id
         link_id = db.session.scalar(
-            sa.select(stored.Link.id).where(stored.Link.return_id == return_id, stored.Link.purpose == "status")
+            sa.select(stored.Link.id).where(
+                stored.Link.return_id == return_id, stored.Link.purpose == "status"
+            )
         )
     desk = world.signed_in("csr").get(f"/admin/returns/{return_id}").page
     assert desk.link("PDF CN-000001") and desk.link("XML CN-000001")

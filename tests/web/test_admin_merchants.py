@@ -169,6 +169,8 @@ def test_another_shops_work_is_neither_listed_nor_run(world: World) -> None:
     assert str(own["back"]) in text
     assert str(foreign["back"]) not in text
     assert (
-        client.post("/admin/durable-work/resumption", data={"item": f"refund-{foreign['refund_id']}"}).status_code
+        client.post(
+            "/admin/durable-work/resumption", data={"item": f"refund-{foreign['refund_id']}"}
+        ).status_code
         == 404
     )

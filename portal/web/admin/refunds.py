@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict, NotFound
 from portal.core.lifecycles import REFUND
 from portal.core.refunds.overrides import Overrides
-from portal.services import approvals, attention, bank_accounts, dossiers, payouts, refunds
+from portal.services import approvals, attention, bank_accounts, byhand, dossiers, refunds
 from portal.services.dossiers import Dossier
 from portal.services.refund_facts import PayoutFacts
 from portal.services.refunds import Proposal, RefundFacts
@@ -269,7 +269,7 @@ def settle(refund_id: UUID, payout_id: UUID) -> Response:
     payout = _payout(refund, payout_id)
     form.offer(now().date())
     if form.is_submitted() and form.validate():
-        refunds.settle_by_hand(
+        byhand.settle_by_hand(
             person(),
             payout_id,
             proof=form.proof.data,
@@ -306,7 +306,7 @@ def redirect(refund_id: UUID, payout_id: UUID) -> Response:
     form.offer(ways_of(payout))
     if form.is_submitted() and form.validate():
         try:
-            payouts.redirect(
+            byhand.redirect(
                 person(),
                 payout_id,
                 provider=form.provider.data,
