@@ -147,28 +147,45 @@ def test_another_currency_or_a_strangers_capture_holds_nothing(shop, gateways, s
     assert held(session) == [(1000, 0, 0)]
 
 
+@pytest.mark.parametrize(
+    ("units", "disputed", "then"),
+    [
+        ({"MUG": 2, "POT": 1}, 4500, [(500, 500, 0), (4500, 4500, 0)]),
+        ({"MUG": 2}, 2000, [(500, 0, 0), (4500, 2000, 0)]),
+        ({"MUG": 2}, 4500, [(500, 0, 0), (4500, 2000, 2500)]),
+    ],
+    ids=["beside a tender that was paid", "of a part", "with more than it"],
+)
 def test_a_failed_refund_that_the_customers_bank_has_paid_ends_with_the_chargeback_as_its_proof(
-    shop, finance, gateways, sandbox, session
+    shop, finance, gateways, sandbox, session, units, disputed, then
 ):
-    """Of two tenders one is paid, and the other is gone with a lost dispute: that is no dead end."""
+    """What a lost dispute took can be neither sent nor given up once a part is paid: that is no dead end."""
     items = [an_item("MUG", 2), an_item("POT", 1, "30.00")]
     paid = [a_payment("gift_card", "5.00"), a_payment("card", ending="-fails")]
     order = an_order(gateways, shop, items, paid=paid)
-    refund_id = refunds.propose(finance, came_back(gateways, shop, order, {"MUG": 2}), now=NOW)
+    refund_id = refunds.propose(finance, came_back(gateways, shop, order, units), now=NOW)
     payouts.send(refund_id, gateways=gateways, now=NOW)
     (failed,) = [one for one in refunds.one(finance, refund_id).payouts if one.state == "failed"]
-    dispute = sandbox.dispute(f"{order.number}-card-fails", 4500)
-    sandbox.decide(dispute, "open")
+    dispute = sandbox.dispute(f"{order.number}-card-fails", disputed)
     take_over(sandbox, session)
-    with pytest.raises(Conflict, match="too_much"):
-        byhand.settle_by_hand(finance, failed.id, proof=dispute, now=NOW)
+    before = held(session)
     sandbox.decide(dispute, "lost")
     take_over(sandbox, session)
-    with pytest.raises(Conflict, match="too_much"):
-        byhand.settle_by_hand(finance, failed.id, proof="something else", now=NOW)
+    assert held(session) == before
     byhand.settle_by_hand(finance, failed.id, proof=f"Chargeback {dispute}", now=NOW)
     for _ in range(2):
         take_over(sandbox, session)
-        assert sorted(held(session)) == [(500, 500, 0), (4500, 1500, 3000)]
+        assert sorted(held(session)) == then
     assert refunds.one(finance, refund_id).state == "succeeded"
     assert audit.verify().problems == []
+
+
+def test_a_dispute_that_may_still_be_won_has_paid_nothing(shop, finance, gateways, sandbox, session):
+    order = an_order(gateways, shop, paid=[a_payment("card", ending="-fails")])
+    refund_id = refunds.propose(finance, came_back(gateways, shop, order), now=NOW)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    dispute = sandbox.dispute(f"{order.number}-card-fails", 1000)
+    take_over(sandbox, session)
+    (failed,) = refunds.one(finance, refund_id).payouts
+    with pytest.raises(Conflict, match="too_much"):
+        byhand.settle_by_hand(finance, failed.id, proof=dispute, now=NOW)
