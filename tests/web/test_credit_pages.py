@@ -1,5 +1,6 @@
 """Store credit on pages: a balance by its code for whoever holds it, and everything about it at the desk."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -124,6 +125,20 @@ def test_the_list_finds_a_code_by_its_ending_and_says_when_there_is_none(world: 
     assert f"•••• {code[-4:]}" in client.get("/admin/credits").page.text
     assert f"•••• {code[-4:]}" in client.get(f"/admin/credits?q={code[-4:]}").page.text
     assert "No such code" in client.get("/admin/credits?q=nobody").page.text
+
+
+def test_a_whole_code_is_looked_for_and_stands_in_no_address(world: World, code: str) -> None:
+    client = world.signed_in("csr")
+    listed = client.get("/admin/credits")
+    [its_page] = re.findall(rf'href="(/admin/credits/[0-9a-f-]+)">•••• {code[-4:]}', listed.text)
+    for typed, goes_to in (
+        (code, its_page),
+        (code.lower().replace("-", " "), its_page),
+        (code[-4:], f"/admin/credits?q={code[-4:]}"),
+        ("nobody", "/admin/credits?q=nobody"),
+    ):
+        answer = client.submit(client.get("/admin/credits"), {"q": typed}, button="Find")
+        assert (answer.status_code, answer.headers["Location"]) == (303, goes_to)
 
 
 def test_a_shop_without_codes_says_where_they_come_from(world: World) -> None:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from wtforms import HiddenField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
+from portal.core import credits as codes
 from portal.core.access import Conflict, NotFound
 from portal.services import byhand, credits
 from portal.services.credits import CreditFacts
@@ -49,7 +50,7 @@ class SpendForm(FlaskForm):
 @bp.get("")
 @needs("refunds.read")
 def index() -> Response:
-    """All codes of one's shops, newest first; or those of a name, an e-mail, an ending, or a whole code."""
+    """All codes of one's shops, newest first; or those of a name, an e-mail or an ending."""
     text = request.args.get("q", "").strip()[:100]
     rows = credits.listing(
         person(), text=text, after=as_id(request.args.get("after", "")), limit=PER_PAGE + 1, now=now()
@@ -71,6 +72,20 @@ def index() -> Response:
         next_url=url_for("admin.credits.index", **more) if more else None,  # type: ignore[arg-type]
         first_url=url_for("admin.credits.index", q=text or None) if request.args.get("after") else None,
     )
+
+
+@bp.post("/search")
+@needs("refunds.read")
+def search() -> Response:
+    """Look for what was typed. It is posted, since a code is money: no address, no log and no history has it."""
+    text = request.form.get("q", "").strip()[:100]
+    if not codes.normalize(text):
+        return redirect_to(url_for("admin.credits.index", q=text or None))
+    found = credits.listing(person(), text=text, limit=1, now=now())
+    if found:
+        return redirect_to(url_for("admin.credits.show", credit_id=found[0].id))
+    tell(_("No such code"), "bad")
+    return redirect_to(url_for("admin.credits.index"))
 
 
 @bp.get("/<uuid:credit_id>")
