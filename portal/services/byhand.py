@@ -96,22 +96,22 @@ def redirect(
 def reclaim(actor: Actor, payout_id: UUID, *, reason: str, now: datetime) -> None:
     """Take one refund off its code again, so that it can be paid in another way: its transfer has failed.
 
-    Raises ``Conflict``: ``reason_missing``, ``credit_spent`` with what is left; ``NotFound``.
+    Raises ``Conflict``: ``reason_missing``, ``credit_spent`` with what is left, ``four_eyes``; ``NotFound``.
     """
-    payout = db.session.get(Payout, payout_id, populate_existing=True)
-    if payout is None or payout.provider not in OWN_CREDIT:
-        raise NotFound
-    scope.require(actor, "refunds.approve", payout.merchant_id)
-    if not reason.strip():
-        raise Conflict("reason_missing")
-    result = RefundResult(
-        state="failed",
-        reference=payout.provider_reference,
-        amount=payout.amount_minor,
-        currency=payout.currency,
-        error=reason.strip()[:500],
-    )
-    settling.record(payout.id, payout.refund_id, result, now=now)
+    with transaction():
+        refund, payout = _mine(actor, payout_id)
+        if payout.provider not in OWN_CREDIT:
+            raise NotFound
+        if not reason.strip():
+            raise Conflict("reason_missing")
+        result = RefundResult(
+            state="failed",
+            reference=payout.provider_reference,
+            amount=payout.amount_minor,
+            currency=payout.currency,
+            error=reason.strip()[:500],
+        )
+        settling.apply(refund, payout, result, now=now)
 
 
 def _mine(actor: Actor, payout_id: UUID) -> tuple[Refund, Payout]:

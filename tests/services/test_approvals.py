@@ -352,6 +352,19 @@ def test_above_the_threshold_whoever_asked_neither_redirects_it_nor_says_that_it
     assert refunds.one(asked, refund.id).state == "succeeded"
 
 
+def test_above_the_threshold_whoever_asked_takes_nothing_off_a_code_again(shop, gateways):
+    asked, other = a_person(shop, "finance"), a_person(shop, "finance")
+    refund = made(asked, back(gateways, shop, "200.01", paid=(a_payment("store_credit", reference="SC-1"),)))
+    refunds.approve(other, refund.id, now=NOW)
+    payouts.send(refund.id, gateways=gateways, now=NOW)
+    paid = refunds.one(asked, refund.id).payouts[0]
+    assert paid.state == "succeeded"
+    with pytest.raises(Conflict, match="four_eyes"):
+        byhand.reclaim(asked, paid.id, reason="In cash instead", now=NOW)
+    byhand.reclaim(other, paid.id, reason="In cash instead", now=NOW)
+    assert refunds.one(asked, refund.id).state == "failed"
+
+
 def test_what_the_sum_of_a_day_lifts_above_the_threshold_is_not_redirected_by_whoever_asked(shop, gateways):
     asked, other = a_person(shop, "finance"), a_person(shop, "finance")
     first = made(asked, back(gateways, shop, "150.00", paid=(a_payment(ending="-fails"),)))
