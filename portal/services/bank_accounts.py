@@ -12,7 +12,7 @@ from portal.db.base import db, transaction
 from portal.db.merchants import Merchant
 from portal.db.refunds import Payout, Refund
 from portal.ports import Declined, Gateways, RefundResult
-from portal.services import notices, scope, settling, tasks
+from portal.services import approvals, notices, scope, settling, tasks
 
 BANK_TRANSFER = "bank_transfer"
 NEEDED = "account_needed"
@@ -89,7 +89,8 @@ def given(return_id: UUID) -> str:
     wanted = (
         sa.select(Payout.destination)
         .join(Refund, Refund.id == Payout.refund_id)
-        .where(Refund.return_id == return_id, Payout.provider == BANK_TRANSFER, Payout.state != "canceled")
+        .where(Refund.return_id == return_id, Payout.provider == BANK_TRANSFER)
+        .where(Payout.state.not_in(settling.FREED))
         .order_by(Payout.id.desc())
     )
     accounts = [account_from(destination) for destination in db.session.scalars(wanted)]
@@ -108,14 +109,15 @@ def give(
 ) -> None:
     """Say where the refunds of a return shall go; what was said once, only a person can change.
 
-    For the holder of the link, or for a person who was told on the phone. Raises what ``checked`` raises,
-    and ``Conflict("account_not_wanted")``.
+    For the holder of the link, or for a person who was told on the phone; above the threshold for two people
+    not for whoever asked for the refund. Raises what ``checked`` raises, and ``Conflict``:
+    ``account_not_wanted``, ``four_eyes``.
     """
     permission = "returns.create" if actor.kind == "link" else "refunds.propose"
     account = checked(holder=holder, iban=iban, bic=bic, gateways=gateways)
     with transaction():
         row = scope.return_row(actor, return_id, permission, lock=True)
-        done = [payout for payout in _waiting(return_id) if _take(payout, account)]
+        done = [payout for payout in _waiting(return_id) if _take(actor, payout, account)]
         if not done:
             raise Conflict("account_not_wanted")
         for payout in done:
@@ -130,11 +132,13 @@ def give(
         )
 
 
-def _take(payout: Payout, account: BankAccount) -> bool:
-    settling.locked(payout.refund_id)
+def _take(actor: Actor, payout: Payout, account: BankAccount) -> bool:
+    refund = settling.locked(payout.refund_id)
     db.session.refresh(payout, with_for_update=True)
     if payout.state != "planned" or payout.batch_id is not None or account_from(payout.destination):
         return False
+    if actor.kind != "link":
+        approvals.second_person(actor, refund)
     payout.destination = payout.destination | account.record()
     return True
 

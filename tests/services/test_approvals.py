@@ -13,9 +13,19 @@ from portal.db.base import db
 from portal.db.history import Happening
 from portal.db.orders import OrderLine
 from portal.db.refunds import Approval, Payout, Refund
-from portal.services import approvals, audit, byhand, payouts, refunds
+from portal.services import approvals, audit, bank_accounts, byhand, payouts, refunds
 from portal.settings import BadSettings, Settings
-from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, came_back, terms
+from tests.builders import (
+    NOW,
+    a_customer,
+    a_merchant,
+    a_payment,
+    a_person,
+    an_item,
+    an_order,
+    came_back,
+    terms,
+)
 
 
 @pytest.fixture
@@ -363,6 +373,20 @@ def test_above_the_threshold_whoever_asked_takes_nothing_off_a_code_again(shop, 
         byhand.reclaim(asked, paid.id, reason="In cash instead", now=NOW)
     byhand.reclaim(other, paid.id, reason="In cash instead", now=NOW)
     assert refunds.one(asked, refund.id).state == "failed"
+
+
+def test_above_the_threshold_whoever_asked_does_not_say_to_which_account_it_goes(shop, gateways):
+    asked, other = a_person(shop, "finance"), a_person(shop, "finance")
+    return_id = back(gateways, shop, "200.01", paid=(a_payment("bank_transfer"),))
+    refund = made(asked, return_id)
+    refunds.approve(other, refund.id, now=NOW)
+    payouts.send(refund.id, gateways=gateways, now=NOW)
+    account = {"holder": "Demo Customer", "iban": "NL91 ABNA 0417 1643 00", "gateways": gateways, "now": NOW}
+    with pytest.raises(Conflict, match="four_eyes"):
+        bank_accounts.give(asked, return_id, **account)
+    assert bank_accounts.given(return_id) == ""
+    bank_accounts.give(a_customer(return_id, shop), return_id, **account)
+    assert bank_accounts.given(return_id)
 
 
 def test_what_the_sum_of_a_day_lifts_above_the_threshold_is_not_redirected_by_whoever_asked(shop, gateways):
