@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "20261122_money"
+revision = "20261121_money"
 down_revision = "20261121_first"
 branch_labels = None
 depends_on = None
