@@ -63,3 +63,22 @@ def test_another_amount_than_ours_is_another_refund(shop, finance, gateways, san
     assert as_it_is(order).payments[0].left == 1001
     assert len(tasks.listing(finance, kind="outside_refund")) == 1
     assert audit.verify().problems == []
+
+
+def test_a_transfer_paid_by_hand_that_the_gateway_pays_all_the_same_is_told(
+    shop, finance, gateways, sandbox, session
+):
+    """It had waited there for its customer, who acts after a person has paid: both sides stand in a task."""
+    order = an_order(gateways, shop, [an_item("MUG", 2)], paid=[a_payment("card", ending="-asks")])
+    refund_id = refunds.propose(finance, came_back(gateways, shop, order), now=NOW)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    (waits,) = refunds.one(finance, refund_id).payouts
+    assert waits.state == "requires_action"
+    byhand.settle_by_hand(finance, waits.id, proof="Cash, receipt 12", method="cash", now=NOW)
+    assert as_it_is(order).payments[0].left == 0
+    sandbox.end(waits.reference, "succeeded")
+    (drift,) = reconcile.run(gateways=gateways, now=NOW + timedelta(hours=3)).drifts
+    assert (drift.what, drift.ours["state"], drift.theirs["state"]) == ("state", "canceled", "succeeded")
+    (task,) = tasks.listing(finance, kind="drift")
+    assert task.subject_id == refund_id and as_it_is(order).payments[0].left == 0
+    assert audit.verify().problems == []
