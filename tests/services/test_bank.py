@@ -286,7 +286,7 @@ def test_an_execution_that_was_cut_off_goes_on_where_it_was(shop, ana, ben, gate
         done.append(payout_id)
         return real(payout_id, *rest, **more)
 
-    monkeypatch.setattr(payouts, "record", dies)
+    monkeypatch.setattr(settling, "record", dies)
     with pytest.raises(RuntimeError, match="killed"):
         bank.execute(ana, batch_id, now=NOW)
     monkeypatch.undo()
