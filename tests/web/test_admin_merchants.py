@@ -6,7 +6,9 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.services import links, refunds
+from portal.core.refunds.overrides import Overrides
+from portal.db.base import transaction
+from portal.services import bank, bank_accounts, credits, links, payouts, refunds, tasks
 from tests import builders
 from tests.web.admin_world import World, a_world, now
 
@@ -32,7 +34,8 @@ def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, An
         back = builders.came_back(world.gateways, merchant_id, second, {"SHIRT": 1}, now=now(), site=site)
         refund = refunds.propose(boss, back, now=now())
     found = world.dossier(back, merchant_id)
-    return {
+    return _money(world, merchant_id, email) | {
+        "merchant_id": merchant_id,
         "order_id": order.id,
         "return_id": draft,
         "back": back,
@@ -46,6 +49,49 @@ def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, An
         "refund_number": found.refunds[0].number,
         "order_number": order.number,
     }
+
+
+def _money(world: World, merchant_id: UUID, email: str) -> dict[str, UUID]:
+    """A batch of bank transfers, a store credit and a task of the shop."""
+    gateways, site = world.gateways, world.app.extensions["site"]
+    finance, account = (
+        world.actor("finance", merchant_id),
+        {"holder": "Demo Shop", "iban": "NL91ABNA0417164300"},
+    )
+    with world.app.app_context():
+        bank_accounts.set_of_merchant(
+            world.actor("admin", merchant_id), merchant_id, **account, gateways=gateways, now=now()
+        )
+        by_bank, as_credit = (
+            builders.came_back(
+                gateways,
+                merchant_id,
+                builders.an_order(
+                    gateways,
+                    merchant_id,
+                    (builders.an_item("SHIRT", 1, "50.00"),),
+                    paid=[builders.a_payment(tender)],
+                    email=email,
+                    now=now(),
+                ),
+                now=now(),
+                site=site,
+            )
+            for tender in ("bank_transfer", "card")
+        )
+        payouts.send(refunds.propose(finance, by_bank, now=now()), gateways=gateways, now=now())
+        bank_accounts.give(finance, by_bank, **account, gateways=gateways, now=now())
+        batch_id = bank.collect(finance, merchant_id, gateways=gateways, now=now())
+        way = Overrides(way="store_credit", reason="As the customer wishes")
+        credited = refunds.propose(finance, as_credit, overrides=way, now=now())
+        payouts.send(credited, gateways=gateways, now=now())
+        with transaction():
+            tasks.open("drift", "other", merchant_id=merchant_id, now=now())
+        return {
+            "batch_id": batch_id,
+            "credit_id": credits.listing(finance, now=now())[0].id,
+            "task_id": tasks.listing(finance)[0].id,
+        }
 
 
 def crawl(client: Any, start: str = "/admin/") -> dict[str, str]:
@@ -113,6 +159,7 @@ def test_a_strangers_id_is_not_found_at_any_address(world: World, app: Flask) ->
         for return_id in (foreign["return_id"], foreign["back"]):
             values = {name: foreign[name] for name in ids} | {"return_id": return_id}
             values |= {"kind": "label", "format": "pdf"}
+            values["number"] = 1 if "<int:number>" in rule.rule else "CN-000001"
             path = app.url_map.bind("localhost").build(
                 rule.endpoint, {name: value for name, value in values.items() if name in rule.arguments}
             )
