@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from portal.core.facts import CANCELLATIONS
+
 
 class IllegalStep(Exception):
     """That step is not possible from that state; ``allowed`` says which are."""
@@ -73,6 +75,39 @@ RETURN = Lifecycle(
     },
 )
 """A return's way. What arrived, what it is worth and what was paid are machines and counts of their own."""
+
+CANCELLATION = Lifecycle(
+    "cancellation",
+    start="draft",
+    steps={
+        "draft": {"propose": "proposed", "confirm": "confirmed", "cancel": "canceled", "expire": "expired"},
+        "proposed": {
+            "confirm": "confirmed",
+            "decline": "declined",
+            "expire": "expired",
+            "overtake": "overtaken",
+            "cancel": "canceled",
+        },
+        "confirmed": {"settle": "closed", "overtake": "overtaken", "refuse": "refused"},
+        "declined": {},
+        "expired": {},
+        "overtaken": {},
+        "refused": {},
+        "canceled": {},
+        "closed": {},
+    },
+)
+"""The way of units that never left. ``proposed`` waits for the customer; nothing is final before their yes.
+
+``confirmed`` waits for the warehouse and then for the money; what it shipped after all is ``overtaken``,
+what it cannot leave out is ``refused``, and both undo everything.
+"""
+
+
+def lifecycle_of(kind: str) -> Lifecycle:
+    """The machine of a return of that kind."""
+    return CANCELLATION if kind in CANCELLATIONS else RETURN
+
 
 REFUND = Lifecycle(
     "refund",
@@ -212,4 +247,4 @@ BATCH = Lifecycle(
 )
 """A file of bank transfers: one person makes it, another releases it, the bank executes it."""
 
-LIFECYCLES = (RETURN, REFUND, PAYOUT, SHIPMENT, LINK, MAIL, BATCH)
+LIFECYCLES = (RETURN, CANCELLATION, REFUND, PAYOUT, SHIPMENT, LINK, MAIL, BATCH)

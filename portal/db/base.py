@@ -97,9 +97,10 @@ def within_merchant(table: str, column: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(["merchant_id", column], [f"{table}.merchant_id", f"{table}.id"])
 
 
-def state_of(lifecycle: Lifecycle, column: str = "state") -> sa.CheckConstraint:
-    """The database knows the same states as the table of the lifecycle."""
-    states = ", ".join(f"'{state}'" for state in lifecycle.states)
+def state_of(*lifecycles: Lifecycle, column: str = "state") -> sa.CheckConstraint:
+    """The database knows the same states as the tables of the lifecycles."""
+    known = dict.fromkeys(state for lifecycle in lifecycles for state in lifecycle.states)
+    states = ", ".join(f"'{state}'" for state in known)
     return sa.CheckConstraint(f"{column} IN ({states})", name=f"{column}_known")
 
 

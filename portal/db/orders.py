@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -91,6 +91,13 @@ class OrderLine(Base):
         ),
         sa.CheckConstraint("refunded_minor >= 0 AND refunded_minor <= paid_minor", name="refunded_paid"),
         sa.CheckConstraint("promotion_minor >= 0", name="promotion_not_negative"),
+        sa.CheckConstraint(
+            "held_units >= 0 AND canceled_units + claimed_units + held_units <= units", name="held_bought"
+        ),
+        sa.CheckConstraint(
+            "picked_units >= 0 AND picked_units + shipped_units <= units", name="picked_bought"
+        ),
+        sa.CheckConstraint("reserved_units >= 0 AND reserved_units <= units", name="reserved_bought"),
     )
 
     id: Mapped[UUID] = key()
@@ -130,6 +137,28 @@ class OrderLine(Base):
     promotion_minor: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     """Withheld since a promotion's condition is no longer met; given back when it is, or nothing is kept."""
     refunded_minor: Mapped[int] = amount()
+    picked_units: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Taken from the shelf and not yet shipped."""
+    held_units: Mapped[int] = mapped_column(default=0, server_default="0")
+    held_spans: Mapped[list[list[int]]] = mapped_column(Json, default=list, server_default="[]")
+    """Positions that wait for a customer's yes to their cancellation: nobody picks or returns them meanwhile."""
+    reserved_units: Mapped[int] = mapped_column(default=0, server_default="0")
+    """As many as the stock reserves for this line now."""
+    location: Mapped[str] = mapped_column(sa.String(60), default="main", server_default="main")
+    logistics: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
+    """Why it cannot be stopped even before it ships: core.cancellations.LOGISTICS."""
+    cut_off_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """From then on the warehouse takes no more changes of this line."""
+    gift: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    part_required: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """A part without which its bundle is nothing."""
+    period_start: Mapped[date | None]
+    period_end: Mapped[date | None]
+    """Of a recurring service: the first and the last day that were paid for."""
+    interval: Mapped[str] = mapped_column(sa.String(10), default="", server_default="")
+    """How often it is renewed: week, month, quarter, year."""
+    ends_on: Mapped[date | None]
+    """The last day of a service that was canceled from the next period on."""
 
 
 class OrderLineTax(Base):
@@ -169,6 +198,10 @@ class Payment(Base):
             "disputed_minor >= 0 AND refunded_minor + disputed_minor <= captured_minor",
             name="disputed_captured",
         ),
+        sa.CheckConstraint("mode IN ('captured', 'authorized', 'due')", name="mode_known"),
+        sa.CheckConstraint(
+            "released_minor >= 0 AND released_minor <= refunded_minor", name="released_refunded"
+        ),
     )
 
     id: Mapped[UUID] = key()
@@ -181,7 +214,12 @@ class Payment(Base):
     label: Mapped[str] = mapped_column(sa.String(100), default="")
     currency: Mapped[str] = mapped_column(sa.String(3))
     captured_minor: Mapped[int] = amount()
+    """All that this tender covers, also what is only reserved or still owed (``mode``)."""
     refunded_minor: Mapped[int] = amount()
+    mode: Mapped[str] = mapped_column(sa.String(12), default="captured", server_default="captured")
+    """``captured``; ``authorized``: reserved on a card; ``due``: the customer still owes it (invoice, on delivery)."""
+    released_minor: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Of ``refunded_minor``: never captured, but let go, or no longer owed."""
     disputed_minor: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     """Held by open chargebacks, and taken by lost ones: nobody can refund it."""
 

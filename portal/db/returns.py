@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.addresses import address_from
-from portal.core.lifecycles import LINK, RETURN
+from portal.core.lifecycles import CANCELLATION, LINK, RETURN
 from portal.core.returns import Draft, DraftLine, Sending
 from portal.core.shipping import Method
 from portal.db.base import (
@@ -35,12 +35,13 @@ class Return(Base):
         within_merchant("policies", "policy_id"),
         sa.UniqueConstraint("merchant_id", "id"),
         sa.UniqueConstraint("nonce"),
-        state_of(RETURN),
+        state_of(RETURN, CANCELLATION),
         sa.Index("ix_returns_queue", "merchant_id", "state", "id"),
         sa.Index("ix_returns_email", "merchant_id", "email"),
         sa.Index("ix_returns_name", "merchant_id", "name_key"),
         sa.Index("ix_returns_order", "order_id"),
         sa.Index("ix_returns_order_number", "merchant_id", "order_number_key"),
+        sa.Index("ix_returns_together", "together_with"),
     )
 
     id: Mapped[UUID] = key()
@@ -85,6 +86,8 @@ class Return(Base):
     ship_by: Mapped[date | None]
     nonce: Mapped[str | None] = mapped_column(sa.String(40))
     """Of the form that made it: the same form twice makes one return."""
+    together_with: Mapped[UUID | None]
+    """Of a cancellation that the customer chose in one selection with a return: that return."""
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -150,6 +153,11 @@ class ReturnLine(Base):
     accepted_units: Mapped[int] = whole()
     rejected_units: Mapped[int] = whole()
     refunded_units: Mapped[int] = whole()
+    ending: Mapped[str] = mapped_column(sa.String(12), default="", server_default="")
+    """When a recurring service ends: ``at_once`` or ``next_period``."""
+    ends_on: Mapped[date | None]
+    scope_used: Mapped[list[int] | None] = mapped_column(Json)
+    """[days used, days of the period] of a service that ends at once."""
     allowance_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     """What a price adjustment gives back for these units, which stay with the customer."""
 

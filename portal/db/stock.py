@@ -19,6 +19,7 @@ class StockLevel(Base):
         sa.CheckConstraint(
             "bucket IN ({})".format(", ".join(f"'{b}'" for b in BUCKETS)), name="bucket_known"
         ),
+        sa.CheckConstraint("units >= 0", name="not_negative"),
     )
 
     id: Mapped[UUID] = key()
@@ -33,7 +34,10 @@ class StockMovement(Base):
     """One change of one bucket. Append-only."""
 
     __tablename__ = "stock_movements"
-    __table_args__ = (sa.Index("ix_stock_movements_sku", "merchant_id", "sku"),)
+    __table_args__ = (
+        sa.Index("ix_stock_movements_sku", "merchant_id", "sku"),
+        sa.Index("ix_stock_movements_order_line", "order_line_id"),
+    )
 
     id: Mapped[UUID] = key()
     merchant_id: Mapped[UUID] = merchant_key()
@@ -43,4 +47,7 @@ class StockMovement(Base):
     delta: Mapped[int]
     why: Mapped[str] = mapped_column(sa.String(40))
     return_line_id: Mapped[UUID | None]
+    order_line_id: Mapped[UUID | None]
+    number: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
+    """Of the return, cancellation or order that it belongs to, as people know it."""
     at: Mapped[datetime] = mapped_column(UtcTime)

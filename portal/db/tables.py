@@ -2,6 +2,8 @@
 
 from portal.db import (
     bank,
+    cancellations,
+    channels,
     credit_notes,
     credits,
     gateway,
@@ -15,9 +17,10 @@ from portal.db import (
     shipments,
     stock,
     tasks,
+    warehouse,
 )
 
 __all__ = [
-    "bank", "credit_notes", "credits", "gateway", "history", "mails", "merchants", "orders", "people", "refunds",
-    "returns", "shipments", "stock", "tasks",
+    "bank", "cancellations", "channels", "credit_notes", "credits", "gateway", "history", "mails", "merchants",
+    "orders", "people", "refunds", "returns", "shipments", "stock", "tasks", "warehouse",
 ]  # fmt: skip
