@@ -13,6 +13,13 @@ from portal.core.bank import BankAccount, TransferOrder
 from portal.core.credit_notes import CreditNote
 from portal.core.documents import PackingSlip, Receipt, ReceiptRow
 from portal.core.intake import Incoming
+from portal.core.logistics import (
+    Constraint,
+    LeaveOut,
+    LeaveOutAnswer,
+    WarehouseEvent,
+    WarehouseOrder,
+)
 from portal.core.merchants import MerchantFacts
 from portal.core.money import Minor
 from portal.core.policy.verdict import Finding
@@ -457,6 +464,60 @@ class BankFiles(Protocol):
         """
 
 
+class Warehouse(Protocol):
+    """Keeps the goods of shops, and sends them. Every method may raise ``Unavailable``."""
+
+    @property
+    def code(self) -> str:
+        """The stable name that events and settings know it by."""
+
+    def constraints(self, order: WarehouseOrder, *, now: datetime) -> tuple[Constraint, ...]:
+        """Why units of these lines cannot be left out, as things stand; changes nothing.
+
+        Answers within two seconds or raises ``Unavailable``: a page waits for it.
+        """
+
+    def leave_out(self, request: LeaveOut, *, key: str) -> LeaveOutAnswer:
+        """Ask it not to send these units. The same key asks once, whoever asks and however often.
+
+        All or nothing. Raises ``Declined``: ``unknown_order``, ``key_reused`` (the same key, another request),
+        ``not_authorized``.
+        """
+
+    def look_up(self, key: str) -> LeaveOutAnswer | None:
+        """What became of the request ``key``; None when it never arrived."""
+
+    def read_event(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WarehouseEvent:
+        """The event in a delivery, once its signature is proved over the raw ``body``.
+
+        Raises ``Forged``, or ``ValueError`` where it is signed and makes no sense.
+        """
+
+    def health(self) -> None:
+        """Nothing when it can be used now; raises ``Unavailable`` with the reason when not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelNotice:
+    """One thing that the shop's own system is told of an order. ``payload`` is plain JSON."""
+
+    topic: str
+    merchant: str
+    order: str
+    at: datetime
+    payload: Mapping[str, Any]
+
+
+class Channel(Protocol):
+    """Tells a shop's own system what was changed about its orders."""
+
+    @property
+    def code(self) -> str: ...
+
+    def notify(self, notice: ChannelNotice, *, key: str) -> None:
+        """Tell it. The same key is the same thing told again. Raises ``Unavailable``, ``Declined``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gateways:
     """Everything outside, as one value that is built at the start and passed as a parameter."""
@@ -469,6 +530,9 @@ class Gateways:
     secret: str = field(repr=False)
     """The installation's own: codes of credits are worked out with it, and stored nowhere."""
     carriers: Mapping[str, Carrier]
+    warehouse: Warehouse | None = None
+    """None where goods are not kept by anybody who could be asked: facts of the order decide alone."""
+    channel: Channel | None = None
     mailer: Mailer
     documents: Documents
     addresses: Addresses
