@@ -23,7 +23,7 @@ from portal.core.money import Minor, exponent, major
 from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown, Row, explain_change
 from portal.core.returns import Sending
-from portal.words import books, happenings, journey, names, refunds, sentences, states
+from portal.words import books, cancelling, happenings, journey, names, refunds, sentences, states
 from portal.words.catalogue import LANGUAGES, N_, catalogue
 
 if TYPE_CHECKING:
@@ -389,6 +389,20 @@ class Words:
     ) -> tuple[tuple[str, str], ...]:
         """What the customer does and what happens then: (what, when) in order; ``when`` may be empty."""
         return journey.next_steps(self, sending, ship_by, breakdown)
+
+    # -------------------------------------------------------------------------------------- cancellations
+
+    def ending(self, code: str, ends_on: date | None = None) -> str:
+        """How a service ends, as a sentence; empty for goods."""
+        return cancelling.ending(self, code, ends_on)
+
+    def ended(self, code: str) -> str:
+        """Why a cancellation came to nothing, said to its customer."""
+        return cancelling.ended(self, code)
+
+    def score(self, value: int) -> str:
+        """How satisfied somebody was, 1 to 5, in words."""
+        return cancelling.score(self, value)
 
 
 def install(env: "Environment", current: Callable[[], Words]) -> None:

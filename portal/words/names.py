@@ -111,6 +111,8 @@ KINDS = {
     "withdrawal": N_("Withdrawal from the contract"),
     "exchange": N_("Exchange"),
     "partial_refund_keep": N_("Refund without return"),
+    "partial_cancellation": N_("Cancellation before shipment"),
+    "cancellation": N_("Cancellation of the order"),
 }
 ROLES = {
     "csr": N_("Support agent"),
@@ -250,6 +252,11 @@ MAILS = {
     "store_credit": N_("Store credit"),
     "account_needed": N_("Bank account wanted"),
     "finance_alert": N_("Message to finance"),
+    "cancellation_proposed": N_("Cancellation to be confirmed"),
+    "cancellation_reminder": N_("Reminder of a cancellation"),
+    "cancellation_confirmed": N_("Cancellation confirmed"),
+    "cancellation_expired": N_("Cancellation not answered in time"),
+    "cancellation_overtaken": N_("Cancellation came too late"),
 }
 STEP_BUTTONS = {
     "submit": N_("Submit return"),

@@ -120,6 +120,21 @@ def values(**changed: object) -> dict[str, Any]:
             "currency": "EUR",
             "expires_on": "2029-12-31",
         },
+        "cancellation": {
+            "asked_by": "agent",
+            "message": "As agreed on the phone.",
+            "expires_at": "2026-11-23T09:30:00+00:00",
+            "hours": 48,
+            "before": {"total": 9000},
+            "after": {"total": 7300},
+            "lines": [{"name": "Shirt <b>", "variant": "M", "units": 1, "ending": "", "ends_on": ""}],
+            "stays": [{"name": "Mug", "variant": "", "units": 2}],
+            "ended": {"code": "shipped", "lines": ["Shirt"]},
+            "back": 1700,
+            "released": 0,
+            "due_less": 0,
+            "warehouse": True,
+        },
         "reply_days": 2,
         **changed,
     }
@@ -174,7 +189,9 @@ def test_a_message_reads_differently_in_each_language(event: str) -> None:
 def test_both_parts_hold_the_same_link_and_ask_no_third_party(event: str) -> None:
     made = written(event)
     tree = read(made.html)
-    links = {node.get("href") for node in tree.iter("a") if node.get("href")}
+    pressed = {node.get("href") for node in tree.iter("a") if node.get("href")}
+    assert all(link in made.text for link in pressed if "?score=" in link)
+    links = {link.partition("?score=")[0] for link in pressed}
     assert links
     assert links <= set(LINKS.values()) | {f"mailto:{MERCHANT.support_email}"}
     for link in links & set(LINKS.values()):
@@ -241,6 +258,65 @@ def test_a_refund_says_where_the_money_goes_and_when_it_arrives() -> None:
     made = written("refunded", "fr")
     assert "Card ending 4242\N{NO-BREAK SPACE}: 17,00\N{NO-BREAK SPACE}€" in made.text
     assert "3 à 5 jours ouvrés" in made.text
+
+
+def cancelled(event: str, **changed: object) -> str:
+    made = written(event, cancellation=values()["cancellation"] | changed)
+    for part in ("1 × Shirt <b>, M",):
+        assert part in made.text
+        assert part.replace("<b>", "&lt;b&gt;") in made.html
+    return made.text
+
+
+@pytest.mark.parametrize("event", ["cancellation_proposed", "cancellation_reminder"])
+def test_a_proposal_says_what_leaves_what_comes_of_it_and_until_when(event: str) -> None:
+    text = cancelled(event)
+    for part in ("Order total before: €90.00", "Order total afterwards: €73.00", "You get €17.00 back"):
+        assert part in text
+    assert "Please answer by 23 Nov 2026, 10:30." in text
+    assert "Without an answer your order stays as it is." in text
+
+
+def test_a_proposal_of_money_that_was_never_taken_promises_no_refund() -> None:
+    text = cancelled("cancellation_proposed", back=0, released=1700)
+    assert "€17.00 is not charged" in text
+    assert "back" not in text
+    assert "You owe €17.00 less" in cancelled("cancellation_proposed", back=0, due_less=1700)
+
+
+def test_the_confirmation_tells_totals_refund_and_what_stays_and_asks_how_it_was() -> None:
+    text = cancelled("cancellation_confirmed")
+    for part in ("New order total: €73.00", "RF-7K3M-9QX1", "2 × Mug", "RMA-7K3M-9QX1"):
+        assert part in text
+    for score in range(1, 6):
+        assert f"{LINKS['status']}?score={score}\n" in text
+
+
+def test_a_service_says_how_it_ends() -> None:
+    line = {"name": "Shirt <b>", "variant": "M", "units": 1, "ending": "next_period", "ends_on": "2026-11-30"}
+    assert "Runs until 30 Nov 2026 and is not renewed." in cancelled("cancellation_confirmed", lines=[line])
+
+
+@pytest.mark.parametrize("event", ["cancellation_expired", "cancellation_overtaken"])
+def test_a_cancellation_that_came_to_nothing_says_that_no_money_moves(event: str) -> None:
+    text = cancelled(event)
+    assert "no money moves" in text
+    assert "€" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("shipped", "left our warehouse"),
+        ("already_shipped", "left our warehouse"),
+        ("being_picked", "being packed"),
+        ("unheard_of", "It could not be taken out"),
+    ],
+)
+def test_a_cancellation_that_came_too_late_says_why_and_what_can_be_done(code: str, said: str) -> None:
+    text = cancelled("cancellation_overtaken", ended={"code": code, "lines": ["Shirt"]})
+    assert said in text
+    assert "When it is there you can send it back" in text
 
 
 def test_a_refusal_names_the_reason_and_what_can_be_done() -> None:

@@ -16,6 +16,7 @@ from jinja2 import (
     select_autoescape,
 )
 
+from portal.adapters.mail.cancelled import cancellation
 from portal.core.merchants import MerchantFacts
 from portal.core.refunds.breakdown import from_json
 from portal.core.returns import Sending
@@ -40,6 +41,11 @@ EVENTS = (
     "finance_alert",
     "store_credit",
     "account_needed",
+    "cancellation_proposed",
+    "cancellation_reminder",
+    "cancellation_confirmed",
+    "cancellation_expired",
+    "cancellation_overtaken",
 )
 """Every message there is; each is a folder of templates/email."""
 
@@ -106,6 +112,9 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
         "decline_reason": words.decline_reason(values.get("decline_reason")),
         "refund": _refund(words, refund) if refund else None,
         "credit": _credit(words, values["credit"]) if values.get("credit") else None,
+        "cancellation": cancellation(words, values["cancellation"], values.get("currency", ""))
+        if values.get("cancellation")
+        else None,
         "alert": words.task(values["alert"]) if values.get("alert") else "",
     }
 
