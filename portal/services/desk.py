@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotFound, Stale
+from portal.core.facts import CANCELLATIONS
 from portal.core.inventory import StockEvent, movements_for
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES
@@ -53,6 +54,8 @@ def _row(actor: Actor, return_id: UUID, permission: str, version: int | None) ->
     row = scope.return_row(actor, return_id, permission, lock=True)
     if version is not None and row.version != version:
         raise Stale
+    if row.kind in CANCELLATIONS:  # its units never left: there is nothing to authorize or to receive
+        raise Conflict("is_cancellation")
     return row
 
 

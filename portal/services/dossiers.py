@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor
+from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import RETURN
 from portal.core.links import LinkFacts
 from portal.core.money import Minor
@@ -131,7 +132,7 @@ def dossier(actor: Actor, return_id: UUID, *, now: datetime) -> Dossier:
     """Raises ``NotFound``, ``NotAllowed``."""
     row = scope.return_row(actor, return_id, "returns.read")
     page = read(row, now=now)
-    steps = RETURN.allowed(row.state)
+    steps = () if row.kind in CANCELLATIONS else RETURN.allowed(row.state)
     paid = refunds.of_return(return_id)
     return Dossier(
         page=page,

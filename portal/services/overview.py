@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, NotFound
+from portal.core.facts import CANCELLATIONS
 from portal.core.intake import number_key
 from portal.core.lifecycles import RETURN
 from portal.core.money import Minor
@@ -24,6 +25,9 @@ MOST = 1000
 """Counters stop there: "1000+" is as good as the exact number, and never slow."""
 
 FEW = 5
+
+COMES_BACK = Return.kind.not_in(CANCELLATIONS)
+"""Units that never left are no return: they have lists and states of their own (``cancellation_list``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,16 +76,16 @@ def listing(
 ) -> Listing:
     """Returns of the actor's merchants, newest first; ``query`` finds number, order, e-mail, name, SKU, parcel."""
     ids = merchants_of(actor, merchant_id)
-    found = sa.select(Return.id).where(Return.merchant_id.in_(ids))
+    found = sa.select(Return.id).where(Return.merchant_id.in_(ids), COMES_BACK)
     if state:
         found = found.where(Return.state == state)
     text = query.strip()
     if text:
-        found = found.where(_matches(text, ids))
+        found = found.where(matches(text, ids))
     if after is not None:
         found = found.where(Return.id < after)
     hits = db.session.scalars(found.order_by(Return.id.desc()).limit(limit + 1)).all()
-    exact = _exact(text, ids) if text else None
+    exact = exactly(text, ids) if text else None
     return Listing(
         rows=rows(hits[:limit]),
         next=hits[limit - 1] if len(hits) > limit else None,
@@ -98,7 +102,8 @@ def merchants_of(actor: Actor, merchant_id: UUID | None) -> tuple[UUID, ...]:
     return tuple(one for one in wanted if actor.may("returns.read", one))
 
 
-def _exact(text: str, ids: Sequence[UUID]) -> UUID | None:
+def exactly(text: str, ids: Sequence[UUID]) -> UUID | None:
+    """The return or cancellation of these merchants whose whole number ``text`` is."""
     if not is_valid(text):
         return None
     return db.session.scalar(
@@ -106,7 +111,7 @@ def _exact(text: str, ids: Sequence[UUID]) -> UUID | None:
     )
 
 
-def _matches(text: str, ids: Sequence[UUID]) -> sa.ColumnElement[bool]:
+def matches(text: str, ids: Sequence[UUID]) -> sa.ColumnElement[bool]:
     """Each kind of thing that may have been typed, by an index of its own."""
     lower, key = text.lower(), number_key(text)
     by_sku = sa.select(ReturnLine.return_id).where(
@@ -135,7 +140,7 @@ def _counts(ids: Sequence[UUID]) -> dict[str, int]:
             sa.select(sa.func.count())
             .select_from(
                 sa.select(Return.id)
-                .where(Return.merchant_id.in_(ids), Return.state == state)
+                .where(Return.merchant_id.in_(ids), Return.state == state, COMES_BACK)
                 .limit(MOST)
                 .subquery()
             )
@@ -204,7 +209,7 @@ class Waiting:
 def waiting(actor: Actor) -> Waiting:
     """What waits at the actor's merchants."""
     ids = merchants_of(actor, None)
-    mine = Return.merchant_id.in_(ids)
+    mine = sa.and_(Return.merchant_id.in_(ids), COMES_BACK)
     answered = sa.exists().where(
         Link.return_id == history.Happening.subject_id, Link.created_at > history.Happening.at
     )

@@ -61,6 +61,30 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.shipment.exception": (N_("The parcel is held up"),),
     "return.shipment.lost": (N_("The carrier cannot find the parcel"),),
     "return.shipment.return_to_sender": (N_("The parcel goes back to its sender"),),
+    "order_line.cancellation_requested": (
+        N_("Cancellation proposed to the customer: %(units)s"),
+        N_("Cancellation proposed to the customer"),
+    ),
+    "order_line.cancellation_reminded": (N_("Customer reminded of the proposal"),),
+    "order_line.cancellation_confirmed": (
+        N_("Cancellation confirmed: %(units)s"),
+        N_("Cancellation confirmed"),
+    ),
+    "order_line.cancellation_declined": (N_("The customer keeps the order as it is"),),
+    "order_line.cancellation_expired": (N_("Proposal expired without an answer"),),
+    "order_line.cancellation_overtaken": (N_("Ended: the goods were sent first"),),
+    "order_line.cancellation_refused": (N_("Ended: the warehouse could not leave the units out"),),
+    "order_line.cancellation_withdrawn": (N_("Proposal withdrawn"),),
+    "order_line.cancellation_scored": (
+        N_("The customer gave %(score)s of 5"),
+        N_("The customer said how it went"),
+    ),
+    "order_line.canceled": (
+        N_("Units taken out of the order: %(units)s"),
+        N_("Units taken out of the order"),
+    ),
+    "warehouse.asked": (N_("Warehouse told to leave the units out"),),
+    "warehouse.answered": (N_("The warehouse answered: %(answer)s"), N_("The warehouse answered")),
     "refund.calculated": (N_("Refund worked out: %(amount)s"), N_("Refund worked out")),
     "refund.proposed": (N_("Refund proposed: %(amount)s"), N_("Refund proposed")),
     "refund.created": (N_("Refund proposed: %(amount)s"), N_("Refund proposed")),
@@ -128,6 +152,7 @@ def sentence(words: Words, what: str, details: Mapping[str, Any], currency: str 
     unit = str(details.get("currency") or currency)
     said = words._worded({key: value for key, value in details.items() if value not in ("", None)}, unit)
     names = {"step": words.step, "grade": words.grade, "disposition": words.disposition, "event": words.mail}
+    names["answer"] = lambda code: words.state("warehouse", code).name
     for key, name in names.items():
         if isinstance(details.get(key), str):
             said[key] = name(details[key])

@@ -31,6 +31,90 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "canceled": (N_("Canceled"), "ban", "quiet", N_("This return was withdrawn.")),
         "expired": (N_("Expired"), "clock", "wait", N_("The goods were not sent in time.")),
     },
+    "cancellation": {
+        "draft": (
+            N_("Being chosen"),
+            "pen",
+            "quiet",
+            N_("Nothing is final: the items are only being chosen."),
+        ),
+        "proposed": (
+            N_("Waiting for the customer"),
+            "clock",
+            "wait",
+            N_("The customer has to say yes. Until then the units are held and nothing is refunded."),
+        ),
+        "confirmed": (
+            N_("Confirmed"),
+            "check",
+            "info",
+            N_("The customer said yes. The warehouse and then the money follow."),
+        ),
+        "declined": (
+            N_("Kept by the customer"),
+            "close",
+            "quiet",
+            N_("The customer keeps the order as it is. The units are free again."),
+        ),
+        "expired": (
+            N_("Proposal expired"),
+            "clock",
+            "wait",
+            N_("Nobody answered in time. The units are free again and will be sent."),
+        ),
+        "overtaken": (
+            N_("Shipped first"),
+            "truck",
+            "bad",
+            N_("The goods left before they could be taken out. Nothing of this cancellation stands."),
+        ),
+        "refused": (
+            N_("Warehouse could not"),
+            "ban",
+            "bad",
+            N_("The warehouse could not leave the units out. Nothing of this cancellation stands."),
+        ),
+        "canceled": (
+            N_("Withdrawn"),
+            "undo",
+            "quiet",
+            N_("The proposal was taken back before the customer answered."),
+        ),
+        "closed": (
+            N_("Done"),
+            "check",
+            "good",
+            N_("The units are out of the order and the money is settled."),
+        ),
+    },
+    "warehouse": {
+        "none": (
+            N_("Not needed"),
+            "check",
+            "quiet",
+            N_("No goods of a warehouse are among it, or this shop has no warehouse connected."),
+        ),
+        "waiting": (
+            N_("Being asked"),
+            "clock",
+            "wait",
+            N_("The warehouse is being told to leave the units out."),
+        ),
+        "pending": (
+            N_("Answers later"),
+            "clock",
+            "wait",
+            N_("The warehouse has taken the request and has not decided yet."),
+        ),
+        "released": (N_("Left out"), "check", "good", N_("The warehouse leaves the units out.")),
+        "refused": (
+            N_("Cannot leave it out"),
+            "ban",
+            "bad",
+            N_("The warehouse cannot take the units out any more."),
+        ),
+        "shipped": (N_("Already sent"), "truck", "bad", N_("The warehouse had sent the units before.")),
+    },
     "refund": {
         "pending_approval": (
             N_("Awaiting approval"),
