@@ -71,6 +71,10 @@ def payments() -> None:
         "payments", "released_minor", "BIGINT DEFAULT 0", "released_refunded",
         "released_minor >= 0 AND released_minor <= refunded_minor",
     )  # fmt: skip
+    checked(
+        "payouts", "mode", "VARCHAR(12) DEFAULT 'captured'", "mode_known",
+        "mode IN ('captured', 'authorized', 'due')",
+    )  # fmt: skip
 
 
 def returns() -> None:
@@ -90,7 +94,10 @@ def stock() -> None:
         table.create_check_constraint(op.f("ck_stock_levels_not_negative"), "units >= 0")
     op.add_column("stock_movements", sa.Column("order_line_id", sa.Uuid(), nullable=True))
     op.add_column("stock_movements", sa.Column("number", sa.String(60), nullable=False, server_default=""))
+    op.add_column("stock_movements", sa.Column("by_name", sa.String(200), nullable=False, server_default=""))
+    op.add_column("stock_movements", sa.Column("note", sa.String(300), nullable=False, server_default=""))
     op.create_index("ix_stock_movements_order_line", "stock_movements", ["order_line_id"])
+    op.create_index("ix_stock_movements_return_line", "stock_movements", ["return_line_id"])
 
 
 def of_merchant(table: str) -> tuple[sa.Column, sa.ForeignKeyConstraint, sa.PrimaryKeyConstraint]:  # type: ignore[type-arg]

@@ -37,6 +37,7 @@ class StockMovement(Base):
     __table_args__ = (
         sa.Index("ix_stock_movements_sku", "merchant_id", "sku"),
         sa.Index("ix_stock_movements_order_line", "order_line_id"),
+        sa.Index("ix_stock_movements_return_line", "return_line_id"),
     )
 
     id: Mapped[UUID] = key()
@@ -50,4 +51,7 @@ class StockMovement(Base):
     order_line_id: Mapped[UUID | None]
     number: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
     """Of the return, cancellation or order that it belongs to, as people know it."""
+    by_name: Mapped[str] = mapped_column(sa.String(200), default="", server_default="")
+    note: Mapped[str] = mapped_column(sa.String(300), default="", server_default="")
+    """Who counted, and what they say of it."""
     at: Mapped[datetime] = mapped_column(UtcTime)

@@ -1,109 +1,399 @@
-"""Stock of returned goods: levels that only movements change, each movement with its reason."""
+"""Stock: levels that only movements change, each with its reason; what orders reserve, and what returns bring.
 
-from collections.abc import Iterable, Sequence
+Everything here is part of the caller's transaction. Levels are locked last, all at once and in one order, so
+a transaction calls one of these functions, once, with all of its lines: then no two ever wait in a ring.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.inventory import OUTSIDE, Movement
-from portal.db.base import db, dialect, uuid7
+from portal.core.access import Conflict
+from portal.core.facts import MERCHANDISE
+from portal.core.inventory import (
+    OUTSIDE,
+    Goods,
+    Movement,
+    Place,
+    StockEvent,
+    followed,
+    movements_for,
+    stock_name,
+)
+from portal.db.base import db, insert_ignore, uuid7
+from portal.db.orders import Order, OrderLine
 from portal.db.stock import StockLevel, StockMovement
+from portal.services import proofs, tasks
+from portal.services.proofs import stock as proofs_of_stock
 
-MAIN = "main"
+LEVELS: Any = StockLevel.__table__
+LINES: Any = OrderLine.__table__
 
 
-def move(movements: Sequence[tuple[UUID, Movement]], *, merchant_id: UUID, why: str, now: datetime) -> None:
-    """Write movements, each with the return line it belongs to, and change the levels by as much.
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """One movement with what it belongs to: a line of an order or of a return, and the number people know."""
 
-    In the caller's transaction; two statements, however many movements.
+    why: str
+    movement: Movement
+    order_line_id: UUID | None = None
+    return_line_id: UUID | None = None
+    number: str = ""
+    by: str = ""
+    note: str = ""
+
+
+def move(
+    movements: Sequence[tuple[UUID, Movement]],
+    *,
+    merchant_id: UUID,
+    why: str,
+    now: datetime,
+    number: str = "",
+) -> None:
+    """Write movements of a return, each with its return line, and change the levels by as much."""
+    write(
+        [
+            Moved(why=why, movement=movement, return_line_id=line_id, number=number)
+            for line_id, movement in movements
+        ],
+        merchant_id=merchant_id,
+        now=now,
+    )
+
+
+def write(moves: Sequence[Moved], *, merchant_id: UUID, now: datetime) -> None:
+    """Write movements and change the levels by as much: three statements, however many there are.
+
+    Raises ``Conflict("not_in_stock")`` with sku, location, bucket and maximum where a bucket holds too few.
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": uuid7(),
             "merchant_id": merchant_id,
-            "sku": movement.sku,
-            "location": MAIN,
+            "sku": one.movement.sku,
+            "location": one.movement.location,
             "bucket": bucket,
             "delta": delta,
-            "why": why,
-            "return_line_id": line_id,
+            "why": one.why,
+            "return_line_id": one.return_line_id,
+            "order_line_id": one.order_line_id,
+            "number": one.number[:60],
+            "by_name": one.by[:200],
+            "note": one.note[:300],
             "at": now,
         }
-        for line_id, movement in movements
-        for bucket, delta in ((movement.source, -movement.units), (movement.target, movement.units))
+        for one in moves
+        for bucket, delta in (
+            (one.movement.source, -one.movement.units),
+            (one.movement.target, one.movement.units),
+        )
         if bucket != OUTSIDE
     ]
-    if rows:
-        db.session.execute(sa.insert(StockMovement), rows)
-        _change(merchant_id, rows)
-
-
-def _change(merchant_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
-    """Add the deltas to the levels, always in the same order, so that two transactions never wait in a ring."""
-    if dialect() == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    deltas: dict[tuple[str, str], int] = {}
+    if not rows:
+        return
+    deltas: dict[Place, int] = {}
     for row in rows:
-        place = row["sku"], row["bucket"]
+        place = row["sku"], row["location"], row["bucket"]
         deltas[place] = deltas.get(place, 0) + row["delta"]
-    level = insert(StockLevel).values(
-        [
-            {
-                "id": uuid7(),
-                "merchant_id": merchant_id,
-                "sku": sku,
-                "location": MAIN,
-                "bucket": bucket,
-                "units": delta,
-            }
-            for (sku, bucket), delta in sorted(deltas.items())
-        ]
-    )
-    db.session.execute(
-        level.on_conflict_do_update(
-            index_elements=["merchant_id", "sku", "location", "bucket"],
-            set_={"units": StockLevel.units + level.excluded.units},
+    _open(merchant_id, deltas)
+    change(merchant_id, deltas)
+    db.session.execute(sa.insert(StockMovement), rows)
+
+
+def _open(merchant_id: UUID, places: Iterable[Place]) -> None:
+    """See that there is a level for each place; one that is new holds nothing."""
+    new = [
+        {
+            "id": uuid7(),
+            "merchant_id": merchant_id,
+            "sku": sku,
+            "location": location,
+            "bucket": bucket,
+            "units": 0,
+        }
+        for sku, location, bucket in sorted(places)
+    ]
+    db.session.execute(insert_ignore(StockLevel).values(new))
+
+
+def change(merchant_id: UUID, deltas: Mapping[Place, int]) -> None:
+    """Add the deltas to the levels, always in the same order; none falls below zero, or ``Conflict``."""
+    changes = [
+        {"of": merchant_id, "in_sku": sku, "in_location": location, "in_bucket": bucket, "more": delta}
+        for (sku, location, bucket), delta in sorted(deltas.items())
+        if delta
+    ]
+    if not changes:
+        return
+    done = db.session.connection().execute(
+        sa.update(LEVELS)
+        .where(
+            LEVELS.c.merchant_id == sa.bindparam("of"),
+            LEVELS.c.sku == sa.bindparam("in_sku"),
+            LEVELS.c.location == sa.bindparam("in_location"),
+            LEVELS.c.bucket == sa.bindparam("in_bucket"),
+            LEVELS.c.units + sa.bindparam("more") >= 0,
         )
+        .values(units=LEVELS.c.units + sa.bindparam("more")),
+        changes,
     )
+    if done.rowcount != len(changes):
+        raise _too_few(merchant_id, deltas)
+
+
+def _too_few(merchant_id: UUID, deltas: Mapping[Place, int]) -> Conflict:
+    """Which bucket holds too few. What was changed before it was found out is given up with the transaction."""
+    there = at(merchant_id, deltas)
+    short = [place for place, delta in sorted(deltas.items()) if delta < 0]
+    sku, location, bucket = min(short, key=lambda place: there.get(place, 0) + deltas[place])
+    return Conflict(
+        "not_in_stock",
+        sku=sku,
+        location=location,
+        bucket=bucket,
+        maximum=max(0, there.get((sku, location, bucket), 0)),
+    )
+
+
+def at(merchant_id: UUID, places: Iterable[Place], *, lock: bool = False) -> dict[Place, int]:
+    """What lies in each of these places; ``lock`` keeps it so until the transaction ends."""
+    wanted = list(places)
+    if lock:
+        _open(merchant_id, wanted)
+    found = (
+        sa.select(LEVELS.c.sku, LEVELS.c.location, LEVELS.c.bucket, LEVELS.c.units)
+        .where(
+            LEVELS.c.merchant_id == merchant_id,
+            sa.tuple_(LEVELS.c.sku, LEVELS.c.location, LEVELS.c.bucket).in_(wanted),
+        )
+        .order_by(LEVELS.c.sku, LEVELS.c.location, LEVELS.c.bucket)
+    )
+    rows = db.session.execute(found.with_for_update() if lock else found)
+    return {(row.sku, row.location, row.bucket): row.units for row in rows}
 
 
 def levels(merchant_id: UUID, skus: Iterable[str]) -> dict[str, dict[str, int]]:
-    """sku -> bucket -> units."""
+    """sku -> bucket -> units, at all locations together."""
     found: dict[str, dict[str, int]] = {}
     wanted = sa.select(StockLevel).where(
         StockLevel.merchant_id == merchant_id, StockLevel.sku.in_(list(skus))
     )
-    for level in db.session.scalars(wanted):
-        found.setdefault(level.sku, {})[level.bucket] = level.units
+    for level in db.session.scalars(wanted.execution_options(populate_existing=True)):
+        buckets = found.setdefault(level.sku, {})
+        buckets[level.bucket] = buckets.get(level.bucket, 0) + level.units
     return found
 
 
-def verify() -> list[str]:
-    """Every level that is not the sum of its movements; nothing is well."""
-    sums = (
-        sa.select(
-            StockMovement.merchant_id,
-            StockMovement.sku,
-            StockMovement.location,
-            StockMovement.bucket,
-            sa.func.sum(StockMovement.delta).label("units"),
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One order line as stock sees it, with the number of its order."""
+
+    id: UUID
+    number: str
+    goods: Goods
+
+
+_LINE = (
+    sa.select(
+        LINES.c.id, LINES.c.kind, LINES.c.sku, LINES.c.name, LINES.c.location, LINES.c.units,
+        LINES.c.shipped_units, LINES.c.canceled_units, LINES.c.reserved_units,
+        Order.number, Order.state,
+    )
+    .join(Order, Order.id == LINES.c.order_id)
+    .where(LINES.c.kind == MERCHANDISE)
+    .order_by(LINES.c.id)
+)  # fmt: skip
+
+
+def lines_of(order_ids: Iterable[UUID]) -> dict[UUID, Line]:
+    """The goods of these orders by the ids of their lines, as they stand now."""
+    return _lines(_LINE.where(LINES.c.order_id.in_(list(order_ids))))
+
+
+def _named(merchant_id: UUID, units: Mapping[UUID, int]) -> dict[UUID, Line]:
+    """Those of these lines that are goods, locked."""
+    wanted = [line_id for line_id, count in units.items() if count > 0]
+    return _lines(
+        _LINE.where(LINES.c.merchant_id == merchant_id, LINES.c.id.in_(wanted)).with_for_update(of=LINES)
+    )
+
+
+def _lines(wanted: Any) -> dict[UUID, Line]:
+    return {
+        row.id: Line(
+            id=row.id,
+            number=row.number,
+            goods=Goods(
+                sku=stock_name(row.sku, row.name),
+                units=row.units,
+                shipped=row.shipped_units,
+                canceled=row.canceled_units,
+                reserved=row.reserved_units,
+                location=row.location,
+                kind=row.kind,
+                confirmed=row.state == "confirmed",
+            ),
         )
-        .group_by(StockMovement.merchant_id, StockMovement.sku, StockMovement.location, StockMovement.bucket)
-        .subquery()
+        for row in db.session.execute(wanted)
+    }
+
+
+def follow(
+    merchant_id: UUID, order_ids: Iterable[UUID], *, before: Mapping[UUID, Line], now: datetime
+) -> None:
+    """Let stock follow orders that came in or were told anew: what is reserved is what they still owe.
+
+    ``before`` is what ``lines_of`` said of those that were here, read when their lines were locked.
+    """
+    after = lines_of(order_ids)
+    moves: list[Moved] = []
+    changes: dict[UUID, tuple[int, int]] = {}
+    for line_id in sorted({*before, *after}):
+        was, line = before.get(line_id), after.get(line_id) or before[line_id]
+        goods = line.goods if line_id in after else replace(line.goods, units=0)
+        start = was.goods if was is not None else replace(goods, reserved=0)
+        moves += [
+            Moved(why=why, movement=movement, order_line_id=line_id, number=line.number)
+            for why, movement in followed(start, goods)
+        ]
+        if line_id in after and goods.owed != goods.reserved:
+            changes[line_id] = goods.reserved, goods.owed - goods.reserved
+    _keep(changes)
+    write(moves, merchant_id=merchant_id, now=now)
+
+
+def reserve(merchant_id: UUID, order_ids: Iterable[UUID], *, now: datetime) -> None:
+    """Reserve what these orders, which are new, still have to send."""
+    follow(merchant_id, order_ids, before={}, now=now)
+
+
+def release(merchant_id: UUID, units: Mapping[UUID, int], *, number: str, now: datetime) -> None:
+    """Canceled units (by order line) are reserved no longer, but available; lines that are no goods stay out.
+
+    Raises ``Conflict("changed_meanwhile")`` where fewer are reserved.
+    """
+    _leave(merchant_id, units, kind="canceled", number=number, now=now)
+
+
+def ship(merchant_id: UUID, units: Mapping[UUID, int], *, number: str = "", now: datetime) -> None:
+    """Units (by order line) have left. Raises ``Conflict("changed_meanwhile")`` where fewer are reserved."""
+    _leave(merchant_id, units, kind="shipped", number=number, now=now)
+
+
+def _leave(merchant_id: UUID, units: Mapping[UUID, int], *, kind: str, number: str, now: datetime) -> None:
+    lines = _named(merchant_id, units)
+    _keep({line.id: (line.goods.reserved, -units[line.id]) for line in lines.values()})
+    write(
+        [
+            Moved(why=kind, movement=movement, order_line_id=line.id, number=number or line.number)
+            for line in lines.values()
+            for movement in movements_for(_event(kind, line, units[line.id]))
+        ],
+        merchant_id=merchant_id,
+        now=now,
     )
-    same = sa.and_(
-        sums.c.merchant_id == StockLevel.merchant_id,
-        sums.c.sku == StockLevel.sku,
-        sums.c.location == StockLevel.location,
-        sums.c.bucket == StockLevel.bucket,
+
+
+def undo(merchant_id: UUID, units: Mapping[UUID, int], *, number: str, now: datetime) -> dict[UUID, int]:
+    """Canceled units (by order line) are wanted after all: available ones are reserved again.
+
+    What is no longer available is reserved all the same, for its order will be sent, and a person is asked
+    to count; answers how many that are, by line.
+    """
+    lines = _named(merchant_id, units)
+    short, moves = _from_available(merchant_id, lines, units, kind="cancellation_undone", number=number)
+    _keep({line.id: (line.goods.reserved, units[line.id]) for line in lines.values()})
+    write(moves, merchant_id=merchant_id, now=now)
+    tell_short(merchant_id, {lines[line_id].goods: count for line_id, count in short.items()}, number, now)
+    return short
+
+
+def sent_all_the_same(
+    merchant_id: UUID, units: Mapping[UUID, int], *, number: str, now: datetime
+) -> dict[UUID, int]:
+    """Units (by order line) left although their cancellation stands: they are available no longer.
+
+    Answers, by line, how many were available no more, as ``undo`` does; a person is asked to count then.
+    """
+    lines = _named(merchant_id, units)
+    short, moves = _from_available(merchant_id, lines, units, kind="shipped_after_release", number=number)
+    write(moves, merchant_id=merchant_id, now=now)
+    tell_short(merchant_id, {lines[line_id].goods: count for line_id, count in short.items()}, number, now)
+    return short
+
+
+def _from_available(
+    merchant_id: UUID, lines: Mapping[UUID, Line], units: Mapping[UUID, int], *, kind: str, number: str
+) -> tuple[dict[UUID, int], list[Moved]]:
+    """What is missing of each line, and the movements for all; the levels they concern are locked."""
+    places = [
+        (line.goods.sku, line.goods.location, bucket)
+        for line in lines.values()
+        for bucket in ("available", "reserved")
+    ]
+    left = at(merchant_id, places, lock=True) if places else {}
+    short: dict[UUID, int] = {}
+    moves: list[Moved] = []
+    for line in lines.values():
+        place, wanted = (line.goods.sku, line.goods.location, "available"), units[line.id]
+        there = min(wanted, left[place])
+        left[place] -= there
+        if there < wanted:
+            short[line.id] = wanted - there
+        moves += [
+            Moved(why=kind, movement=movement, order_line_id=line.id, number=number or line.number)
+            for movement in movements_for(replace(_event(kind, line, wanted), free=there))
+            if (movement.source, movement.target) != (OUTSIDE, OUTSIDE)
+        ]
+    return short, moves
+
+
+def tell_short(merchant_id: UUID, short: Mapping[Goods, int], number: str, now: datetime) -> None:
+    """Ask a person to count what the stock lacks: one task per cancellation and product."""
+    for goods, count in short.items():
+        tasks.open(
+            "stock_short",
+            f"{number} {goods.sku} {goods.location}",
+            merchant_id=merchant_id,
+            now=now,
+            details={"number": number, "sku": goods.sku, "location": goods.location, "units": count},
+        )
+
+
+def _event(kind: str, line: Line, units: int) -> StockEvent:
+    return StockEvent(kind=kind, sku=line.goods.sku, units=units, location=line.goods.location)
+
+
+def _keep(changes: Mapping[UUID, tuple[int, int]]) -> None:
+    """Change what lines reserve: id -> (as it was read, more)."""
+    rows: list[dict[str, Any]] = [
+        {"line": line_id, "was": was, "more": more}
+        for line_id, (was, more) in sorted(changes.items())
+        if more
+    ]
+    if rows and (any(row["was"] + row["more"] < 0 for row in rows) or not hold(rows)):
+        raise Conflict("changed_meanwhile")
+
+
+def hold(changes: Sequence[dict[str, Any]]) -> bool:
+    """Change the reserved units of many lines at once, each only from what it was; False when one differs."""
+    done = db.session.connection().execute(
+        sa.update(LINES)
+        .where(LINES.c.id == sa.bindparam("line"), LINES.c.reserved_units == sa.bindparam("was"))
+        .values(reserved_units=LINES.c.reserved_units + sa.bindparam("more")),
+        list(changes),
     )
-    rows = db.session.execute(
-        sa.select(StockLevel.sku, StockLevel.bucket, StockLevel.units, sums.c.units.label("moved"))
-        .outerjoin(sums, same)
-        .where(sa.func.coalesce(sums.c.units, 0) != StockLevel.units)
-    )
-    return [f"{row.sku} in {row.bucket}: {row.units} units, movements say {row.moved or 0}" for row in rows]
+    return done.rowcount == len(changes)
+
+
+def verify() -> list[str]:
+    """Whatever does not hold of any level, movement or line, as ``flask verify-stock`` says it."""
+    found: list[proofs.Break] = []
+    for _, prove in proofs_of_stock.PROOFS:
+        prove(found)
+    return [str(one) for one in found]

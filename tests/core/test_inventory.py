@@ -1,6 +1,16 @@
 import pytest
 
-from portal.core.inventory import BUCKETS, OUTSIDE, Movement, NotInStock, StockEvent, applied, movements_for
+from portal.core.inventory import (
+    BUCKETS,
+    MAIN,
+    OUTSIDE,
+    Movement,
+    NotInStock,
+    Place,
+    StockEvent,
+    applied,
+    movements_for,
+)
 from portal.core.reasons import DISPOSITIONS, GRADES, disposition_for
 
 
@@ -53,7 +63,7 @@ def test_every_grade_proposes_a_known_disposition(grade: str) -> None:
 
 
 def test_a_return_from_announcement_to_stock_keeps_every_unit_in_one_place() -> None:
-    stock: dict[tuple[str, str], int] = {}
+    stock: dict[Place, int] = {}
     events = [
         StockEvent(kind="announced", sku="SKU", units=3),
         StockEvent(kind="received", sku="SKU", units=2, expected=3),
@@ -65,13 +75,13 @@ def test_a_return_from_announcement_to_stock_keeps_every_unit_in_one_place() -> 
         stock = applied(stock, movements_for(event))
         assert sum(stock.values()) == total
         assert min(stock.values()) >= 0
-    assert stock["SKU", "available"] == stock["SKU", "gone"] == 1
+    assert stock["SKU", MAIN, "available"] == stock["SKU", MAIN, "gone"] == 1
 
 
 def test_what_is_not_there_cannot_be_moved() -> None:
     event = StockEvent(kind="inspected", sku="SKU", units=2, disposition="restock")
     with pytest.raises(NotInStock) as caught:
-        applied({("SKU", "quarantine"): 1}, movements_for(event))
+        applied({("SKU", MAIN, "quarantine"): 1}, movements_for(event))
     assert caught.value.maximum == 1
 
 

@@ -153,12 +153,20 @@ def drop_checks(database: Database, table: str, *names: str) -> None:
             sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :t"), {"t": table}
         )
         for name in names:
-            check = next(line for line in made.splitlines() if f"ck_{table}_{name}" in line)
-            kept = check.split(" CHECK ")[0] + " CHECK (1 = 1)" + ("," if check.endswith((",", ", ")) else "")
-            made = made.replace(check, kept)
+            made = _without_check(made, f"CONSTRAINT ck_{table}_{name} CHECK (")
         connection.execute(sa.text("PRAGMA writable_schema = ON"))
         connection.execute(
             sa.text("UPDATE sqlite_master SET sql = :made WHERE type = 'table' AND name = :t"),
             {"made": made, "t": table},
         )
         connection.execute(sa.text("PRAGMA writable_schema = RESET"))
+
+
+def _without_check(made: str, opening: str) -> str:
+    """The statement that makes a table, with the check that ``opening`` begins always true."""
+    start = made.index(opening) + len(opening)
+    depth, end = 1, start
+    while depth:
+        depth += {"(": 1, ")": -1}.get(made[end], 0)
+        end += 1
+    return f"{made[:start]}1 = 1{made[end - 1 :]}"

@@ -117,7 +117,7 @@ def test_a_level_that_was_changed_by_hand_is_found(shop, session, gateways):
     return_id = a_return(gateways, shop, an_order(gateways, shop))
     receive(shop, return_id)
     session.execute(sa.text("UPDATE stock_levels SET units = 7"))
-    assert stock.verify() == ["MUG in quarantine: 7 units, movements say 1"]
+    assert stock.verify() == ["S1 MUG in quarantine at main: 7 units, movements say 1"]
 
 
 def test_inspecting_in_parts_ends_with_the_last_unit(shop, dock, gateways):
