@@ -12,6 +12,7 @@ from portal.web.admin import (
     finance,
     frame,
     links,
+    measures,
     messages,
     orders,
     outbox,
@@ -30,7 +31,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks,
-    policies, finance, accounts,
+    policies, finance, accounts, measures,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)
