@@ -1,11 +1,12 @@
 """Refunds made elsewhere (the shop, the gateway's own pages): what they leave of lines, taxes and tenders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
-from portal.core.intake import IncomingRefund, IncomingRefundLine
+from portal.core.intake import NOTHING, IncomingRefund, IncomingRefundLine
 from portal.core.money import Minor, allocate, major, minor
-from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, RefundOfLine
+from portal.core.records import PaidLine, PaidOrder, PaidPayment, PaidRefund, RefundOfLine
 from portal.core.spans import count, free, lowest, merge
 
 
@@ -28,7 +29,7 @@ def with_refunds(order: PaidOrder, refunds: Iterable[IncomingRefund]) -> PaidOrd
 
 
 def _cancel_rest(line: PaidLine) -> PaidLine:
-    gaps = free((*line.canceled, *line.claimed), line.units)
+    gaps = free(line.taken, line.units)
     rest = min(count(gaps), max(0, line.units - line.shipped - count(line.canceled)))
     return replace(line, canceled=merge((*line.canceled, *lowest(gaps, rest)))) if rest else line
 
@@ -39,7 +40,7 @@ def _count(order: PaidOrder, refund: IncomingRefund, *, money: bool) -> tuple[Pa
     lines = {line.external_id: line for line in order.lines}
     counted: dict[str, RefundOfLine] = {}
     goods = 0
-    for part in refund.lines:
+    for part in _on_parts(refund.lines, order):
         amount = _minor(part.amount, currency, name, notes)
         goods += amount
         if part.line not in lines:
@@ -69,6 +70,28 @@ def _count(order: PaidOrder, refund: IncomingRefund, *, money: bool) -> tuple[Pa
     return after, made
 
 
+def _on_parts(told: Iterable[IncomingRefundLine], order: PaidOrder) -> Iterator[IncomingRefundLine]:
+    """What is told of a bundle whose price lies on its parts is given back on those, by what is left of them."""
+    lines = {line.external_id: line for line in order.lines}
+    for one in told:
+        bundle = lines.get(one.line)
+        parts = [line for line in order.lines if line.parent == one.line and line.paid]
+        if bundle is None or bundle.paid or not parts or one.amount <= 0:
+            yield one
+            continue
+        amounts = _shared(one.amount, [max(0, part.paid - part.refunded) for part in parts], order.currency)
+        taxes = _shared(one.tax, [sum(t.amount - t.refunded for t in p.taxes) for p in parts], order.currency)
+        yield replace(one, amount=NOTHING, tax=NOTHING)
+        for part, amount, tax in zip(parts, amounts, taxes, strict=True):
+            units = one.units * part.units // bundle.units if bundle.units else 0
+            yield replace(one, line=part.external_id, units=units, amount=amount, tax=tax)
+
+
+def _shared(amount: Decimal, weights: Sequence[int], currency: str) -> list[Decimal]:
+    whole = minor(amount, currency, round_to_unit=True)
+    return [major(part, currency) for part in allocate(whole, weights)]
+
+
 def _minor(amount: object, currency: str, name: str, notes: list[str]) -> Minor:
     """Never below zero: a channel that refunds a negative amount is told apart, not netted."""
     whole = minor(amount, currency, round_to_unit=True)  # type: ignore[arg-type]
@@ -81,7 +104,7 @@ def _minor(amount: object, currency: str, name: str, notes: list[str]) -> Minor:
 def _take(
     line: PaidLine, part: IncomingRefundLine, amount: Minor, currency: str, name: str, notes: list[str]
 ) -> tuple[PaidLine, RefundOfLine]:
-    gaps = free((*line.canceled, *line.claimed), line.units)
+    gaps = free(line.taken, line.units)
     units = min(max(part.units, 0), count(gaps))
     if units != part.units:
         notes.append(

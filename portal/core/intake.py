@@ -7,12 +7,20 @@ or says why it cannot.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 STATES = ("pending", "confirmed", "canceled")
-TENDERS = ("card", "wallet", "bank_transfer", "store_credit", "gift_card", "cash")
+DUE_TENDERS = ("invoice", "cash_on_delivery", "instalments")
+"""What the customer pays later: until the channel tells that it was paid, only the amount due can change."""
+TENDERS = ("card", "wallet", "bank_transfer", "store_credit", "gift_card", "cash", *DUE_TENDERS)
+CAPTURED, AUTHORIZED, DUE = "captured", "authorized", "due"
+MODES = (CAPTURED, AUTHORIZED, DUE)
+"""Money that was taken, that is reserved on a card, that the customer still owes."""
+INTERVALS = ("week", "month", "quarter", "year")
+MAIN = "main"
+"""The place that goods leave from where nobody says which."""
 NOTHING = Decimal(0)
 
 
@@ -35,6 +43,35 @@ class IncomingTax:
     rate: Decimal | None = None
     """As a fraction: 0.19 is nineteen percent."""
     jurisdiction: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Special:
+    """What few lines have: how a warehouse handles them, what they are a part of, for how long they run.
+
+    One value beside the line, since most lines have none of it and there are many lines.
+    """
+
+    picked: int = 0
+    """Units taken from the shelf that are not sent yet."""
+    location: str = MAIN
+    logistics: tuple[str, ...] = ()
+    """Why no change can stop it any more: codes of ``core.logistics.LOGISTICS``."""
+    cut_off_at: datetime | None = None
+    """The last moment at which the warehouse takes changes."""
+    gift: bool = False
+    part_required: bool = False
+    """Without this part its bundle is nothing."""
+    list_price: Decimal | None = None
+    """Of a part of a bundle: what one unit costs where it is sold alone."""
+    period_start: date | None = None
+    period_end: date | None = None
+    """Of a recurring service: the first and the last day that were paid for."""
+    interval: str = ""
+    """How often it is renewed, one of ``INTERVALS``."""
+
+
+ORDINARY = Special()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +100,23 @@ class IncomingLine:
     shipped_at: datetime | None = None
     delivered_at: datetime | None = None
     """When the last of its units was sent and arrived, where the channel tells."""
+    special: Special = ORDINARY
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncomingPayment:
-    """One tender and what it captured for this order. ``reference`` is the provider's id of the capture."""
+    """One tender and what it covers of this order. ``reference`` is the provider's id of the capture."""
 
     reference: str
     tender: str
     captured: Decimal | None
-    """None where the channel tells of no payments: then it is what the lines sum to."""
+    """None where the channel tells of no payments: then it is what the lines sum to. Of an authorization the
+    amount that was authorized, of what is due all that was to be paid."""
     label: str = ""
+    mode: str = ""
+    """One of ``MODES``; not told: due where the tender is one that is paid later, else captured."""
+    authorization: str = ""
+    """Of a capture: the reference under which its authorization was told before."""
 
 
 CARDS = ("card", "wallet")

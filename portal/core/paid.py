@@ -1,157 +1,44 @@
 """What was paid: an order of any channel in minor units, checked against what was captured."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
-from uuid import UUID
 
+from portal.core.bundle_prices import priced_out
 from portal.core.facts import CHARGES, LINE_KINDS
 from portal.core.intake import (
+    CAPTURED,
+    DUE,
+    DUE_TENDERS,
+    INTERVALS,
+    MAIN,
+    MODES,
+    ORDINARY,
     STATES,
     TENDERS,
     IncomingLine,
     IncomingOrder,
     IncomingPayment,
     IncomingTax,
+    Special,
     label_of,
     number_key,
     postcode_key,
 )
+from portal.core.logistics import LOGISTICS
 from portal.core.money import Minor, allocate, exponent, major
-from portal.core.spans import Span
+from portal.core.records import PaidDiscount as PaidDiscount
+from portal.core.records import PaidLine as PaidLine
+from portal.core.records import PaidOrder as PaidOrder
+from portal.core.records import PaidPayment as PaidPayment
+from portal.core.records import PaidRefund as PaidRefund
+from portal.core.records import PaidTax as PaidTax
+from portal.core.records import RefundOfLine as RefundOfLine
 
 ONE = Decimal(1)
 MOST_UNITS = 2**31 - 1
 MOST_MINOR = 10**15
 """Of one order: ten trillion in most currencies. What is beyond is a fault of the file."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaidTax:
-    """One label of one line: charged, and given back elsewhere."""
-
-    label: str
-    amount: Minor
-    rate_ppm: int | None = None
-    jurisdiction: str = ""
-    refunded: Minor = 0
-    withheld: Minor = 0
-    """In what is withheld of the line since a deal's condition is no longer met."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaidLine:
-    """One line as it was paid, and what has become of its units elsewhere."""
-
-    external_id: str
-    number: int
-    kind: str
-    units: int
-    unit_price: Decimal
-    goods: Minor
-    discount: Minor
-    taxes: tuple[PaidTax, ...]
-    tax: Minor
-    paid: Minor
-    sku: str = ""
-    name: str = ""
-    variant: str = ""
-    category: str = ""
-    picture: str = ""
-    weight_g: int = 0
-    final_sale: bool = False
-    parent: str = ""
-    shipped: int = 0
-    delivered: int = 0
-    shipped_at: datetime | None = None
-    delivered_at: datetime | None = None
-    canceled: tuple[Span, ...] = ()
-    claimed: tuple[Span, ...] = ()
-    returned: tuple[Span, ...] = ()
-    """Those of ``claimed`` whose units are back, or were refunded elsewhere."""
-    refunded: Minor = 0
-    id: UUID | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaidPayment:
-    """One tender: this order's share of it, and what of that went back elsewhere."""
-
-    reference: str
-    tender: str
-    captured: Minor
-    label: str = ""
-    refunded: Minor = 0
-    id: UUID | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefundOfLine:
-    """What a refund made elsewhere took of one line, after the caps."""
-
-    line: str
-    units: int
-    spans: tuple[Span, ...]
-    amount: Minor
-    taxes: tuple[tuple[str, Minor], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaidRefund:
-    """A refund made elsewhere, as it counts here. ``goods`` is what its lines say, before any cap."""
-
-    external_id: str
-    at: datetime
-    amount: Minor
-    goods: Minor
-    reason: str = ""
-    lines: tuple[RefundOfLine, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaidDiscount:
-    """A code or a deal, and what each line's discount holds of it: (external id, amount)."""
-
-    code: str
-    shares: tuple[tuple[str, Minor], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaidOrder:
-    """The record of what was paid. ``differs`` is captured less the sum of the lines; nothing is fitted."""
-
-    external_id: str
-    number: str
-    number_key: str
-    currency: str
-    placed_at: datetime
-    state: str
-    prices_include_tax: bool
-    lines: tuple[PaidLine, ...]
-    payments: tuple[PaidPayment, ...] = ()
-    refunds: tuple[PaidRefund, ...] = ()
-    customer_ref: str = ""
-    email: str = ""
-    name: str = ""
-    phone: str = ""
-    language: str = ""
-    country: str = ""
-    postcode: str = ""
-    address: Mapping[str, Any] = field(default_factory=dict)
-    discounts: tuple[PaidDiscount, ...] = ()
-    differs: Minor = 0
-    notes: tuple[str, ...] = ()
-    digest: str = ""
-
-    @property
-    def paid(self) -> Minor:
-        return sum(line.paid for line in self.lines)
-
-    @property
-    def captured(self) -> Minor:
-        return sum(payment.captured for payment in self.payments)
 
 
 class _Reading:
@@ -161,6 +48,8 @@ class _Reading:
         self.currency = currency
         self.reasons: list[str] = []
         self.notes: list[str] = []
+        self.bundles: dict[str, tuple[tuple[str, Minor], ...]] = {}
+        """Of each bundle that was priced out: its parts, and what they have of its discount."""
         self._scale = Decimal(1).scaleb(exponent(currency))
 
     def rounded(self, amount: Decimal) -> Minor:
@@ -198,6 +87,8 @@ def paid(order: IncomingOrder) -> PaidOrder | tuple[str, ...]:
         read = _line(line, number, order.prices_include_tax, reading)
         if read is not None:
             lines.append(read)
+    if not reading.reasons and any(line.parent for line in lines):
+        lines = _unbundled(lines, order.prices_include_tax, reading)
     if not reading.reasons and order.discount:
         lines = _spread(reading.exact(order.discount, "discount"), lines, order.prices_include_tax, reading)
     payments = [_payment(payment, sum(line.paid for line in lines), reading) for payment in order.payments]
@@ -274,6 +165,35 @@ def _line(line: IncomingLine, number: int, tax_inside: bool, reading: _Reading) 
         delivered=min(max(line.delivered, 0), shipped),
         shipped_at=line.shipped_at,
         delivered_at=line.delivered_at,
+        special=ORDINARY if line.special is ORDINARY else _special(line, units - shipped, reading),
+    )
+
+
+def _special(line: IncomingLine, unsent: int, reading: _Reading) -> Special:
+    """What is told beside the line, checked; no more units are picked than were not sent."""
+    told, name = line.special, f"line {line.external_id}"
+    if unknown := [code for code in told.logistics if code not in LOGISTICS]:
+        reading.reasons.append(f"{name}: unknown logistics, {', '.join(unknown)}")
+    if told.interval and told.interval not in INTERVALS:
+        reading.reasons.append(f"{name}: an interval of {told.interval!r} is unknown")
+    if told.cut_off_at is not None and told.cut_off_at.tzinfo is None:
+        reading.reasons.append(f"{name}: its cut-off has no time zone")
+    if (told.period_start is None) != (told.period_end is None):
+        reading.reasons.append(f"{name}: a period has a first and a last day")
+    elif told.period_start and told.period_end and told.period_end < told.period_start:
+        reading.reasons.append(f"{name}: its period ends before it starts")
+    if told.list_price is not None and told.list_price < 0:
+        reading.reasons.append(f"{name}: its list price is negative")
+    picked = min(max(told.picked, 0), unsent)
+    if picked != told.picked:
+        reading.notes.append(
+            f"Line {line.external_id}: {told.picked} of {unsent} unsent units picked; capped."
+        )
+    return replace(
+        told,
+        picked=picked,
+        location=told.location.strip()[:60] or MAIN,
+        logistics=tuple(dict.fromkeys(told.logistics)),
     )
 
 
@@ -301,12 +221,24 @@ def _payment(payment: IncomingPayment, due: Minor, reading: _Reading) -> PaidPay
         reading.reasons.append(f"payment {payment.reference}: captured less than nothing")
     if payment.tender not in TENDERS:
         reading.reasons.append(f"payment {payment.reference}: the tender {payment.tender!r} is unknown")
+    mode = payment.mode or (DUE if payment.tender in DUE_TENDERS else CAPTURED)
+    if mode not in MODES:
+        reading.reasons.append(f"payment {payment.reference}: the mode {mode!r} is unknown")
     return PaidPayment(
         reference=payment.reference[:100],
         tender=payment.tender,
         captured=captured,
         label=label_of(payment.tender, payment.label)[:100],
+        mode=mode,
+        authorization=payment.authorization[:100],
     )
+
+
+def _unbundled(lines: list[PaidLine], tax_inside: bool, reading: _Reading) -> list[PaidLine]:
+    done = priced_out(lines, reading.currency, tax_inside=tax_inside)
+    reading.notes.extend(done.notes)
+    reading.bundles.update(done.discounts)
+    return list(done.lines)
 
 
 def _spread(discount: Minor, lines: list[PaidLine], tax_inside: bool, reading: _Reading) -> list[PaidLine]:
@@ -337,11 +269,22 @@ def _discounts(order: IncomingOrder, lines: list[PaidLine], reading: _Reading) -
             if told.shares is None
             else {line: reading.rounded(amount) for line, amount in told.shares.items()}
         )
+        asked = _of_parts(asked, reading)
         shares = [(line, min(amount, left.get(line, 0))) for line, amount in asked.items()]
         left.update((line, left[line] - amount) for line, amount in shares if amount > 0)
         kept = tuple((line, amount) for line, amount in shares if amount > 0)
         if kept:
             yield PaidDiscount(code=told.code[:100], shares=kept)
+
+
+def _of_parts(asked: Mapping[str, Minor], reading: _Reading) -> Mapping[str, Minor]:
+    """What is told of a bundle that was priced out is told of its parts."""
+    for bundle, parts in reading.bundles.items():
+        if asked.get(bundle) and any(discount for _, discount in parts):
+            shares = allocate(asked[bundle], [discount for _, discount in parts])
+            more = {part: share for (part, _), share in zip(parts, shares, strict=True)}
+            asked = {**asked, bundle: 0} | {part: asked.get(part, 0) + share for part, share in more.items()}
+    return asked
 
 
 def _record(

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core import promotions
-from portal.core.intake import IncomingAdjustment, provider_of
+from portal.core.intake import ORDINARY, IncomingAdjustment, provider_of
 from portal.core.money import Minor
 from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax
 from portal.core.policy.terms import Deal
@@ -53,8 +53,8 @@ def insert(
     gateway: str,
     deals: Sequence[Deal] = (),
     now: datetime,
-) -> None:
-    """New orders with everything that belongs to them, a table at a time."""
+) -> dict[str, UUID]:
+    """New orders with everything that belongs to them, a table at a time; external id -> id."""
     heads: Rows = []
     plain: list[tuple[UUID, PaidOrder]] = []
     lines: Rows = []
@@ -82,6 +82,7 @@ def insert(
     write(TAXES, taxes)
     pay(merchant_id, paying, gateway)
     write(OUTSIDE, refunds)
+    return {head["external_id"]: head["id"] for head in heads}
 
 
 def write(table: Any, rows: Rows) -> None:
@@ -236,6 +237,7 @@ def _untouched(line: PaidLine) -> bool:
         or line.final_sale
         or line.shipped_at
         or line.delivered_at
+        or line.special is not ORDINARY
     )
 
 
@@ -259,6 +261,7 @@ _UNTOUCHED = MappingProxyType(
 def line_row(
     line_id: UUID, merchant_id: UUID, order_id: UUID, line: PaidLine, ids: Mapping[str, UUID]
 ) -> dict[str, Any]:
+    """What the channel tells of it. What is held of it and reserved for it is written by others."""
     return {
         "id": line_id,
         "merchant_id": merchant_id,
@@ -290,6 +293,15 @@ def line_row(
         "claimed_spans": [list(span) for span in line.claimed],
         "returned_spans": [list(span) for span in line.returned],
         "refunded_minor": line.refunded,
+        "picked_units": line.special.picked,
+        "location": line.special.location,
+        "logistics": list(line.special.logistics),
+        "cut_off_at": line.special.cut_off_at,
+        "gift": line.special.gift,
+        "part_required": line.special.part_required,
+        "period_start": line.special.period_start,
+        "period_end": line.special.period_end,
+        "interval": line.special.interval,
     }
 
 
@@ -361,7 +373,7 @@ def pay(merchant_id: UUID, paying: Sequence[tuple[UUID, str, PaidPayment]], gate
             payment_id = ids[key] = uuid7()
             provider = provider_of(payment.tender, gateway)
             told = (provider, payment.reference, payment.tender, payment.label, currency)
-            fresh.append((as_kept(payment_id), merchant, *told, captured, sent))
+            fresh.append((as_kept(payment_id), merchant, *told, payment.mode, captured, sent))
         else:
             grown.append({"payment": payment_id, "more": captured, "sent": sent})
         shares.append((new_id(), merchant, as_kept(order_id), as_kept(payment_id), captured, sent))
@@ -377,7 +389,8 @@ def _way(tender: str) -> str:
 
 
 _PAYMENT = (
-    "id", "merchant_id", "provider", "reference", "tender", "label", "currency", "captured_minor", "refunded_minor",
+    "id", "merchant_id", "provider", "reference", "tender", "label", "currency", "mode", "captured_minor",
+    "refunded_minor",
 )  # fmt: skip
 _SHARE = ("id", "merchant_id", "order_id", "payment_id", "share_minor", "refunded_minor")
 

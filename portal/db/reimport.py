@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal.core.intake import Special, provider_of
 from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax, RefundOfLine
 from portal.core.policy.terms import Deal
 from portal.db.base import db, uuid7
@@ -53,7 +54,14 @@ def stored(order_id: UUID) -> PaidOrder:
             )
         )
     shares = session.execute(
-        sa.select(SHARES, PAYMENTS.c.reference, PAYMENTS.c.tender, PAYMENTS.c.label)
+        sa.select(
+            SHARES,
+            PAYMENTS.c.reference,
+            PAYMENTS.c.tender,
+            PAYMENTS.c.label,
+            PAYMENTS.c.mode,
+            PAYMENTS.c.released_minor,
+        )
         .join(PAYMENTS, PAYMENTS.c.id == SHARES.c.payment_id)
         .where(SHARES.c.order_id == order_id)
         .order_by(SHARES.c.id)
@@ -79,6 +87,8 @@ def stored(order_id: UUID) -> PaidOrder:
                 captured=share.share_minor,
                 label=share.label,
                 refunded=share.refunded_minor,
+                mode=share.mode,
+                released=min(share.released_minor, share.refunded_minor),
                 id=share.payment_id,
             )
             for share in shares
@@ -116,7 +126,20 @@ def _stored_line(row: Any, taxes: list[PaidTax], names: Mapping[UUID, str]) -> P
         canceled=spans(row.canceled_spans),
         claimed=spans(row.claimed_spans),
         returned=spans(row.returned_spans),
+        held=spans(row.held_spans),
+        reserved=row.reserved_units,
         refunded=row.refunded_minor,
+        special=Special(
+            picked=row.picked_units,
+            location=row.location,
+            logistics=tuple(row.logistics),
+            cut_off_at=row.cut_off_at,
+            gift=row.gift,
+            part_required=row.part_required,
+            period_start=row.period_start,
+            period_end=row.period_end,
+            interval=row.interval,
+        ),
         id=row.id,
     )
 
@@ -181,6 +204,9 @@ def rewrite(
     for line in new.lines:
         if line.id:
             values = line_row(line.id, merchant_id, order_id, line, ids)
+            if line.reserved > line.units:
+                # The stock follows in the same transaction (services.fulfilment); the row must hold meanwhile.
+                values["reserved_units"] = line.units
             connection.execute(sa.update(LINES).where(LINES.c.id == line.id).values(values))
     write(
         TAXES, [row for line in new.lines for row in tax_rows(merchant_id, ids[line.external_id], line.taxes)]
@@ -212,6 +238,7 @@ def _rewrite_payments(
             .where(share)
             .values(share_minor=payment.captured, refunded_minor=payment.refunded)
         )
+        _rename(payment, was, merchant_id, gateway)
         more, sent = payment.captured - was.captured, payment.refunded - was.refunded
         if more or sent:
             change_payments([{"payment": payment.id, "more": more, "sent": sent}])
@@ -224,3 +251,18 @@ def _rewrite_payments(
         [(order_id, new.currency, payment) for payment in new.payments if payment.id is None],
         gateway,
     )
+
+
+def _rename(payment: PaidPayment, was: PaidPayment, merchant_id: UUID, gateway: str) -> None:
+    """An authorization that was captured bears the capture's reference from now on, unless another one does."""
+    told: dict[str, Any] = {} if payment.mode == was.mode else {"mode": payment.mode}
+    if payment.reference != was.reference:
+        taken = sa.select(PAYMENTS.c.id).where(
+            PAYMENTS.c.merchant_id == merchant_id,
+            PAYMENTS.c.provider == provider_of(payment.tender, gateway),
+            PAYMENTS.c.reference == payment.reference,
+        )
+        if db.session.execute(taken).first() is None:
+            told["reference"] = payment.reference
+    if told:
+        db.session.connection().execute(sa.update(PAYMENTS).where(PAYMENTS.c.id == payment.id).values(told))
