@@ -10,7 +10,7 @@ from portal.core.promotions import Promotion as Promotion
 from portal.core.promotions import PromotionStep as PromotionStep
 from portal.core.spans import Span, count
 
-MERCHANDISE = "merchandise"
+MERCHANDISE, SERVICE = "merchandise", "service"
 LINE_KINDS = ("merchandise", "gift_card", "service", "fee", "discount", "sample", "shipping", "duty")
 """Only merchandise can come back; shipping and duty are charges with a cap of their own (money.md 6, 10)."""
 
@@ -18,6 +18,10 @@ CHARGES = ("shipping", "duty", "fee")
 
 CANCELLATIONS = ("partial_cancellation", "cancellation")
 """Kinds of a request for units that were never sent: nothing is kept back, nobody is charged."""
+
+AT_ONCE, NEXT_PERIOD = "at_once", "next_period"
+ENDINGS = (NEXT_PERIOD, AT_ONCE)
+"""When a service that goes on period after period ends."""
 
 KEEP = "partial_refund_keep"
 """The kind of a request for which nothing comes back: a part of the price goes back, the goods stay."""
@@ -80,6 +84,27 @@ class LineFacts:
     """Price adjustments of units that were kept, part of ``refunded``: a later return gives the rest."""
     promotion_withheld: Minor = 0
     """Kept back of its refunds because a promotion no longer held; comes back when everything does."""
+    picked: int = 0
+    """Taken from the shelf for this order and not shipped yet."""
+    held: tuple[Span, ...] = ()
+    """Positions that open proposals of a cancellation hold: neither canceled nor in anybody's return."""
+    location: str = "main"
+    logistics: tuple[str, ...] = ()
+    """What ties its units to somebody else's work (``core.logistics.LOGISTICS``): nothing of it is left out."""
+    cut_off: datetime | None = None
+    """The last moment at which units of it can still be left out."""
+    gift: bool = False
+    """For somebody else than the buyer, who pays and is paid back all the same."""
+    part_required: bool = False
+    """Its bundle is nothing without it."""
+    period_start: date | None = None
+    """Of a service that is paid for by the period: the first day paid for."""
+    period_end: date | None = None
+    """The last day paid for, inclusive."""
+    interval: str = ""
+    """``week``, ``month``, ``quarter`` or ``year`` where a service goes on period after period."""
+    ends_on: date | None = None
+    """The service ends that day and is not renewed."""
 
     @property
     def tax(self) -> Minor:
@@ -97,11 +122,27 @@ class LineFacts:
     @property
     def returnable_units(self) -> int:
         """Units that were shipped and are in nobody's return: a canceled unit never was."""
-        return max(0, min(self.shipped, self.units - count(self.canceled)) - count(self.claimed))
+        gone = count(self.canceled) + count(self.held)
+        return max(0, min(self.shipped, self.units - gone) - count(self.claimed))
 
     @property
     def unshipped_units(self) -> int:
-        return max(0, self.units - count(self.canceled) - self.shipped)
+        """Units that were not sent and that nobody holds; picked ones are among them."""
+        return max(0, self.units - count(self.canceled) - count(self.held) - self.shipped)
+
+    @property
+    def recurs(self) -> bool:
+        """Whether it is a service paid for by the period: it is never sent, and it may end between periods."""
+        return self.kind == SERVICE and bool(self.interval or self.period_end)
+
+    @property
+    def cancelable_units(self) -> int:
+        """Units that are neither sent nor picked, canceled, held or in a return; 0 of a service that ends."""
+        if self.ends_on is not None:
+            return 0
+        free = self.units - count(self.canceled) - count(self.held)
+        sent = 0 if self.recurs else self.shipped + self.picked
+        return max(0, min(free - sent, free - count(self.claimed)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +159,15 @@ class PaymentFacts:
     """In an open or lost chargeback: not there to be refunded."""
     provider: str = "sandbox"
     refundable_here: bool = True
+    mode: str = "captured"
+    """``captured``; ``authorized``: reserved by the provider and not taken yet; ``due``: the customer still owes it."""
+    released: Minor = 0
+    """Of ``refunded``: never was money, an authorization let go or an amount no longer owed."""
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether it is money that we have; else less of it is taken or asked for, and nothing goes back."""
+        return self.mode == "captured"
 
     @property
     def left(self) -> Minor:
@@ -141,6 +191,8 @@ class OrderFacts:
     differs: Minor = 0
     """Captured less the sum of the parts, as the intake found it; nothing is silently adjusted."""
     promotions: tuple[Promotion, ...] = ()
+    state: str = "confirmed"
+    """``pending``, ``confirmed`` or ``canceled``, as the channel and our own cancellations have it."""
 
     @property
     def paid(self) -> Minor:
@@ -202,6 +254,8 @@ class Wanted:
     """A price adjustment for units that stay with the customer, all of them together: nothing comes back."""
     named: Minor | None = None
     """A person's amount for this line in place of the computed one."""
+    ending: str = ""
+    """Of a service that is canceled: ``at_once``, what is unused goes back; ``next_period``: nothing does."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -159,11 +160,32 @@ def _depreciation(words: Words, basis: Basis, currency: str) -> str:
 
 
 def _scope(words: Words, basis: Basis, currency: str) -> str:
+    if basis.get("in") == "days":
+        return words.gettext(
+            "%(done)s of %(days)s days paid for were had, taken from %(of)s.",
+            done=basis.get("done"),
+            days=basis.get("of_scope"),
+            of=words.money(basis.get("of", 0), currency),
+        )
     return words.gettext(
         "%(done)s of %(scope)s were done, taken from %(of)s.",
         done=basis.get("done"),
         scope=basis.get("of_scope"),
         of=words.money(basis.get("of", 0), currency),
+    )
+
+
+def _runs_out(words: Words, basis: Basis, currency: str) -> str:
+    if basis.get("ends_on"):
+        return words.gettext(
+            "Paid for until %(day)s, and not renewed.", day=words.day(date.fromisoformat(basis["ends_on"]))
+        )
+    return words.gettext("Not renewed after the period that is paid for.")
+
+
+def _cancel_shipping(words: Words, basis: Basis, currency: str) -> str:
+    return words.gettext(
+        "For what you keep, shipping is %(price)s.", price=words.money(basis.get("price", 0), currency)
     )
 
 
@@ -236,6 +258,8 @@ _EXPLAINED = {
     "refund_duties": _charge,
     "refund_fees": _charge,
     "scope_used": _scope,
+    "runs_out": _runs_out,
+    "cancel_shipping": _cancel_shipping,
     "promotions": _promotions,
     "allowance": _allowance,
     "named": _named,

@@ -83,6 +83,8 @@ RULES = {
     "refund_fees": N_("Refund of fees"),
     "promotions": N_("Discounts judged anew for what you keep"),
     "scope_used": N_("Part of the service that was used"),
+    "runs_out": N_("Service ends with the period paid for"),
+    "cancel_shipping": N_("Shipping worked out anew for what you keep"),
     "allowance": N_("Price lowered, the goods stay with you"),
     "named": N_("Agreed with customer service"),
     "exchange": N_("Set off against the new goods"),

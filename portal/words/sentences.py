@@ -43,6 +43,59 @@ FINDINGS: dict[str, tuple[str, ...]] = {
     "approval_always": (N_("Every return is looked at by a person first."),),
     "no_record_of_sale": (N_("There is no order to compare with, so a person looks at it first."),),
     "policy_inactive": (N_("This shop takes no returns here at the moment."),),
+    "cancellations_off": (N_("This shop does not let customers cancel here. Write to us, please."),),
+    "order_not_confirmed": (N_("This order is not confirmed yet, so nothing can be taken out of it."),),
+    "order_canceled": (N_("This order is canceled already."),),
+    "payment_disputed": (
+        N_("The customer's bank has taken back this payment, so it cannot be refunded here as well."),
+    ),
+    "not_cancelable": (N_("This is a charge and not an item that can be taken out."),),
+    "already_shipped": (
+        N_("Already shipped: %(units)s. What was shipped can be returned after delivery."),
+        N_("This was shipped already. It can be returned after delivery."),
+    ),
+    "being_picked": (
+        N_("Being packed in the warehouse: %(units)s. It can be returned after delivery."),
+        N_("This is being packed in the warehouse. It can be returned after delivery."),
+    ),
+    "already_canceled": (N_("Already canceled: %(units)s."), N_("This is canceled already.")),
+    "held_by_proposal": (
+        N_("In another cancellation that waits for an answer: %(units)s."),
+        N_("Another cancellation of this waits for an answer."),
+    ),
+    "past_cut_off": (
+        N_("The warehouse leaves nothing out any more since %(until)s."),
+        N_("It is too late: the warehouse leaves nothing out of this delivery any more."),
+    ),
+    "drop_ship": (N_("This is sent by its maker, who cannot be told to leave it out."),),
+    "custom_made": (N_("This is made for you to order and cannot be canceled any more."),),
+    "pre_picked": (N_("This was packed in advance, so it cannot be left out any more."),),
+    "third_party": (N_("This is sent by a partner, who cannot be told to leave it out."),),
+    "bundle_whole_only": (
+        N_("“%(bundle)s” is sold as a whole: take out all of it, or nothing."),
+        N_("This is sold as a whole: take out all of it, or nothing."),
+    ),
+    "bundle_part_required": (
+        N_("“%(bundle)s” is nothing without this part: take out all of it, or keep this part."),
+        N_("The bundle is nothing without this part: take out all of it, or keep this part."),
+    ),
+    "bundle_nothing_left": (
+        N_("Nothing would be left of “%(bundle)s”: take out the whole of it."),
+        N_("Nothing would be left of this bundle: take out the whole of it."),
+    ),
+    "service_over": (
+        N_("This service was paid for until %(last_day)s and is over."),
+        N_("The time this service was paid for is over."),
+    ),
+    "service_ending": (
+        N_("This service ends on %(ends_on)s already and is not renewed."),
+        N_("This service is ending already."),
+    ),
+    "service_whole_only": (
+        N_("From the next period on, all %(maximum)s of this service end together."),
+        N_("From the next period on, this service ends as a whole."),
+    ),
+    "ending_unknown": (N_("Choose when this service shall end."),),
 }
 """Code -> its sentences, the one with most details first: said is the first whose details are there."""
 
@@ -74,6 +127,9 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "negative_units": (N_("The number of units cannot be negative."),),
     "no_address": (N_("The address is needed first."),),
     "no_label": (N_("There is no label yet."),),
+    "is_cancellation": (
+        N_("These units never left: they have a page of their own among the cancellations."),
+    ),
     "not_a_draft": (N_("This return is already confirmed and can no longer be changed."),),
     "photo_too_large": (
         N_("This photo is larger than %(megabytes)s MB."),
@@ -122,6 +178,9 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "not_granted": (N_("Your role may not give this on top."),),
     "not_by_hand": (N_("This transfer is not one that is settled by hand."),),
     "proof_missing": (N_("Write down how it was paid, such as the reference of the transfer."),),
+    "awaits_warehouse": (
+        N_("The warehouse has not answered yet whether the goods stay. No money goes before."),
+    ),
     "nothing_counted": (N_("Enter at least one unit."),),
     "all_received": (N_("All goods of this return have been received already."),),
     "more_than_authorized": (
@@ -189,6 +248,14 @@ DECLINED: dict[str, str] = {
     "disputed": N_("The customer's bank has taken this payment back, so it cannot be refunded."),
     "amount_not_allowed": N_("The payment provider cannot move this amount in this currency."),
     "not_refundable": N_("The payment provider no longer refunds this payment."),
+    "not_captured": N_(
+        "The payment provider has this payment only reserved, or let it go: there is nothing to give back yet. "
+        "Look at it there, then try again."
+    ),
+    "already_captured": N_("The shop has captured this payment meanwhile: it can only be refunded."),
+    "captured_anyway": N_(
+        "The shop has captured what was let go. Try again: it is given back as a refund then."
+    ),
     "balance_too_low": N_("There is too little money on the account at the payment provider."),
     "refused": N_("The payment provider refused the refund."),
     "not_authorized": N_(

@@ -278,9 +278,11 @@ def row(code: str, amount: int, rule: str, **basis: object) -> Row:
 
 
 ROWS = (
+    row("item_subtotal", 0, "runs_out", units=1, of_units=1, ends_on="2026-03-31"),
     row("item_subtotal", 4000, "paid", units=2, of_units=3, unit_price="20.00"),
     row("order_discount_share", -400, "discount", of_discount=600, units=2, of_units=3),
     Row(code="item_tax", amount=684, rule="tax", label="VAT", basis={"charged": 1026}),
+    Row(code="shipping_refund", amount=200, rule="cancel_shipping", basis={"price": 290}),
     Row(code="shipping_refund", amount=490, rule="refund_shipping", basis={"how": "full_return"}),
     Row(code="shipping_tax", amount=93, rule="tax", label="VAT", basis={"charged": 93}),
     row("restocking_fee", -360, "restocking_fee", percent_bp=1000, of=3600),
@@ -303,6 +305,7 @@ ROWS = (
     ),
     Row(code="order_discount_share", amount=300, rule="promotions", basis={"given_back": 300}),
     row("condition_deduction", -500, "scope_used", done=1, of_scope=4, of=2000),
+    row("condition_deduction", -500, "scope_used", **{"done": 10, "of_scope": 30, "of": 1500, "in": "days"}),
     row("adjustment", 250, "allowance", units=1, of_units=2, paid=2000, given=0),
     row("adjustment", -120, "named", named=500, computed=620, maximum=800),
     row("previously_refunded", -40, "adjusted", given=40, units=1),

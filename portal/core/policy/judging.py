@@ -17,6 +17,8 @@ WORDS = {
     "refund_fees": CHARGE_RULES,
     "promotions": ("keep", "re_evaluate"),
     "return_postage": ("merchant", "customer", "customer_remorse"),
+    "bundles": ("parts", "whole"),
+    "cancel_shipping": ("keep", "re_evaluate"),
     "refund_trigger": ("on_receipt", "on_inspection", "manual"),
 }
 """Fields of the terms that are one of a few words."""
@@ -48,7 +50,18 @@ def _faults(terms: "Terms") -> Iterator[str]:
     yield from _restocking("policy.restocking_fee", terms.restocking_fee)
     for i, depreciation in enumerate(terms.depreciation):
         yield from _depreciation(f"policy.depreciation[{i}]", depreciation)
+    yield from _cancellations(terms)
     yield from _unknown("policy.refund_limits", (role for role, _ in terms.refund_limits), ROLES, "role")
+
+
+def _cancellations(terms: "Terms") -> Iterator[str]:
+    if terms.cancellation_hours < 1:
+        yield "policy.cancellation_hours: at least 1"
+    if terms.cancel_shipping == "re_evaluate" and not terms.shipping_tiers:
+        yield "policy.shipping_tiers: at least one is needed"
+    starts = [tier.from_goods for tier in terms.shipping_tiers]
+    if starts != sorted(set(starts)):
+        yield "policy.shipping_tiers: each must start at more than the one before"
 
 
 def _deal(path: str, deal: "Deal") -> Iterator[str]:

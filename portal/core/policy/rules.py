@@ -8,6 +8,7 @@ from portal.core.facts import (
     CHARGES,
     KEEP,
     MERCHANDISE,
+    SERVICE,
     LineFacts,
     OrderFacts,
     ReturnRequest,
@@ -21,8 +22,6 @@ from portal.core.reasons import CONDITIONS, GRADES, REASONS
 from portal.core.refunds.fees import fault_of
 from portal.core.refunds.values import paid_for
 from portal.core.spans import count, free, lowest
-
-SERVICE = "service"
 
 Rule = Callable[[Case], Iterable[Finding]]
 LineRule = Callable[[Case, Wanted, LineFacts], Iterable[Finding]]
@@ -85,9 +84,9 @@ def value(case: Case) -> Iterator[Finding]:
     limit = case.terms.approval_value
     if limit is None or case.order is None:
         return
-    worth = _worth(case.order, case.request)
-    if worth > limit:
-        details: dict[str, object] = {"role": "supervisor", "maximum": limit, "value": worth}
+    total = worth(case.order, case.request)
+    if total > limit:
+        details: dict[str, object] = {"role": "supervisor", "maximum": limit, "value": total}
         yield Finding(code="approval_by_value", weight=REVIEW, rule="approval_value", details=details)
 
 
@@ -286,7 +285,7 @@ def _there(case: Case, line: LineFacts) -> int:
         return line.unshipped_units
     if _is_return(case) and line.kind == MERCHANDISE:
         return line.returnable_units
-    return max(0, line.units - count(line.canceled) - count(line.claimed))
+    return max(0, line.units - count(line.canceled) - count(line.claimed) - count(line.held))
 
 
 WHOLE: tuple[Rule, ...] = (active, chosen, sale_on_record, always_approved, value)
@@ -317,7 +316,7 @@ def _unknown(code: str, wanted: Wanted, word: str) -> Finding:
     )
 
 
-def _worth(order: OrderFacts, request: ReturnRequest) -> Minor:
+def worth(order: OrderFacts, request: ReturnRequest) -> Minor:
     """What was paid for the units asked for, as far as there are so many; of those that stay what is given."""
     lines = {line.id: line for line in order.lines}
     total = 0
@@ -329,7 +328,7 @@ def _worth(order: OrderFacts, request: ReturnRequest) -> Minor:
         if wanted.allowance is not None:
             total += max(0, wanted.allowance)
             continue
-        room = wanted.spans or free((*line.canceled, *line.claimed), line.units)
+        room = wanted.spans or free((*line.canceled, *line.claimed, *line.held), line.units)
         before = 0 if wanted.spans else taken.get(line.id, 0)
         upto = min(before + wanted.units, count(room))
         taken[line.id] = before if wanted.spans else upto

@@ -79,6 +79,14 @@ class RestockingFee:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShippingTier:
+    """What delivery costs an order whose goods come to ``from_goods`` or more, both as its prices are written."""
+
+    from_goods: Minor
+    price: Minor
+
+
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """All that a merchant decides about returns. Days are calendar days, the last one inclusive.
 
@@ -146,6 +154,20 @@ class Terms:
     """Role -> the most it may approve alone within 24 hours, per payment and per customer."""
     two_people_above: Minor | None = None
     """A refund above this needs two different people."""
+
+    cancellations: bool = True
+    """Customers may take units out of an order that was not shipped; agents may propose it in any case."""
+    cancellation_hours: int = 48
+    """How long an agent's proposal waits for the customer's answer and holds its units."""
+    cancellation_reminder_hours: int = 24
+    """So long before it expires the customer is reminded of a proposal, once; 0: never."""
+    bundles: str = "parts"
+    """A bundle may lose ``parts`` and be kept, or is canceled as a ``whole`` only."""
+    cancel_shipping: str = "keep"
+    """Shipping when a part is canceled: ``keep`` (then ``refund_shipping`` says what goes back), or
+    ``re_evaluate`` by ``shipping_tiers`` for what stays. Nobody is ever charged more; an order canceled as a
+    whole gets all of it back."""
+    shipping_tiers: tuple[ShippingTier, ...] = ()
 
     ship_by_days: int = 14
     link_days: int = 30

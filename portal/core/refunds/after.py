@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from portal.core.facts import CANCELLATIONS, LineFacts, OrderFacts
+from portal.core.facts import CANCELLATIONS, LineFacts, OrderFacts, PaymentFacts
 from portal.core.refunds.adjustments import joined
 from portal.core.refunds.breakdown import Breakdown, LineRefund
 from portal.core.spans import merge, without
@@ -12,15 +12,14 @@ def after(order: OrderFacts, breakdown: Breakdown, *, kind: str = "return") -> O
     """The order after that refund: units claimed and back (or canceled, by the ``kind``), amounts given back."""
     refunds = {line.line_id: line for line in breakdown.lines}
     lines = tuple(_line(line, refunds[line.id], kind) if line.id in refunds else line for line in order.lines)
-    payments = tuple(
-        replace(
-            payment,
-            refunded=payment.refunded
-            + sum(share.amount for share in breakdown.shares if share.origin_id == payment.id),
-        )
-        for payment in order.payments
-    )
+    payments = tuple(_payment(payment, breakdown) for payment in order.payments)
     return replace(order, lines=lines, payments=payments)
+
+
+def _payment(payment: PaymentFacts, breakdown: Breakdown) -> PaymentFacts:
+    back = sum(share.amount for share in breakdown.shares if share.origin_id == payment.id)
+    released = 0 if payment.is_paid else back
+    return replace(payment, refunded=payment.refunded + back, released=payment.released + released)
 
 
 def _line(line: LineFacts, refund: LineRefund, kind: str) -> LineFacts:

@@ -48,6 +48,8 @@ RULES = (
     "refund_fees",
     "promotions",
     "scope_used",
+    "runs_out",
+    "cancel_shipping",
     "allowance",
     "named",
     "exchange",

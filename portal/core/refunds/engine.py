@@ -5,7 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from portal.core.facts import CANCELLATIONS, CHARGES, LineFacts, OrderFacts, ReturnRequest, Wanted
+from portal.core.facts import (
+    CANCELLATIONS,
+    CHARGES,
+    NEXT_PERIOD,
+    LineFacts,
+    OrderFacts,
+    ReturnRequest,
+    Wanted,
+)
 from portal.core.money import Minor
 from portal.core.policy.terms import Terms
 from portal.core.refunds import (
@@ -46,12 +54,17 @@ def quote(order: OrderFacts, request: ReturnRequest, terms: Terms, *, now: datet
         if allowance is not None:
             goods.stay(draft, line, spans, allowance)
             continue
+        if wanted.ending == NEXT_PERIOD:
+            goods.runs_out(draft, line, spans)
+            continue
         back[line.id] = (*back.get(line.id, ()), *spans)
         returned.append((goods.come_back(draft, line, spans), wanted))
     charges.refund(draft, order, request, terms, back)
     full = [replace(part, taxes=dict(part.taxes)) for part, _ in returned]
     promotions.refund(draft, order, request, terms, back)
-    if request.kind not in CANCELLATIONS:
+    if request.kind in CANCELLATIONS:
+        _used_up(draft, returned)
+    else:
         _fees_of_lines(draft, returned, request, terms, at=min(request.requested_at, now))
     for (part, wanted), before in zip(returned, full, strict=True):
         if wanted.named is not None:
@@ -109,7 +122,7 @@ def positions(lines: dict[UUID, LineFacts], wanted: Iterable[Wanted], *, kind: s
 
 def _positions(line: LineFacts, wish: Wanted, mine: tuple[Span, ...], *, stays: bool) -> tuple[Span, ...]:
     """The lowest positions that the wish holds, or that are free; for what stays, not adjusted ones first."""
-    taken = (*line.canceled, *without(line.claimed, mine), *mine)
+    taken = (*line.canceled, *without(line.claimed, mine), *without(line.held, mine), *mine)
     room = wish.spans or free(taken, line.units)
     if wish.units > count(room):
         raise TooMuch("units", count(room), line_id=line.id)
@@ -169,6 +182,13 @@ def _fees_of_lines(
         for fee in (worn, *kept):
             if fee is not None and fee.rule not in request.waived:
                 draft.keep(fee, [part], line)
+
+
+def _used_up(draft: RefundDraft, returned: Sequence[tuple[Part, Wanted]]) -> None:
+    """A cancellation keeps nothing back but the price of what a service has done already."""
+    for part, wanted in returned:
+        if wanted.scope_used and part.amount:
+            draft.keep(fees.scope(wanted.scope_used, part.amount, days=part.line.recurs), [part], part.line)
 
 
 def _fees_of_return(

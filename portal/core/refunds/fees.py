@@ -54,7 +54,7 @@ def of_line(
     A merchant's or carrier's fault takes nothing off for condition or use.
     """
     if wanted.scope_used:
-        yield _scope(wanted.scope_used, whole)
+        yield scope(wanted.scope_used, whole, days=line.recurs)
     prices = dict(terms.accessory_deductions)
     for accessory in wanted.missing_accessories:
         if prices.get(accessory) and wanted.reason != "missing_parts":
@@ -140,14 +140,18 @@ def postage_due(request: ReturnRequest, terms: Terms) -> Minor:
     return request.postage if customer_pays_postage(request, terms) else 0
 
 
-def _scope(used: tuple[int, int], whole: Minor) -> Fee:
-    """The part of a service that was done, in proportion; all of it where there was nothing to do."""
+def scope(used: tuple[int, int], whole: Minor, *, days: bool = False) -> Fee:
+    """The part of a service that was done, in proportion; all of it where there was nothing to do.
+
+    ``days``: it is counted in days of the period that was paid for.
+    """
     done, of = max(0, min(used)), used[1]
     amount = rounded(whole * done, of) if of > 0 else whole
+    basis = {"done": done, "of_scope": of, "of": whole}
     return Fee(
         code="condition_deduction",
         rule="scope_used",
         amount=amount,
-        basis={"done": done, "of_scope": of, "of": whole},
+        basis={**basis, "in": "days"} if days else basis,
         is_price=True,
     )

@@ -1,5 +1,7 @@
 """The value of the units of a refund as rows: price, discount, tax beside it, and what was given back before."""
 
+from typing import Any
+
 from portal.core.facts import KEEP, LineFacts, Wanted
 from portal.core.money import Minor
 from portal.core.refunds import adjustments
@@ -69,6 +71,15 @@ def _less_adjusted(draft: RefundDraft, part: Part) -> None:
             basis={"given": before, "units": count(part.spans)},
         )
     )
+
+
+def runs_out(draft: RefundDraft, line: LineFacts, spans: tuple[Span, ...]) -> None:
+    """Say of a service that ends with its period that nothing is given back: what was paid for is had."""
+    basis: dict[str, Any] = {"units": count(spans), "of_units": line.units}
+    if line.period_end is not None:
+        basis["ends_on"] = line.period_end.isoformat()
+    row = Row(code="item_subtotal", amount=0, rule="runs_out", label=line.name, line_id=line.id, basis=basis)
+    draft.rows.append(row)
 
 
 def allowance_of(wish: Wanted, kind: str) -> Minor | None:
