@@ -237,5 +237,5 @@ def _amount(bought: LineFacts, one: Allowance, order: OrderFacts) -> Minor:
 
 def price_of(bought: LineFacts, units: int) -> Minor:
     """What was paid for the first ``units`` that are still with the customer, tax included."""
-    here = free(merge((*bought.canceled, *bought.claimed)), bought.units)
+    here = free(merge((*bought.canceled, *bought.claimed, *bought.held)), bought.units)
     return paid_for(bought, lowest(here, units))[0]
