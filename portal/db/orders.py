@@ -358,6 +358,7 @@ def _order(
         ),
         payments=tuple(_payment(share) for share in shares if share.payment_id is not None),
         promotions=tuple(promotions.from_json(deal) for deal in order.promotions),
+        state=order.state,
     )
 
 
@@ -405,6 +406,17 @@ def _line(row: Any, taxes: tuple[TaxFacts, ...], prices_include_tax: bool) -> Li
         refunded=row.refunded_minor,
         adjusted=tuple((first, end, amount) for first, end, amount in row.adjusted),
         promotion_withheld=row.promotion_minor,
+        picked=row.picked_units,
+        held=spans(row.held_spans),
+        location=row.location,
+        logistics=tuple(row.logistics),
+        cut_off=row.cut_off_at,
+        gift=row.gift,
+        part_required=row.part_required,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        interval=row.interval,
+        ends_on=row.ends_on,
     )
 
 
@@ -421,6 +433,8 @@ def _payment(row: Any) -> PaymentFacts:
         disputed=max(0, left - max(0, there)),
         provider=row.provider,
         refundable_here=row.tender != "cash",
+        mode=row.mode,
+        released=min(row.released_minor, row.refunded_minor),
     )
 
 
@@ -446,8 +460,9 @@ _HEAD = (
     _ORDER.c.differs_minor,
     _ORDER.c.prices_include_tax,
     _ORDER.c.promotions,
+    _ORDER.c.state,
 )
-_NOT_FACTS = ("merchant_id", "order_id", "external_id", "paid_minor")
+_NOT_FACTS = ("merchant_id", "order_id", "external_id", "paid_minor", "reserved_units")
 _LINE = tuple(column for column in _LINES.c if column.name not in _NOT_FACTS)
 _TAX = (
     _TAXES.c.order_line_id,
@@ -467,6 +482,8 @@ _SHARE = (
     _PAYMENTS.c.provider,
     _PAYMENTS.c.captured_minor,
     _PAYMENTS.c.disputed_minor,
+    _PAYMENTS.c.mode,
+    _PAYMENTS.c.released_minor,
     _PAYMENTS.c.refunded_minor.label("payment_refunded_minor"),
 )
 
