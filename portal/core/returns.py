@@ -1,7 +1,7 @@
 """The draft of a return: the one list of steps that agent and customer share, and what is left of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -62,6 +62,12 @@ class DraftLine:
     refunded: int = 0
     allowance: Minor | None = None
     """What is given back for these units while the customer keeps them."""
+    ending: str = ""
+    """When a recurring service ends that is canceled: ``at_once`` or ``next_period``."""
+    ends_on: date | None = None
+    """Its last day."""
+    scope_used: tuple[int, int] | None = None
+    """[days used, days of the period], once it is settled."""
 
 
 @dataclass(frozen=True, kw_only=True)

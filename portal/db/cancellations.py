@@ -1,5 +1,6 @@
 """What a cancellation has beside its return: the customer's answer, the warehouse's, and how it went."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.db.base import Base, Json, UtcTime, key, merchant_key, within_merchant
+from portal.db import returns
+from portal.db.base import Base, Json, UtcTime, db, key, merchant_key, within_merchant
+from portal.db.orders import Order
+from portal.db.returns import Return
 
 WAREHOUSE_STATES = ("none", "waiting", "pending", "released", "refused", "shipped")
 """``none``: no goods in a warehouse; ``waiting`` for the first answer; ``pending``: it said that it will say."""
@@ -60,3 +64,69 @@ class Cancellation(Base):
     """How satisfied the customer was, 1 to 5."""
     scored_at: Mapped[datetime | None] = mapped_column(UtcTime)
     comment: Mapped[str] = mapped_column(sa.Text, default="")
+
+
+GATED = ("waiting", "pending")
+"""What a warehouse has not settled yet: no money moves for goods that may still leave."""
+
+OPEN = ("proposed", "confirmed")
+"""Cancellations that hold units, or had them canceled, and may still come to nothing."""
+
+
+def of(return_id: UUID, *, lock: bool = False) -> Cancellation | None:
+    """The row beside a return; with ``lock`` as it stands now, held until the transaction ends."""
+    wanted = sa.select(Cancellation).where(Cancellation.return_id == return_id)
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    return db.session.scalar(wanted)
+
+
+def hold_order(order_id: UUID) -> None:
+    """Hold the order's own row until the transaction ends: the first lock of whoever changes its cancellations.
+
+    Confirming goes from a cancellation to the order's lines, shipping from the lines to cancellations: with
+    this before either, neither waits for the other in a ring. References to the order do not wait for it.
+    """
+    db.session.execute(sa.select(Order.id).where(Order.id == order_id).with_for_update(key_share=True))
+
+
+def hold(return_id: UUID) -> tuple[Return, Cancellation] | None:
+    """Order, return and cancellation, locked in this order and as they stand now; None when there is none."""
+    order_id = db.session.scalar(sa.select(Return.order_id).where(Return.id == return_id))
+    if order_id is None:
+        return None
+    hold_order(order_id)
+    row, beside = returns.get(return_id, lock=True), of(return_id, lock=True)
+    return None if row is None or beside is None else (row, beside)
+
+
+def waits(return_id: UUID | None) -> bool:
+    """Whether a warehouse has still to say that the goods stay: until then nothing is paid for them."""
+    if return_id is None:
+        return False
+    wanted = sa.select(Cancellation.id).where(
+        Cancellation.return_id == return_id, Cancellation.warehouse_state.in_(GATED)
+    )
+    return db.session.scalar(wanted.limit(1)) is not None
+
+
+def waiting() -> sa.Select[tuple[UUID]]:
+    """The returns for which no money may move yet, as a query to be excluded."""
+    return sa.select(Cancellation.return_id).where(Cancellation.warehouse_state.in_(GATED))
+
+
+def of_order(order_id: UUID, *, states: Sequence[str] = OPEN) -> list[tuple[Return, Cancellation]]:
+    """The cancellations of an order in those states, oldest first."""
+    wanted = (
+        sa.select(Return, Cancellation)
+        .join(Cancellation, Cancellation.return_id == Return.id)
+        .where(Return.order_id == order_id, Return.state.in_(states))
+        .order_by(Return.id)
+    )
+    return [(row, beside) for row, beside in db.session.execute(wanted)]
+
+
+def beside(return_id: UUID) -> Return | None:
+    """The draft of a cancellation that was chosen in one selection with that return; it may have no lines yet."""
+    wanted = sa.select(Return).where(Return.together_with == return_id, Return.state == "draft")
+    return db.session.scalar(wanted.order_by(Return.id.desc()).limit(1))

@@ -341,6 +341,9 @@ def _line(line: ReturnLine, photos: list[UUID]) -> DraftLine:
         rejected=line.rejected_units,
         refunded=line.refunded_units,
         allowance=line.allowance_minor,
+        ending=line.ending,
+        ends_on=line.ends_on,
+        scope_used=(line.scope_used[0], line.scope_used[1]) if line.scope_used else None,
     )
 
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from portal.core import numbers
-from portal.core.access import Actor, Conflict
-from portal.core.facts import OrderFacts
+from portal.core.access import Actor, Conflict, NotFound
+from portal.core.facts import CANCELLATIONS, OrderFacts
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.links import STATUS, Site
 from portal.core.policy.verdict import REVIEW, Refused, to_json
@@ -54,6 +54,8 @@ def confirm(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str:
 
 def _confirm(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str:
     row = scope.return_row(actor, return_id, "returns.create", lock=True)
+    if row.kind in CANCELLATIONS:
+        raise NotFound
     if row.state != "draft":
         return row.state
     page = read(row, now=now, lock=True)
@@ -126,7 +128,7 @@ def take(order: OrderFacts, draft: Draft, *, now: datetime) -> dict[UUID, tuple[
         if line.order_line_id is None:
             continue
         bought = order.line(line.order_line_id)
-        open_positions = free(merge((*bought.canceled, *bought.claimed)), bought.units)
+        open_positions = free(merge((*bought.canceled, *bought.claimed, *bought.held)), bought.units)
         try:
             spans = lowest(open_positions, line.units)
         except ValueError:
@@ -238,6 +240,8 @@ def cancel(actor: Actor, return_id: UUID, *, now: datetime) -> None:
     """Withdraw a return that is not on its way; its units can be returned again. Twice is no error."""
     with transaction():
         row = scope.return_row(actor, return_id, "returns.create", lock=True)
+        if row.kind in CANCELLATIONS:
+            raise NotFound
         if row.state == "canceled":
             return
         state = RETURN.after(row.state, "cancel")

@@ -1,7 +1,8 @@
 """A refund is decided: written down with its quota and its history, approved by whoever may, and let go.
 
-Helpers of the use cases that decide (``refunds``, ``allowances``), always in their transaction. Rows are locked in
-one order: return, refund, the order's lines, payments; last whoever approves for the merchant.
+Helpers of the use cases that decide (``refunds``, ``allowances``, ``cancellations``), always in their
+transaction. Rows are locked in one order: return, refund, the order's lines, payments; last whoever approves for
+the merchant.
 """
 
 import secrets
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from portal.core import numbers
 from portal.core.access import Actor, Conflict
-from portal.core.facts import KEEP
+from portal.core.facts import CANCELLATIONS, KEEP
 from portal.core.lifecycles import REFUND
 from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds import ledger
@@ -23,7 +24,7 @@ from portal.core.refunds.breakdown import Breakdown, Share, explain_change
 from portal.core.refunds.overrides import Overrides
 from portal.core.returns import Draft
 from portal.core.spans import count
-from portal.db import returns
+from portal.db import cancellations, returns
 from portal.db.base import db, transaction, uuid7
 from portal.db.refunds import Refund, RefundLine
 from portal.db.returns import Return, ReturnLine
@@ -106,8 +107,8 @@ def write_lines(refund: Refund, due: Breakdown, draft: Draft) -> None:
 
 
 def count_units(draft: Draft, due: Breakdown, sign: int) -> None:
-    """Count the units of a refund on the lines of its return, or off again; what is kept never came back."""
-    if draft.kind == KEEP:
+    """Count the units of a refund on the lines of its return, or off again; not those that never come back."""
+    if draft.kind in (KEEP, *CANCELLATIONS):
         return
     units = {line.line_id: count(line.spans) for line in due.lines}
     rows = [
@@ -202,7 +203,19 @@ def _let_go(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datet
     )
     tell(actor, "refund.approved", refund, now, amount=due.amount, currency=due.currency)
     _tell_customer(refund, due, page, now)
-    if payouts.plan(refund, due.shares, _providers(refund, page), now):
+    payouts.plan(refund, due.shares, _providers(refund, page), now)
+    if cancellations.waits(refund.return_id):
+        show(refund, "pending")
+    else:
+        set_going(refund, now=now)
+
+
+def set_going(refund: Refund, *, now: datetime) -> None:
+    """Promise the sending of a refund that was let go; one that moves no money has succeeded at once.
+
+    For goods that a warehouse is still to leave out this comes with its answer, never before.
+    """
+    if settling.of_refund(refund.id):
         show(refund, "pending")
         work.enqueue("refund", refund.id)
     else:

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict
-from portal.core.facts import KEEP, Addition, OrderFacts, Wanted
+from portal.core.facts import CANCELLATIONS, KEEP, Addition, OrderFacts, Wanted
 from portal.core.money import Minor, allocate
 from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, NotTheSum, TooMuch
 from portal.core.refunds.engine import quote
@@ -20,6 +20,7 @@ from portal.core.spans import Span, lowest, without
 from portal.db.base import db
 from portal.db.refunds import Refund, RefundLine
 from portal.db.returns import Inspection
+from portal.services.cancellation_facts import as_without
 from portal.services.returns import Page, as_request, as_wanted
 
 PER_RETURN_FEES = ("restocking_fee", "return_shipping_fee")
@@ -65,18 +66,19 @@ def work_out(
     """
     if page.order is None:
         raise Conflict("to_be_assessed")
+    order = as_without(page.order, page.draft) if page.draft.kind in CANCELLATIONS else page.order
     before = _before(page.draft.id, but=instead_of)
     wanted = _due(page, before)
     if not wanted and (not overrides.goodwill or page.draft.number is None):
         raise Conflict("nothing_to_refund")
-    _check(overrides, wanted, page.order)
+    _check(overrides, wanted, order)
     role = actor.roles.get(page.draft.merchant_id, "")
     reason = overrides.reason.strip()
     added = Addition(code="goodwill", amount=overrides.goodwill, reason=reason, granted_by=role)
     asked = as_request(page.draft, now=now)
     request = replace(
         asked,
-        wanted=_agreed(wanted, overrides, page.order),
+        wanted=_agreed(wanted, overrides, order),
         extra=(added,) if overrides.goodwill else (),
         fees_taken=before.fees,
         waived=overrides.waived,
@@ -85,13 +87,13 @@ def work_out(
     )
     terms = replace(page.terms, goodwill_cap=max(0, page.terms.goodwill_cap - before.goodwill))
     try:
-        return quote(page.order, request, terms, now=now)
+        return quote(order, request, terms, now=now)
     except TooMuch as problem:
-        raise _too_much(problem, page.order) from None
+        raise _too_much(problem, order) from None
     except Negative:
         raise Conflict("negative_amount") from None
     except NotTheSum as problem:
-        raise Conflict("tenders_differ", amount=problem.due, currency=page.order.currency) from None
+        raise Conflict("tenders_differ", amount=problem.due, currency=order.currency) from None
     except NotGranted as problem:
         raise Conflict("reason_missing" if problem.missing == "reason" else "not_granted") from None
 
@@ -169,9 +171,9 @@ def _before(return_id: UUID, *, but: UUID | None) -> _Before:
 def _due(page: Page, before: _Before) -> tuple[Wanted, ...]:
     """Units that count (received, or accepted where the policy waits for the inspection), as they were found.
 
-    Of a refund without a return the units it is for, once.
+    Of a refund without a return, and of a cancellation once it is confirmed, the units it is for, once.
     """
-    if page.draft.kind == KEEP:
+    if page.draft.kind in (KEEP, *CANCELLATIONS):
         return () if before.refunds else tuple(as_wanted(line) for line in page.draft.lines)
     found: list[Wanted] = []
     inspected = _inspected(page.draft)

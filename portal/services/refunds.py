@@ -311,26 +311,31 @@ def cancel(actor: Actor, refund_id: UUID, *, reason: str = "", now: datetime) ->
     """
     with transaction():
         refund = _refund(actor, refund_id, "refunds.propose")
-        state = REFUND.after(refund.state, "cancel")
-        transfers = settling.of_refund(refund.id)
-        if any(payout.state not in ("planned", *FREED) for payout in transfers):
-            raise Conflict("partly_paid")
-        due = breakdowns.from_json(refund.breakdown)
-        freed = {payout.payment_id for payout in settling.latest(transfers) if payout.state in FREED}
-        page = _page_of(refund, now)
-        if refund.order_id is not None:
-            held = tuple(share for share in due.shares if share.origin_id not in freed)
-            quota.give_back(replace(due, shares=held), refund.order_id)
-        books.reverse(refund.id, kind="refund_canceled", now=now)
-        credit_notes.take_back(refund, now=now)
-        for payout in transfers:
-            if payout.state == "planned":
-                payout.state = PAYOUT.after(payout.state, "cancel")
-        refund.state, refund.version = state, refund.version + 1
-        decisions.count_units(page.draft, due, -1)
-        show(refund, "canceled")
-        tell(actor, "refund.canceled", refund, now, reason=reason)
+        give_up(actor, refund, reason=reason, now=now)
         _withdraw_if_kept(refund, now)
+
+
+def give_up(actor: Actor, refund: Refund, *, reason: str, now: datetime) -> None:
+    """``cancel`` of a locked refund, in the caller's transaction: what it holds is free, what it posted reversed."""
+    state = REFUND.after(refund.state, "cancel")
+    transfers = settling.of_refund(refund.id)
+    if any(payout.state not in ("planned", *FREED) for payout in transfers):
+        raise Conflict("partly_paid")
+    due = breakdowns.from_json(refund.breakdown)
+    freed = {payout.payment_id for payout in settling.latest(transfers) if payout.state in FREED}
+    page = _page_of(refund, now)
+    if refund.order_id is not None:
+        held = tuple(share for share in due.shares if share.origin_id not in freed)
+        quota.give_back(replace(due, shares=held), refund.order_id)
+    books.reverse(refund.id, kind="refund_canceled", now=now)
+    credit_notes.take_back(refund, now=now)
+    for payout in transfers:
+        if payout.state == "planned":
+            payout.state = PAYOUT.after(payout.state, "cancel")
+    refund.state, refund.version = state, refund.version + 1
+    decisions.count_units(page.draft, due, -1)
+    show(refund, "canceled")
+    tell(actor, "refund.canceled", refund, now, reason=reason)
 
 
 def _withdraw_if_kept(refund: Refund, now: datetime) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.addresses import Address, address_from
-from portal.core.facts import KEEP, OrderFacts, ReturnRequest, Wanted
+from portal.core.facts import CANCELLATIONS, KEEP, OrderFacts, ReturnRequest, Wanted
 from portal.core.intake import number_key
 from portal.core.merchants import MerchantFacts
 from portal.core.policy.terms import Terms
@@ -126,16 +126,18 @@ def _read(row: Return, *, now: datetime, lock: bool) -> Page:
         terms=terms,
         merchant=merchant,
         breakdown=_given(row)
-        if row.kind == KEEP
+        if row.kind in (KEEP, *CANCELLATIONS)
         else estimate(order, request, terms, currency=draft.currency, now=now),
-        verdict=judge(order, request, terms, now=now, zone=zone),
-        left=steps_left(draft, terms, steps=BY_CUSTOMER),
+        verdict=judge(order, request, terms, now=now, zone=zone)
+        if row.kind not in CANCELLATIONS
+        else Verdict(findings=(), policy_version=terms.version),
+        left=steps_left(draft, terms, steps=BY_CUSTOMER) if row.kind not in CANCELLATIONS else (),
         now=now,
     )
 
 
 def _given(row: Return) -> Breakdown:
-    """What was decided for goods that stay: worked out again it would be given a second time."""
+    """What was decided for units that do not come back: worked out again it would be given a second time."""
     return from_json(row.breakdown) if row.breakdown else quote_unassessed(row.currency)
 
 
@@ -159,6 +161,8 @@ def as_wanted(line: DraftLine) -> Wanted:
         photos=len(line.photos),
         spans=line.spans,
         allowance=line.allowance,
+        ending=line.ending,
+        scope_used=line.scope_used,
     )
 
 
@@ -433,6 +437,8 @@ def proposed_address(page: Page) -> Address:
 def _editable(actor: Actor, return_id: UUID, step: Step) -> Return:
     """The locked row of a draft that this actor may change. Raises ``Conflict`` where it is settled."""
     row = scope.return_row(actor, return_id, "returns.create", lock=True)
+    if row.kind in CANCELLATIONS:
+        raise NotFound  # what leaves an order before it was sent is chosen, and confirmed, on pages of its own
     if row.state != "draft":
         raise Conflict("not_a_draft", state=row.state)
     if actor.kind == "link" and (step not in BY_CUSTOMER or step in row.locked):

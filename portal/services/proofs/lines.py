@@ -1,13 +1,13 @@
 """I2 and I3: units and amounts of order lines are those of their returns and refunds, and within what was bought."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.facts import KEEP
+from portal.core.facts import CANCELLATIONS, KEEP, NEXT_PERIOD
 from portal.core.spans import Span, count, merge, without
 from portal.db.orders import OrderLine, OrderLineTax, OutsideRefund
 from portal.db.refunds import Refund, RefundLine
@@ -21,21 +21,24 @@ Spans = tuple[Span, ...]
 
 
 def units(found: list[Break]) -> int:
-    """A unit is in one return at most, and never more are gone than were bought."""
-    claims = _claims()
+    """A unit is in one return or cancellation at most, and never more are gone than were bought."""
+    claims, held, gone = _claims(), _taken(("proposed",)), _taken(("confirmed", "closed"))
     wanted = sa.select(
         OrderLine.id,
         OrderLine.sku,
         OrderLine.units,
         OrderLine.claimed_units,
         OrderLine.canceled_units,
+        OrderLine.held_units,
         OrderLine.claimed_spans,
         OrderLine.canceled_spans,
+        OrderLine.held_spans,
         OrderLine.returned_spans,
     ).where(
         sa.or_(
             OrderLine.claimed_units > 0,
             OrderLine.canceled_units > 0,
+            OrderLine.held_units > 0,
             OrderLine.refunded_minor > 0,
             OrderLine.id.in_(
                 sa.select(ReturnLine.order_line_id).where(ReturnLine.order_line_id.is_not(None))
@@ -43,27 +46,36 @@ def units(found: list[Break]) -> int:
         )
     )
     for line in rows(wanted.order_by(OrderLine.id)):
-        for says in _wrong_units(line, claims.get(line.id, [])):
+        wrong = (
+            *_wrong_units(line, claims.get(line.id, [])),
+            *_wrong_cancellations(line, held.get(line.id, []), gone.get(line.id, [])),
+        )
+        for says in wrong:
             found.append(Break(invariant="I2", where=f"order line {line.id} ({line.sku})", says=says))
     return counted(OrderLine)
 
 
 def _wrong_units(line: Any, held: list[Span]) -> Iterable[str]:
-    claimed, canceled = _spans(line.claimed_spans), _spans(line.canceled_spans)
+    claimed, canceled, kept = (
+        _spans(stored) for stored in (line.claimed_spans, line.canceled_spans, line.held_spans)
+    )
     if count(claimed) != line.claimed_units:
         yield f"{line.claimed_units} units claimed, {count(claimed)} positions"
     if count(canceled) != line.canceled_units:
         yield f"{line.canceled_units} units canceled, {count(canceled)} positions"
-    if line.claimed_units + line.canceled_units > line.units:
-        yield f"{line.claimed_units + line.canceled_units} units gone of {line.units}"
-    if any(first < 0 or end > line.units for first, end in (*claimed, *canceled)):
+    if count(kept) != line.held_units:
+        yield f"{line.held_units} units held, {count(kept)} positions"
+    taken = line.claimed_units + line.canceled_units + line.held_units
+    if taken > line.units:
+        yield f"{taken} units gone or held of {line.units}"
+    if any(first < 0 or end > line.units for first, end in (*claimed, *canceled, *kept)):
         yield f"positions outside of its {line.units} units"
     try:
-        both = merge((*claimed, *canceled))
+        all_of_them = merge((*claimed, *canceled, *kept))
     except ValueError:
-        both = ()
-    if count(both) != count(claimed) + count(canceled):
-        yield "a position is claimed and canceled, or twice claimed"
+        all_of_them = ()
+    if count(all_of_them) != count(claimed) + count(canceled) + count(kept):
+        yield "a position is claimed, canceled or held, and that twice"
     try:
         returns = merge(held)
     except ValueError:
@@ -75,13 +87,44 @@ def _wrong_units(line: Any, held: list[Span]) -> Iterable[str]:
         yield "units are back that nobody claimed"
 
 
+def _wrong_cancellations(line: Any, held: list[Span], gone: list[Span]) -> Iterable[str]:
+    """What is held is held by one open proposal each; what was confirmed is canceled, each position once."""
+    for spans, stored, verb in ((held, line.held_spans, "hold"), (gone, line.canceled_spans, "took out")):
+        known = _spans(stored)
+        try:
+            mine = merge(spans)
+        except ValueError:
+            yield f"two cancellations {verb} the same position"
+            continue
+        if count(without(mine, known)):
+            yield f"cancellations {verb} positions that the line does not know of"
+        if verb == "hold" and count(without(known, mine)):
+            yield "positions are held that no open proposal waits for"
+
+
+def _taken(states: Sequence[str]) -> dict[UUID, list[Span]]:
+    """Order line -> the positions of its cancellations in these states, but of services that run out."""
+    found: dict[UUID, list[Span]] = defaultdict(list)
+    wanted = (
+        sa.select(ReturnLine.order_line_id, ReturnLine.spans, ReturnLine.ending, Return.state)
+        .join(Return, Return.id == ReturnLine.return_id)
+        .where(Return.kind.in_(CANCELLATIONS), Return.state.in_(states))
+    )
+    for line_id, spans, ending, state in rows(wanted.order_by(ReturnLine.id)):
+        if state == "proposed" or ending != NEXT_PERIOD:
+            found[line_id] += _spans(spans)
+    return found
+
+
 def _claims() -> dict[UUID, list[Span]]:
     found: dict[UUID, list[Span]] = defaultdict(list)
     wanted = (
         sa.select(ReturnLine.order_line_id, ReturnLine.spans)
         .join(Return, Return.id == ReturnLine.return_id)
         .where(
-            ReturnLine.order_line_id.is_not(None), Return.state.not_in((*ENDED, "draft")), Return.kind != KEEP
+            ReturnLine.order_line_id.is_not(None),
+            Return.state.not_in((*ENDED, "draft")),
+            Return.kind.not_in((KEEP, *CANCELLATIONS)),
         )
     )
     for line_id, spans in rows(wanted.order_by(ReturnLine.id)):
@@ -100,7 +143,7 @@ def back(found: list[Break]) -> int:
         .join(Return, Return.id == ReturnLine.return_id)
         .where(
             ReturnLine.refunded_units > ReturnLine.received_units,
-            Return.kind.not_in((KEEP, "returnless_refund", "partial_cancellation")),
+            Return.kind.not_in((KEEP, "returnless_refund", *CANCELLATIONS)),
         )
         .order_by(ReturnLine.id)
     )
