@@ -35,6 +35,9 @@ CHANGED_BY_STATUS = frozenset(
         "refunded",
         "store_credit",
         "account_needed",
+        "cancellation_confirmed",
+        "cancellation_expired",
+        "cancellation_overtaken",
     }
 )
 """Messages that bring the link to the status page."""
@@ -204,6 +207,7 @@ def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) ->
         "decline_message": row.decline_message,
         "refund": _refund(refund) if refund else None,
         "reply_days": 2,
+        "cancellation": mail.values.get("cancellation"),
     }
 
 
