@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -125,6 +128,31 @@ def stripe_key(value: str) -> str:
     return value
 
 
+def webhook_secret(value: str) -> str:
+    if not value:
+        return ""
+    try:
+        known = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        known = b""
+    if not value.startswith("whsec_") or len(known) < 24:
+        raise Invalid("should be whsec_ and base64 of 24 or more bytes")
+    return value
+
+
+def webhook_secret(value: str) -> str:
+    """Empty, or a secret in the Standard Webhooks form."""
+    if not value:
+        return value
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if not value.startswith("whsec_") or len(key) < 24:
+        raise Invalid("should be whsec_ and the base64 of 24 or more random bytes")
+    return value
+
+
 def mail_address(value: str) -> str:
     if "@" not in parseaddr(value)[1]:
         raise Invalid('should be a mail address, such as "Returns <returns@example.com>"')
@@ -244,6 +272,48 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="After how many seconds without an answer a request counts as lost.",
     ),
     Setting(
+        name="CHANNEL",
+        default="sandbox",
+        read=one_of("sandbox", "webhook"),
+        meaning="How a shop's own system is told of cancellations: `webhook`, or `sandbox`: kept in a folder.",
+    ),
+    Setting(
+        name="CHANNEL_URL",
+        default="",
+        read=api_base,
+        shown_default="none",
+        meaning="Where they are posted when `CHANNEL` is `webhook`; `https` in production.",
+    ),
+    Setting(
+        name="CHANNEL_SECRET",
+        default="",
+        read=webhook_secret,
+        shown_default="none",
+        meaning="`whsec_` and base64 of 24 or more bytes: signs them, as Standard Webhooks describes.",
+    ),
+    Setting(
+        name="WAREHOUSE",
+        default="none",
+        read=one_of("none", "sandbox", "rest"),
+        meaning="Who is asked whether goods can still be left out, and told to: `none`, `sandbox`, which is complete "
+        "and moves nothing, or `rest`.",
+    ),
+    Setting(
+        name="WAREHOUSE_URL",
+        default="",
+        read=api_base,
+        shown_default="none",
+        meaning="The address under which a warehouse speaks `portal/adapters/warehouse/CONTRACT.md`.",
+    ),
+    Setting(
+        name="WAREHOUSE_SECRET",
+        default="",
+        read=webhook_secret,
+        shown_default="required for `rest`",
+        meaning="`whsec_...`, shared with it: signs what it is asked, and proves its events, which it sends to "
+        "`BASE_URL/inbound/warehouse/rest`.",
+    ),
+    Setting(
         name="APPROVAL_THRESHOLD",
         default="",
         read=amount,
@@ -301,6 +371,12 @@ class Settings:
     stripe_webhook_secret: str = field(repr=False)
     stripe_webhook_secret_old: str = field(repr=False)
     stripe_timeout: int
+    channel: str
+    channel_url: str
+    channel_secret: str = field(repr=False)
+    warehouse: str
+    warehouse_url: str
+    warehouse_secret: str = field(repr=False)
     approval_threshold: Decimal | None
     ratelimit_storage_uri: str
     trusted_proxies: int
@@ -366,7 +442,23 @@ def _objections(values: Mapping[str, Any]) -> list[str]:
         and values["mail_from"].endswith(("example.com>", "example.com"))
     ):
         found.append("MAIL_FROM should be an address of yours in production")
-    return found + (_stripe_objections(values) if values["gateway"] == "stripe" else [])
+    return (
+        found
+        + (_stripe_objections(values) if values["gateway"] == "stripe" else [])
+        + (_channel_objections(values) if values["channel"] == "webhook" else [])
+    )
+
+
+def _channel_objections(values: Mapping[str, Any]) -> list[str]:
+    """What is missing to tell a shop's system, and what would tell it in the open."""
+    found = [
+        f"{name.upper()} should be given when CHANNEL is webhook"
+        for name in ("channel_url", "channel_secret")
+        if not values[name]
+    ]
+    if values["app_env"] == "production" and values["channel_url"].startswith("http://"):
+        found.append("CHANNEL_URL should start with https:// in production")
+    return found
 
 
 def _stripe_objections(values: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from portal.db.returns import Return
 from portal.ports import Declined, Gateways
 from portal.services import (
     bank_accounts,
+    channels,
     credits,
     gateway_events,
     looking,
@@ -40,6 +41,7 @@ def build(
         "label": lambda subject: shipping.make_label(subject, gateways=gateways, now=clock()),
         "refund": lambda subject: payouts.send(subject, gateways=gateways, now=clock()),
         "void": lambda subject: void(subject, gateways=gateways),
+        "channel": lambda subject: channels.deliver(subject, gateways=gateways, now=clock()),
         "gateway_event": lambda subject: gateway_events.handle(subject, gateways=gateways, now=clock()),
         "reconcile": lambda _day: reconcile.daily(gateways=gateways, now=clock()),
         "tidy": lambda _day: tidy(now=clock()),

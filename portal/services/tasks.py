@@ -31,6 +31,8 @@ KINDS = (
     "credit_expired",
     "credit_voided",
     "credit_note_failed",
+    "stock_short",
+    "channel_failed",
 )
 
 

@@ -191,6 +191,10 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
         N_("More of “%(name)s” are damaged or something else than arrived."),
         N_("More are damaged or something else than arrived."),
     ),
+    "not_in_stock": (
+        N_("Only %(maximum)s of %(sku)s are there at %(location)s. Correct the stock first."),
+        N_("There are fewer in stock than that. Correct the stock first."),
+    ),
     "more_than_received": (
         N_("At most %(maximum)s of “%(name)s” are here to be inspected."),
         N_("That is more than is here to be inspected."),
@@ -264,6 +268,9 @@ DECLINED: dict[str, str] = {
     "wrong_answer": N_("The payment provider confirmed something else than was asked for."),
     "recipient_refused": N_("The mail server does not take messages for this address."),
     "message_refused": N_("The mail server did not take the message."),
+    "redirected": N_("The shop's system answers that it is elsewhere. Correct its address in the settings."),
+    "not_wanted": N_("The shop's system wants no more messages at this address."),
+    "not_taken": N_("The shop's system did not take the message."),
     "holder_missing": N_("Enter the name of the account holder, in Latin letters."),
     "iban_wrong": N_("This IBAN cannot be right. Check it, please."),
     "iban_not_sepa": N_("We cannot pay to a bank account in this country. Write to us, please."),
