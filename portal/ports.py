@@ -220,14 +220,20 @@ class RefundResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Capture:
-    """What a gateway knows of one capture, in minor units."""
+    """What a gateway knows of one capture, in minor units; of an authorization that may become one, as well."""
 
     reference: str
     currency: str
     captured: Minor
+    """0 for what is only reserved, or was let go."""
     refunded: Minor
+    """Of what was captured; what was let go before that is not among it."""
     disputed: Minor = 0
     """Held or taken by chargebacks."""
+    authorized: Minor = 0
+    """Reserved and still to be captured; what was let go is no part of it. 0 once it was captured."""
+    released: Minor = 0
+    """What we let go of the authorization."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +251,8 @@ class GatewayRefund:
     bank_reference: str = ""
     also: str = ""
     """Another name of the same capture, where it has two (Stripe: the charge of a payment intent)."""
+    released: bool = False
+    """No refund, though it stands in the list: it let go what was reserved and never captured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,36 +290,55 @@ class GatewayEvent:
 
 
 class Payments(Protocol):
-    """Gives money back to where it came from. Amounts are minor units of the capture's currency.
+    """Gives money back to where it came from, or lets it go. Amounts are minor units of the capture's currency.
 
     A refund is asked for under a key that names the intent for ever: the same key never pays twice, whoever
-    asks and however often. ``Unavailable`` means that nobody knows whether it took effect.
+    asks and however often; a release likewise. ``Unavailable`` means that nobody knows whether it took effect.
     """
 
     @property
     def code(self) -> str: ...
 
-    def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
-        """Be told of a capture that the shop made. A real gateway knows its own, and does nothing."""
+    def learn(self, reference: str, *, captured: Minor, currency: str, authorized: bool = False) -> None:
+        """Be told of a capture that the shop made, or that it has only authorized so much.
+
+        A real gateway knows its own, and does nothing.
+        """
 
     def capture(self, reference: str) -> Capture | None:
         """What is known of a capture; None when there is no such. Raises ``Unavailable``."""
 
     def refund(self, *, key: str, reference: str, amount: Minor, currency: str) -> RefundResult:
         """Give ``amount`` of the capture back. Raises ``Unavailable``, or ``Declined``: ``too_much``,
-        ``unknown_capture``, ``key_reused`` (the same key with another amount or capture), ``not_authorized``
-        (the account's own key is refused: nothing was tried, and a person must see to it).
+        ``unknown_capture``, ``key_reused`` (the same key with another amount or capture), ``not_captured``
+        (it is only reserved, or was let go: there is nothing to give back), ``not_authorized`` (the account's
+        own key is refused: nothing was tried, and a person must see to it).
+        """
+
+    def release(
+        self, *, key: str, reference: str, amount: Minor, remaining: Minor, currency: str
+    ) -> RefundResult:
+        """Let ``amount`` of an authorization go, so that it is never captured; ``remaining`` is what stays of it.
+
+        With nothing remaining the authorization is void. Under the rules of ``refund``: the same key lets go
+        once, a refund that was made under it is answered as it is, and what has expired is let go already.
+        Raises ``Unavailable``, or ``Declined``: ``already_captured`` (nothing was let go: it can be refunded,
+        under the same key), ``too_much``, ``unknown_capture``, ``key_reused``, ``not_authorized``.
         """
 
     def look_up(self, *, key: str, capture: str, reference: str = "") -> RefundResult | None:
-        """What became of our refund ``key`` of ``capture``; None when it never arrived.
+        """What became of our refund or release ``key`` of ``capture``; None when it never arrived.
 
+        A release is failed (``captured_anyway``) when what it had let go was captured all the same.
         ``reference`` is the gateway's id of it, where known: then nothing needs to be searched. Raises
         ``Unavailable``.
         """
 
     def refunds_since(self, moment: datetime) -> Iterator[GatewayRefund]:
-        """The gateway's own list, oldest first, refunds made without us included. Raises ``Unavailable``."""
+        """The gateway's own list, oldest first, refunds made without us included. Raises ``Unavailable``.
+
+        What let an authorization go may be among them, and is marked as that.
+        """
 
     def disputes_since(self, moment: datetime) -> Iterator[GatewayDispute]:
         """The gateway's own list of chargebacks, oldest first. Raises ``Unavailable``."""

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from portal.core.money import Minor, major
-from portal.core.refunds.ledger import ACCOUNTS, CLEARING, TAX
+from portal.core.refunds.ledger import ACCOUNTS, AUTHORIZED, CLEARING, TAX
 
 COLUMNS = (
     "date",
@@ -24,13 +24,16 @@ COLUMNS = (
     "ref",
     "memo",
 )
-ANY_TAX, ANY_CLEARING = TAX + "*", CLEARING + "*"
+ANY_TAX, ANY_CLEARING, ANY_AUTHORIZED = TAX + "*", CLEARING + "*", AUTHORIZED + "*"
 """Keys for every tax label, and every provider, that has no line of its own in the map."""
+KINDS = (TAX, CLEARING, AUTHORIZED)
+"""How accounts begin of which there are many: one per tax label, or per provider."""
 
 DEFAULTS: Mapping[str, str] = {
     **{code: code for code in ACCOUNTS},
     ANY_TAX: "tax",
     ANY_CLEARING: "clearing",
+    ANY_AUTHORIZED: "authorized",
 }
 """Without a map of its own, a merchant's journal names the ledger's accounts."""
 
@@ -74,9 +77,7 @@ class AccountMap:
 
 
 def _any(code: str) -> str:
-    if code.startswith(TAX):
-        return ANY_TAX
-    return ANY_CLEARING if code.startswith(CLEARING) else ""
+    return next((f"{start}*" for start in KINDS if code.startswith(start)), "")
 
 
 def account_map(value: Mapping[str, Any]) -> AccountMap:
@@ -114,7 +115,7 @@ def account_map(value: Mapping[str, Any]) -> AccountMap:
 
 
 def _is_account(key: str) -> bool:
-    return key in DEFAULTS or any(key.startswith(start) and key != start for start in (TAX, CLEARING))
+    return key in DEFAULTS or any(key.startswith(start) and key != start for start in KINDS)
 
 
 def _wrong(value: Any, *, may_be_empty: bool = True, longest: int = LONGEST) -> list[str]:

@@ -111,6 +111,7 @@ class Payout(Base):
         within_merchant("transfer_batches", "batch_id"),
         state_of(PAYOUT),
         sa.CheckConstraint("amount_minor > 0", name="amount_positive"),
+        sa.CheckConstraint("mode IN ('captured', 'authorized', 'due')", name="mode_known"),
         sa.Index("ix_payouts_refund", "refund_id"),
         sa.Index("ix_payouts_payment", "payment_id"),
         sa.Index("ix_payouts_next_check", "next_check_at"),
@@ -122,6 +123,9 @@ class Payout(Base):
     refund_id: Mapped[UUID]
     payment_id: Mapped[UUID | None]
     """None: a bonus, which no payment paid for."""
+    mode: Mapped[str] = mapped_column(sa.String(12), default="captured", server_default="captured")
+    """What it takes from its payment: money that was ``captured``; what is only ``authorized``, which is let go;
+    what is still ``due``, of which the customer owes less then."""
     state: Mapped[str] = mapped_column(sa.String(20), default="planned")
     amount_minor: Mapped[int] = amount()
     currency: Mapped[str] = mapped_column(sa.String(3))

@@ -11,8 +11,7 @@ from sqlalchemy.orm import aliased
 
 from portal.core import accounting
 from portal.core.access import Actor, Conflict, NotFound
-from portal.core.accounting import AccountMap, Posting, account_map
-from portal.core.refunds.ledger import CLEARING, TAX
+from portal.core.accounting import KINDS, AccountMap, Posting, account_map
 from portal.db import history
 from portal.db.base import db, transaction
 from portal.db.credit_notes import CreditNoteRow
@@ -106,13 +105,13 @@ def accounts(actor: Actor, merchant_id: UUID) -> dict[str, Any]:
 
 
 def used(actor: Actor, merchant_id: UUID) -> tuple[str, ...]:
-    """The tax labels and clearing accounts that were posted to: those worth a line of their own."""
+    """The tax labels, and accounts of providers, that were posted to: those worth a line of their own."""
     scope.require(actor, "finance.read", merchant_id)
     sides = sa.union(
         *(
             sa.select(side.label("account")).where(
                 Transfer.merchant_id == merchant_id,
-                sa.or_(side.startswith(TAX, autoescape=True), side.startswith(CLEARING, autoescape=True)),
+                sa.or_(*(side.startswith(start, autoescape=True) for start in KINDS)),
             )
             for side in (Transfer.debit, Transfer.credit)
         )

@@ -87,7 +87,7 @@ def _ready(payout_id: UUID) -> Payout | None:
     payout = db.session.get_one(Payout, payout_id)
     refund = settling.locked(payout.refund_id)
     db.session.refresh(payout, with_for_update=True)
-    free = payout.state == "planned" and payout.batch_id is None
+    free = payout.state == "planned" and payout.batch_id is None and not settling.awaits_warehouse(refund)
     return (
         payout
         if free and refund.state in ("approved", "pending") and account_from(payout.destination)

@@ -161,7 +161,7 @@ def look_after(*, gateways: Gateways, now: datetime, limit: int = 100) -> None:
         with transaction():
             refund = settling.locked(refund_id)
             payout = db.session.get_one(Payout, payout_id, populate_existing=True, with_for_update=True)
-            if payout.state != "planned" or payout.batch_id is not None:
+            if payout.state != "planned" or payout.batch_id is not None or settling.awaits_warehouse(refund):
                 continue
             if payout.currency != gateways.bank.currency:
                 settling.apply(refund, payout, _by_hand(payout), now=now)

@@ -13,7 +13,17 @@ from portal.db.refunds import Payout, Refund
 from portal.ports import RefundResult
 from portal.services import approvals, chargebacks, outside_refunds, scope, settling, tasks, work
 from portal.services.concluding import tell
-from portal.services.settling import BANK, FREED, MANUAL, UNASKED, held, latest, locked, of_refund
+from portal.services.settling import (
+    BANK,
+    CAPTURED,
+    FREED,
+    MANUAL,
+    UNASKED,
+    held,
+    latest,
+    locked,
+    of_refund,
+)
 
 
 def settle_by_hand(
@@ -29,12 +39,14 @@ def settle_by_hand(
 
     Where a gateway had it, that transfer is given up and the one by hand stands in its place. A ``proof`` that
     names a refund made on the gateway's own pages, or a lost chargeback, counts once with it. Raises
-    ``Conflict``: ``proof_missing``, ``not_by_hand``, ``too_much``.
+    ``Conflict``: ``proof_missing``, ``awaits_warehouse``, ``not_by_hand``, ``too_much``.
     """
     with transaction():
         refund, payout = _mine(actor, payout_id)
         if not proof.strip():
             raise Conflict("proof_missing")
+        if settling.awaits_warehouse(refund):
+            raise Conflict("awaits_warehouse")
         ready = payout.state in ("requires_action", *FREED) or _is_unasked(payout)
         if not ready or payout.state == "succeeded" or not _is_open(refund, payout):
             raise Conflict("not_by_hand", state=payout.state)
@@ -79,6 +91,8 @@ def redirect(
         if payout.state == "requires_action" and payout.provider not in UNASKED:
             raise Conflict("still_at_gateway")
         ways = {MANUAL, BANK, *OWN_CREDIT, _own_provider(payout)} - {payout.provider} | {BANK}
+        if payout.mode != CAPTURED:  # nobody has paid it: it can be let go where it is, or by a person there
+            ways -= {BANK, *OWN_CREDIT, payout.provider}
         in_batch = payout.state == "planned" and payout.batch_id is not None
         ready = payout.state in ("planned", "requires_action", *FREED) and not in_batch
         if provider not in ways or not ready or not _is_open(refund, payout):

@@ -13,7 +13,16 @@ from sqlalchemy.orm import aliased
 from portal.core.access import Actor, NotFound
 from portal.core.merchants import MerchantFacts
 from portal.core.money import Minor
-from portal.core.refunds.ledger import CLEARING, FEES, OWN_CREDIT, PAYABLE, TAX, UNPAID
+from portal.core.refunds.ledger import (
+    AUTHORIZED,
+    CLEARING,
+    DUE,
+    FEES,
+    OWN_CREDIT,
+    PAYABLE,
+    TAX,
+    UNPAID,
+)
 from portal.db import merchants
 from portal.db.bank import TransferBatch
 from portal.db.base import db
@@ -63,6 +72,8 @@ class Totals:
     fees: Minor = 0
     credited: Minor = 0
     """Of ``paid``, what went to store credit and gift cards."""
+    released: Minor = 0
+    """Never charged: reserved amounts that were let go, and what customers owe no more."""
     payable: Minor = 0
     """Decided and not paid, now."""
     unpaid: Minor = 0
@@ -194,6 +205,9 @@ def totals(
 
 def _add_moved(sums: dict[str, Minor], one: Balance) -> None:
     if one.account in (PAYABLE, UNPAID):
+        return
+    if one.account.startswith(AUTHORIZED) or one.account == DUE:
+        sums["released"] -= one.amount
         return
     if one.account.startswith(CLEARING) or one.account in OWN_CREDIT:
         sums["paid"] -= one.amount

@@ -217,8 +217,16 @@ def _refund(refund: refunds.Refund) -> dict[str, Any]:
         "number": refund.number,
         "amount": refund.amount_minor,
         "currency": refund.currency,
-        "shares": _sent(refund.id) or refund.breakdown.get("shares", []),
+        "shares": _sent(refund.id) or _decided(refund.breakdown.get("shares", [])),
     }
+
+
+def _decided(shares: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The parts of a refund that is not sent yet, each with whether its payment was charged at all."""
+    ids = [UUID(share["origin_id"]) for share in shares if share.get("origin_id")]
+    found = db.session.execute(sa.select(Payment.id, Payment.mode).where(Payment.id.in_(ids))) if ids else ()
+    modes = {str(row.id): row.mode for row in found}
+    return [{**share, "mode": modes.get(str(share.get("origin_id")), "captured")} for share in shares]
 
 
 def _sent(refund_id: UUID) -> list[dict[str, Any]]:
@@ -235,6 +243,7 @@ def _sent(refund_id: UUID) -> list[dict[str, Any]]:
             "tender": tender or sent.provider,
             "label": label or "",
             "provider": sent.provider,
+            "mode": sent.mode,
             "amount": sent.amount_minor,
             "arrives_on": sent.arrives_on.isoformat() if sent.arrives_on else "",
             "bank_reference": sent.bank_reference,

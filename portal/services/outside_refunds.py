@@ -24,8 +24,11 @@ def found(provider: str, told: GatewayRefund, *, now: datetime) -> str:
 
     As much counts as fits: what others have taken by then is told as not counted, and counted when there is
     room for it. Where several orders share the payment, the one with most left of its share takes it first.
-    Answers ``foreign`` for a capture that is none of ours, ``counted``, ``uncounted`` or ``nothing``.
+    Answers ``foreign`` for a capture that is none of ours, ``released`` for what let an authorization go and
+    is no refund, ``counted``, ``uncounted`` or ``nothing``.
     """
+    if told.released:
+        return "released"
     payment_id = chargebacks.payment_of(provider, told.capture, told.also)
     if payment_id is None:
         return "foreign"

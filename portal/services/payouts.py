@@ -6,22 +6,35 @@ before another sending. Nobody waits for an event: what is not settled is asked 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal import faults
+from portal.core.access import SYSTEM
 from portal.core.lifecycles import PAYOUT, REFUND
 from portal.core.refunds.breakdown import Share
-from portal.core.refunds.ledger import OWN_CREDIT
+from portal.core.refunds.ledger import DUE, OWN_CREDIT
 from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import Declined, Gateways, Payments, RefundResult, Unavailable
-from portal.services import credits, settling, tasks
-from portal.services.settling import BANK, LOST_AFTER, MANUAL, SENDABLE, apply, held, locked, record
+from portal.services import authorizations, credits, settling, tasks
+from portal.services.concluding import tell
+from portal.services.settling import (
+    AUTHORIZED,
+    BANK,
+    CAPTURED,
+    LOST_AFTER,
+    MANUAL,
+    SENDABLE,
+    apply,
+    held,
+    locked,
+    record,
+)
 
 KEY_TTL = timedelta(hours=23)
 """So long after the first sending the same key surely pays nothing twice; gateways forget it after a day."""
@@ -46,7 +59,10 @@ class _Order:
     key: str
     reference: str
     captured: int
-    """What was paid by it; a sandbox is told of it this way."""
+    """What the payment covers; a sandbox is told of it this way."""
+    mode: str
+    remaining: int
+    """What stays reserved once it is let go, where the payment is only authorized."""
     amount: int
     currency: str
     known: str
@@ -115,12 +131,15 @@ def _send(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime
     if not order.may_send:
         _keep_waiting(order, "the look-up is not to be relied on yet", now=now)
         raise Unavailable("what became of it cannot be told yet", retry_after=int(LAG.total_seconds()))
-    gateway.learn(order.reference, captured=order.captured, currency=order.currency)
+    gateway.learn(
+        order.reference,
+        captured=order.captured,
+        currency=order.currency,
+        authorized=order.mode == AUTHORIZED,
+    )
     faults.point("before_http")
     try:
-        result = gateway.refund(
-            key=order.key, reference=order.reference, amount=order.amount, currency=order.currency
-        )
+        result = _asked(gateway, order, now)
     except Unavailable as problem:
         _keep_waiting(order, str(problem), lost_at=now, now=now)
         raise
@@ -129,21 +148,70 @@ def _send(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime
         _refused(order, problem, now=now)
         return
     faults.point("after_http_response")
-    record(payout_id, refund_id, result, now=now)
+    if result is not None:
+        record(payout_id, refund_id, result, now=now)
+
+
+def _asked(gateway: Payments, order: _Order, now: datetime) -> RefundResult | None:
+    """What the gateway answers: what is only reserved is let go, what was captured is given back.
+
+    Where the shop has captured meanwhile what was to be let go, that is written down first, and the same
+    transfer goes on as a refund under its key. None where another has settled it by then.
+    """
+    if order.mode == AUTHORIZED:
+        try:
+            return gateway.release(
+                key=order.key,
+                reference=order.reference,
+                amount=order.amount,
+                remaining=order.remaining,
+                currency=order.currency,
+            )
+        except Declined as problem:
+            if problem.code != "already_captured":
+                raise
+        faults.point("after_http_response")
+        captured = _captured_meanwhile(gateway, order, now)
+        if captured is None:
+            return None
+        order = captured
+        faults.point("before_http")
+    return gateway.refund(
+        key=order.key, reference=order.reference, amount=order.amount, currency=order.currency
+    )
+
+
+def _captured_meanwhile(gateway: Payments, order: _Order, now: datetime) -> _Order | None:
+    there = gateway.capture(order.reference)
+    with transaction():
+        refund, payout = locked(order.refund_id), held(order.payout_id)
+        if payout is None or payout.state not in SENDABLE or payout.payment_id is None:
+            return None
+        authorizations.captured(payout.payment_id, there.captured if there else None)
+        payout.mode = CAPTURED
+        tell(SYSTEM, "refund.captured_meanwhile", refund, now, amount=order.amount, currency=order.currency)
+        faults.point("before_result_commit")
+    return replace(order, mode=CAPTURED)
 
 
 def _begin(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime) -> _Order | None:
     """Note that the gateway is about to be asked; None when there is nothing to ask a gateway for.
 
-    What is ours to pay (own credit) is paid here; what a person or a bank must do is left to them.
+    What is ours to pay (own credit) is paid here, and what the customer owes no more is written down here; what
+    a person or a bank must do is left to them. Nothing goes for goods that the warehouse may still send.
     """
     with transaction():
         refund, payout = locked(refund_id), held(payout_id)
-        if payout is None or payout.state not in SENDABLE:
+        if payout is None or payout.state not in SENDABLE or settling.awaits_warehouse(refund):
             return None
+        settling.renew(payout)
         if refund.state == "approved":
             refund.state = REFUND.after(refund.state, "send")
         if payout.provider == BANK:
+            return None
+        if payout.mode == DUE:
+            apply(refund, payout, _result(payout, "succeeded"), now=now)
+            faults.point("before_result_commit")
             return None
         if payout.provider in OWN_CREDIT:
             result = credits.pay(payout, secret=gateways.secret, now=now)
@@ -191,6 +259,8 @@ def _order(refund: Refund, payout: Payout, now: datetime) -> _Order:
         key=payout.key,
         reference=payment.reference,
         captured=payment.captured_minor,
+        mode=payout.mode,
+        remaining=max(0, payment.captured_minor - payment.released_minor - payout.amount_minor),
         amount=payout.amount_minor,
         currency=payout.currency,
         known=payout.provider_reference,

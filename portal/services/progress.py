@@ -54,6 +54,8 @@ class SentTo:
     bank_reference: str = ""
     """With which the customer's bank finds it."""
     settled_at: datetime | None = None
+    mode: str = "captured"
+    """``authorized`` or ``due``: never charged, so nothing comes back of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +197,7 @@ def _sent(sent: Payout, tender: str, label: str) -> SentTo:
         arrives_on=sent.arrives_on,
         bank_reference=sent.bank_reference,
         settled_at=sent.settled_at,
+        mode=sent.mode,
     )
 
 

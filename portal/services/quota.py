@@ -45,9 +45,19 @@ def take_share(share: Share, order_id: UUID) -> None:
         raise Conflict("too_much", maximum=0) from None
 
 
-def free_share(share: Share, order_id: UUID) -> None:
-    """Free the quota of one transfer that failed."""
-    _payments([share], order_id, -1)
+def free_share(share: Share, order_id: UUID, *, let_go: bool = False) -> None:
+    """Free the quota of one transfer that failed; with ``let_go`` what it had let go of its payment as well."""
+    _payments([share], order_id, -1, let_go=let_go)
+
+
+def let_go(share: Share) -> None:
+    """Count a transfer, which holds its quota, as what was never captured: let go, or owed no more."""
+    table = Payment.__table__
+    db.session.connection().execute(
+        sa.update(table)
+        .where(table.c.id == share.origin_id)
+        .values(released_minor=table.c.released_minor + share.amount)
+    )
 
 
 def _lines(lines: Iterable[LineRefund], sign: int) -> None:
@@ -100,14 +110,18 @@ def _adjust(lines: Iterable[LineRefund], sign: int) -> None:
     )
 
 
-def _payments(shares: Iterable[Share], order_id: UUID, sign: int) -> None:
-    amounts = [{"row": s.origin_id, "more": sign * s.amount} for s in shares if s.origin_id and s.amount]
+def _payments(shares: Iterable[Share], order_id: UUID, sign: int, *, let_go: bool = False) -> None:
+    amounts: list[dict[str, Any]] = [
+        {"row": s.origin_id, "more": sign * s.amount} for s in shares if s.origin_id and s.amount
+    ]
     payment, part = Payment.__table__, OrderPayment.__table__
     _add(
         sa.update(part).where(part.c.payment_id == sa.bindparam("row"), part.c.order_id == order_id),
         part,
         amounts,
     )
+    if let_go:
+        amounts = [{**row, "let_go": row["more"]} for row in amounts]
     _add(sa.update(payment).where(payment.c.id == sa.bindparam("row")), payment, amounts)
 
 
@@ -118,6 +132,8 @@ def _add(statement: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:
     values = {"refunded_minor": table.c.refunded_minor + sa.bindparam("more")}
     if "kept" in rows[0]:
         values["promotion_minor"] = table.c.promotion_minor + sa.bindparam("kept")
+    if "let_go" in rows[0]:
+        values["released_minor"] = table.c.released_minor + sa.bindparam("let_go")
     done = db.session.connection().execute(
         statement.values(values),
         sorted(rows, key=lambda row: (row["row"], row.get("tax", ""))),

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.refunds.ledger import CLEARING
+from portal.core.refunds.ledger import settles_on
 from portal.db.base import db, transaction
 from portal.db.gateway import Chargeback
 from portal.db.orders import Payment
@@ -99,7 +99,14 @@ def _compare(
     db.session.commit()  # nothing is read while the gateway is waited for
     theirs = list(gateway.refunds_since(since))
     disputes = list(gateway.disputes_since(open_since))
-    counts = {"refunds": len(theirs), "transfers": 0, "outside": 0, "foreign": 0, "disputes": 0}
+    counts = {
+        "refunds": sum(not one.released for one in theirs),
+        "released": sum(one.released for one in theirs),
+        "transfers": 0,
+        "outside": 0,
+        "foreign": 0,
+        "disputes": 0,
+    }
     report.checked[code] = counts
     for dispute in disputes:
         counts["disputes"] += chargebacks.apply(code, dispute, now=now) != "foreign"
@@ -133,8 +140,8 @@ def _ours(code: str, told: GatewayRefund) -> UUID | None:
 def _not_ours(code: str, told: GatewayRefund, counts: dict[str, int], now: datetime) -> list[Drift]:
     """A refund that none of our transfers made; one that says so all the same is a matter of its own."""
     outcome = outside_refunds.found(code, told, now=now)
-    if outcome == "foreign":
-        counts["foreign"] += 1
+    if outcome in ("foreign", "released"):
+        counts["foreign"] += outcome == "foreign"
         return []
     counts["outside"] += 1
     if outcome != "uncounted":
@@ -223,8 +230,8 @@ def _read(payout_id: UUID) -> tuple[Payout, Refund]:
 
 
 def _posted(payout: Payout) -> int:
-    """What the ledger says was moved to the gateway's clearing account for a transfer, less what came back."""
-    account = f"{CLEARING}{payout.provider}"
+    """What the ledger says was moved to the gateway's account for a transfer, less what came back."""
+    account = settles_on(payout.provider, payout.mode)
     rows = db.session.execute(
         sa.select(Transfer.debit, Transfer.credit, Transfer.amount_minor).where(
             Transfer.payout_id == payout.id, sa.or_(Transfer.credit == account, Transfer.debit == account)

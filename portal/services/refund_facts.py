@@ -37,6 +37,8 @@ class PayoutFacts:
     error: str
     settled_at: datetime | None
     payment_id: UUID | None = None
+    mode: str = "captured"
+    """``authorized`` or ``due``: never charged, so it is let go or owed no more, and no refund."""
     bank_reference: str = ""
     """With which the customer's bank finds it."""
     sent_at: datetime | None = None
@@ -185,6 +187,7 @@ def _transfers(refund_ids: Sequence[UUID]) -> dict[UUID, tuple[PayoutFacts, ...]
                 error=payout.error,
                 settled_at=payout.settled_at,
                 payment_id=payout.payment_id,
+                mode=payout.mode,
                 bank_reference=payout.bank_reference,
                 sent_at=payout.sent_at,
                 next_check_at=payout.next_check_at,

@@ -14,9 +14,10 @@ from portal.core.access import NotFound
 from portal.core.lifecycles import PAYOUT
 from portal.core.refunds import ledger
 from portal.core.refunds.breakdown import Share
-from portal.core.refunds.ledger import OWN_CREDIT
+from portal.core.refunds.ledger import DUE, OWN_CREDIT
 from portal.db import merchants, returns
 from portal.db.base import db, transaction, uuid7
+from portal.db.cancellations import Cancellation
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import RefundResult
@@ -29,8 +30,11 @@ MANUAL = "manual"
 BANK = "bank_transfer"
 """Goes out with a batch for the bank."""
 
-UNASKED = (MANUAL, BANK, *OWN_CREDIT)
+UNASKED = (MANUAL, BANK, DUE, *OWN_CREDIT)
 """Providers that no gateway stands behind, so that nobody can be asked."""
+
+CAPTURED, AUTHORIZED = "captured", "authorized"
+"""What a transfer takes from its payment: money that was paid, or what is only reserved (or ``DUE``)."""
 
 FREED = ("failed", "canceled")
 """Transfers that hold no quota: what they were to bring is owed until another one brings it."""
@@ -69,6 +73,14 @@ def locked(refund_id: UUID) -> Refund:
     if refund is None:
         raise NotFound
     return refund
+
+
+def awaits_warehouse(refund: Refund) -> bool:
+    """Whether it is of a cancellation whose goods may still leave: until the warehouse has answered, nothing goes."""
+    wanted = sa.select(Cancellation.id).where(
+        Cancellation.return_id == refund.return_id, Cancellation.warehouse_state.in_(("waiting", "pending"))
+    )
+    return refund.return_id is not None and db.session.scalar(wanted) is not None
 
 
 def held(payout_id: UUID) -> Payout | None:
@@ -137,10 +149,12 @@ def conclude(refund: Refund, *, now: datetime) -> None:
 def _follow(refund: Refund, payout: Payout, was: str, now: datetime) -> None:
     """What a new state of a transfer brings with it, in quota, books and tasks."""
     if payout.state == "succeeded":
-        moved = ledger.paid_out(share_of(payout), payout.provider, currency=payout.currency)
+        moved = ledger.paid_out(share_of(payout), payout.provider, currency=payout.currency, mode=payout.mode)
         _post(refund, payout, [moved], "payout_settled", now)
+        if payout.mode != CAPTURED:
+            quota.let_go(share_of(payout))
     if payout.state in FREED:
-        _undo(refund, payout, now)
+        _undo(refund, payout, now, let_go=was == "succeeded" and payout.mode != CAPTURED)
         details = about(refund, payout) | {"reason": code_of(payout.error), "error": payout.error, "was": was}
         tasks.open(
             "refund_failed",
@@ -163,6 +177,8 @@ def _dealt_with(payout: Payout) -> list[tuple[str, str]]:
 
 
 def _arrival(payout: Payout, now: datetime) -> date | None:
+    if payout.mode != CAPTURED:
+        return None  # what was never paid arrives nowhere
     shop = merchants.by_id(payout.merchant_id)
     payment = db.session.get(Payment, payout.payment_id) if payout.payment_id else None
     tender = payment.tender if payment is not None else payout.provider
@@ -261,12 +277,12 @@ def share_of(payout: Payout) -> Share:
     return Share(payment_id=payout.payment_id, amount=payout.amount_minor, origin_id=payout.payment_id)
 
 
-def _undo(refund: Refund, payout: Payout, now: datetime) -> None:
+def _undo(refund: Refund, payout: Payout, now: datetime, *, let_go: bool) -> None:
     """A transfer that failed, at once or after it had succeeded: its quota is free, the money still owed."""
     if payout.settled_at is not None and payout.provider in OWN_CREDIT:
         credits.take_back(payout, now=now)
     if refund.order_id is not None and payout.payment_id is not None:
-        quota.free_share(share_of(payout), refund.order_id)
+        quota.free_share(share_of(payout), refund.order_id, let_go=let_go)
         chargebacks.hold_rest(payout.payment_id, now=now)
     books.reverse(refund.id, kind="payout_failed", payout_id=payout.id, kinds=("payout_settled",), now=now)
     unpaid = books.failed(payout.amount_minor, payout.currency)
@@ -325,13 +341,18 @@ def row_of(
     destination: Mapping[str, object],
     now: datetime,
 ) -> dict[str, object]:
-    """A planned transfer as it is inserted; its id is its key at the provider, for ever."""
+    """A planned transfer as it is inserted; its id is its key at the provider, for ever.
+
+    What was never captured goes no other way than back to where it is reserved, or owed.
+    """
     payout_id = uuid7()
+    mode, provider = _way(payment_id, provider)
     return {
         "id": payout_id,
         "merchant_id": refund.merchant_id,
         "refund_id": refund.id,
         "payment_id": payment_id,
+        "mode": mode,
         "state": PAYOUT.start,
         "amount_minor": amount,
         "currency": refund.currency,
@@ -340,6 +361,28 @@ def row_of(
         "destination": dict(destination),
         "created_at": now,
     }
+
+
+def renew(payout: Payout) -> None:
+    """A planned transfer, held by the caller, as its payment is by now: it may have been captured since.
+
+    The payment is held until the transaction ends.
+    """
+    if payout.payment_id is None or payout.state != PAYOUT.start:
+        return
+    db.session.get_one(Payment, payout.payment_id, populate_existing=True, with_for_update=True)
+    payout.mode, payout.provider = _way(payout.payment_id, payout.provider)
+
+
+def _way(payment_id: UUID | None, provider: str) -> tuple[str, str]:
+    """What a transfer takes from that payment, and who makes it where ``provider`` was to."""
+    payment = db.session.get(Payment, payment_id) if payment_id is not None else None
+    if payment is None:
+        return CAPTURED, provider
+    if payment.mode == DUE:
+        return DUE, DUE
+    elsewhere = provider == DUE or (payment.mode == AUTHORIZED and provider in (BANK, *OWN_CREDIT))
+    return payment.mode, payment.provider if elsewhere else provider
 
 
 def _post(

@@ -23,7 +23,7 @@ from portal.core.money import Minor, exponent, major
 from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown, Row, explain_change
 from portal.core.returns import Sending
-from portal.words import books, cancelling, happenings, journey, names, refunds, sentences, states
+from portal.words import books, cancelling, charges, happenings, journey, names, refunds, sentences, states
 from portal.words.catalogue import LANGUAGES, N_, catalogue
 
 if TYPE_CHECKING:
@@ -213,15 +213,23 @@ class Words:
         """When money given back to that tender arrives; empty where nothing can be promised."""
         return self._name(names.ARRIVAL, tender) if tender in names.ARRIVAL else ""
 
-    def goes_to(self, tender: str, label: str, provider: str = "") -> str:
+    def goes_to(self, tender: str, label: str, provider: str = "", mode: str = "captured") -> str:
         """Where a part of a refund goes: the payment it came from, or the other way that was chosen for it."""
-        if provider in names.OTHER_WAYS and provider != tender:
+        if provider in names.OTHER_WAYS and provider != tender and mode == "captured":
             return self.gettext(names.OTHER_WAYS[provider])
-        return label or self.tender(tender)
+        return charges.where(self, mode, label or self.tender(tender))
 
-    def there_by(self, on: date | None, tender: str, provider: str = "") -> str:
+    def transfer_mode(self, code: str) -> str:
+        """What a transfer is, for people of the shop: a refund, or something that was never charged."""
+        return charges.mode(self, code)
+
+    def there_by(
+        self, on: date | None, tender: str, provider: str = "", mode: str = "captured"
+    ) -> str:
         """When that part is there: by a day, where one is known, else as that way usually goes."""
         way = provider if provider in names.OTHER_WAYS else tender
+        if mode != "captured":
+            return charges.until(self, mode)
         if way in ("store_credit", "gift_card", "cash") or on is None:
             return self.arrival(way)
         return self.gettext("It is there by %(day)s.", day=self.day(on, weekday=True))
@@ -305,9 +313,12 @@ class Words:
         """``details`` as they stand in a sentence: days and amounts written, codes named, lists joined."""
         said: dict[str, object] = {}
         for key, value in details.items():
-            if isinstance(value, date):
+            if key == "until" and isinstance(value, datetime | str):
+                moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+                said[key] = self.moment(moment)
+            elif isinstance(value, date):
                 said[key] = self.day(value)
-            elif key in ("last_day", "on") and isinstance(value, str):
+            elif key in ("last_day", "on", "ends_on") and isinstance(value, str):
                 said[key] = self.day(date.fromisoformat(value[:10]))
             elif (
                 key in ("maximum", "amount", "value", "left", "before")
@@ -391,6 +402,10 @@ class Words:
         return journey.next_steps(self, sending, ship_by, breakdown)
 
     # -------------------------------------------------------------------------------------- cancellations
+
+    def cancel_reason(self, code: str | None) -> str:
+        """Why something was taken out of an order before it was sent."""
+        return self._name(cancelling.REASONS | names.REASONS, code)
 
     def ending(self, code: str, ends_on: date | None = None) -> str:
         """How a service ends, as a sentence; empty for goods."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from portal.core.refunds.ledger import CLEARING, TAX
+from portal.core.refunds.ledger import AUTHORIZED, CLEARING, TAX
 from portal.words.catalogue import N_
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ACCOUNTS = {
     "receivable": N_("Owed for exchanges"),
+    "due": N_("Ordered, not paid yet and no longer owed"),
     "goods": N_("Goods taken back"),
     "shipping": N_("Shipping refunded"),
     "duty": N_("Duties refunded"),
@@ -31,6 +32,7 @@ PROVIDERS = {
     "manual": N_("Paid by hand"),
     "store_credit": N_("Store credit"),
     "gift_card": N_("Gift card"),
+    "due": N_("Not charged"),
 }
 POSTINGS = {
     "refund_decided": N_("Refund decided"),
@@ -49,6 +51,8 @@ TASKS = {
     "chargeback": N_("A payment is disputed"),
     "drift": N_("The payment provider's list differs from the books"),
     "credit_note_failed": N_("A credit note could not be made"),
+    "stock_short": N_("Stock has to be counted"),
+    "channel_failed": N_("The shop's system did not take a message"),
     "account_needed": N_("A bank account is needed"),
     "credit_expired": N_("Store credit has expired"),
     "credit_voided": N_("Store credit was made void"),
@@ -73,6 +77,10 @@ def account(words: Words, code: str) -> str:
     if code.startswith(CLEARING):
         return words.gettext(
             "Paid out by: %(provider)s", provider=provider(words, code.removeprefix(CLEARING))
+        )
+    if code.startswith(AUTHORIZED):
+        return words.gettext(
+            "Reserved and not charged: %(provider)s", provider=provider(words, code.removeprefix(AUTHORIZED))
         )
     return words.gettext(ACCOUNTS[code]) if code in ACCOUNTS else code
 

@@ -47,6 +47,14 @@ ENDINGS = {
     "next_period": N_("End it with the period that is paid for"),
     "at_once": N_("End it now"),
 }
+REASONS = {
+    "unwanted_part": N_("I do not need this part"),
+    "service_not_needed": N_("I do not need the service"),
+    "gift_changed": N_("The present has changed"),
+    "arrives_too_late": N_("It would arrive too late"),
+}
+"""Beside those of returns (names.REASONS)."""
+
 SCORES = {
     1: N_("Very unhappy"),
     2: N_("Unhappy"),

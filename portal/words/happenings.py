@@ -102,6 +102,10 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("Refund handed to the payment provider: %(amount)s"),
         N_("Refund handed to the payment provider"),
     ),
+    "refund.captured_meanwhile": (
+        N_("The shop had captured the payment meanwhile: %(amount)s is refunded, not released"),
+        N_("The shop had captured the payment meanwhile: it is refunded, not released"),
+    ),
     "refund.pending": (N_("The payment provider has taken the refund"),),
     "refund.requires_action": (N_("The payment provider needs an answer first"),),
     "refund.succeeded": (N_("Refund sent: %(amount)s"), N_("Refund sent")),

@@ -282,3 +282,9 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
 }
 """(name, icon, tone, help). ``refund_news`` is a refund as its customer sees it, ``refund_state`` a return's
 money as a whole; a link expires by date."""
+
+STATES["release"] = STATES["payout"] | {
+    "succeeded": (N_("Not charged"), "check", "good", N_("It was never charged, and will not be.")),
+    "failed": (N_("Failed"), "alert", "bad", N_("It could not be let go.")),
+}
+"""The same of what was only reserved, or is still owed."""

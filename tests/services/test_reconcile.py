@@ -50,6 +50,7 @@ def test_what_agrees_is_counted_and_nothing_is_said(shop, finance, gateways, ses
     report = run(gateways)
     assert report.agrees and report.checked["sandbox"] == {
         "refunds": 4,
+        "released": 0,
         "transfers": 4,
         "outside": 0,
         "foreign": 0,

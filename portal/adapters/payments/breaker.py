@@ -101,8 +101,8 @@ class Breaker:
     def code(self) -> str:
         return self._inner.code
 
-    def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
-        self._inner.learn(reference, captured=captured, currency=currency)
+    def learn(self, reference: str, *, captured: Minor, currency: str, authorized: bool = False) -> None:
+        self._inner.learn(reference, captured=captured, currency=currency, authorized=authorized)
 
     def capture(self, reference: str) -> Capture | None:
         return self._reading.call(lambda: self._inner.capture(reference))
@@ -110,6 +110,15 @@ class Breaker:
     def refund(self, *, key: str, reference: str, amount: Minor, currency: str) -> RefundResult:
         return self._paying.call(
             lambda: self._inner.refund(key=key, reference=reference, amount=amount, currency=currency)
+        )
+
+    def release(
+        self, *, key: str, reference: str, amount: Minor, remaining: Minor, currency: str
+    ) -> RefundResult:
+        return self._paying.call(
+            lambda: self._inner.release(
+                key=key, reference=reference, amount=amount, remaining=remaining, currency=currency
+            )
         )
 
     def look_up(self, *, key: str, capture: str, reference: str = "") -> RefundResult | None:

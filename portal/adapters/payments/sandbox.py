@@ -4,8 +4,10 @@ It stands apart from the portal's database as a real gateway would, so that both
 refund ends is told by the capture's reference: ``..-pending`` is pending for a while, ``..-fails`` fails at
 once, ``..-fails-late`` is pending and then fails, ``..-returned`` succeeds and fails later, ``..-asks`` needs
 something of the customer first, ``..-declines`` is refused, ``..-unavailable`` takes effect and loses its
-first answer; half of what ``..-disputed`` captured is asked back by the customer's bank. What people do on a
-gateway's own pages are methods too: ``refund_outside``, ``dispute``, ``end``.
+first answer; half of what ``..-disputed`` captured is asked back by the customer's bank. What was only authorized
+is let go under the same endings, and ``..-auth-captured`` is captured by the shop, ``..-auth-expired`` has expired,
+just before it is asked for. What people do on a gateway's own pages are methods too: ``refund_outside``,
+``dispute``, ``end``, and for authorizations ``take`` (the shop captures), ``void`` and ``expire``.
 """
 
 import hashlib
@@ -36,10 +38,12 @@ from portal.ports import (
 TOLERANCE_SECONDS = 300
 """An event whose signature is older, or from the future by as much, is not believed."""
 
-_VERSION = 2
+_VERSION = 3
 _TABLES = """
 CREATE TABLE IF NOT EXISTS captures (
-    reference TEXT PRIMARY KEY, currency TEXT NOT NULL, captured INTEGER NOT NULL CHECK (captured > 0)
+    reference TEXT PRIMARY KEY, currency TEXT NOT NULL, captured INTEGER NOT NULL CHECK (captured > 0),
+    state TEXT NOT NULL DEFAULT 'captured' CHECK (state IN ('captured', 'authorized', 'void')),
+    reserved INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0)
 );
 CREATE TABLE IF NOT EXISTS made (
     number INTEGER PRIMARY KEY,
@@ -48,7 +52,8 @@ CREATE TABLE IF NOT EXISTS made (
     amount INTEGER NOT NULL CHECK (amount > 0),
     state TEXT NOT NULL CHECK (state IN ('pending', 'requires_action', 'succeeded', 'failed', 'canceled')),
     error TEXT NOT NULL DEFAULT '',
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'refund' CHECK (kind IN ('refund', 'release'))
 );
 CREATE UNIQUE INDEX IF NOT EXISTS made_key ON made (key) WHERE key <> '';
 CREATE TABLE IF NOT EXISTS disputes (
@@ -61,13 +66,21 @@ CREATE TABLE IF NOT EXISTS disputes (
 CREATE TABLE IF NOT EXISTS secret (value TEXT NOT NULL);
 """
 
+_ADDED = (
+    "ALTER TABLE captures ADD COLUMN state TEXT NOT NULL DEFAULT 'captured'",
+    "ALTER TABLE captures ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE made ADD COLUMN kind TEXT NOT NULL DEFAULT 'refund'",
+)
+"""What the second version of the books lacked."""
+
 _SETTLE = """
 UPDATE made SET
     state = CASE WHEN capture LIKE '%-fails-late' OR state = 'succeeded' THEN 'failed' ELSE 'succeeded' END,
     error = CASE WHEN capture LIKE '%-fails-late' THEN 'the card is closed'
                  WHEN state = 'succeeded' THEN 'the bank sent it back' ELSE '' END
 WHERE at <= :before
-  AND (state IN ('pending', 'requires_action') OR state = 'succeeded' AND capture LIKE '%-returned')
+  AND (state IN ('pending', 'requires_action')
+       OR state = 'succeeded' AND capture LIKE '%-returned' AND kind = 'refund')
 """
 
 _STARTS = {
@@ -92,11 +105,18 @@ class SandboxPayments:
 
     # -------------------------------------------------------------------------------- what the portal asks for
 
-    def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
+    def learn(self, reference: str, *, captured: Minor, currency: str, authorized: bool = False) -> None:
         with self._transaction() as db:
             made = db.execute(
-                "INSERT INTO captures VALUES (?, ?, ?) ON CONFLICT (reference) DO NOTHING",
-                (reference, currency, captured),
+                "INSERT INTO captures (reference, currency, captured, state, reserved) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (reference) DO NOTHING",
+                (
+                    reference,
+                    currency,
+                    captured,
+                    "authorized" if authorized else "captured",
+                    captured if authorized else 0,
+                ),
             )
         if made.rowcount and reference.endswith("-disputed"):
             self.dispute(reference, captured // 2)
@@ -104,16 +124,20 @@ class SandboxPayments:
     def capture(self, reference: str) -> Capture | None:
         with self._transaction() as db:
             row = db.execute(
-                "SELECT currency, captured FROM captures WHERE reference = ?", (reference,)
+                "SELECT currency, captured, state, reserved FROM captures WHERE reference = ?", (reference,)
             ).fetchone()
             if row is None:
                 return None
+            currency, captured, state, reserved = row
+            released = _released(db, reference)
             return Capture(
                 reference=reference,
-                currency=row[0],
-                captured=row[1],
+                currency=currency,
+                captured=captured if state == "captured" else 0,
                 refunded=_refunded(db, reference),
                 disputed=_disputed(db, reference),
+                authorized=reserved - released if state == "authorized" else 0,
+                released=released,
             )
 
     def refund(self, *, key: str, reference: str, amount: Minor, currency: str) -> RefundResult:
@@ -132,6 +156,30 @@ class SandboxPayments:
             raise Unavailable("the connection was lost before the answer came")
         if result is None:
             raise Unavailable("the refund is nowhere to be found")
+        return result
+
+    def release(
+        self, *, key: str, reference: str, amount: Minor, remaining: Minor, currency: str
+    ) -> RefundResult:
+        with self._transaction() as db:
+            self._overtaken(db, reference)
+        with self._transaction() as db:
+            known = db.execute("SELECT capture, amount FROM made WHERE key = ?", (key,)).fetchone()
+            if known is None:
+                if reference.endswith("-declines"):
+                    raise Declined("refused", "this card lets nothing go")
+                left = _reserved(db, reference, amount, currency)
+                self._make(db, key, reference, amount, kind="release")
+                if not min(left - amount, remaining):
+                    db.execute("UPDATE captures SET state = 'void' WHERE reference = ?", (reference,))
+            elif known != (reference, amount):
+                raise Declined("key_reused", "that key was used for another release")
+        faults.point("after_http_sent")
+        result = self.look_up(key=key, capture=reference)
+        if reference.endswith("-unavailable") and known is None:
+            raise Unavailable("the connection was lost before the answer came")
+        if result is None:
+            raise Unavailable("the release is nowhere to be found")
         return result
 
     def look_up(self, *, key: str, capture: str, reference: str = "") -> RefundResult | None:
@@ -153,7 +201,7 @@ class SandboxPayments:
     def disputes_since(self, moment: datetime) -> Iterator[GatewayDispute]:
         with self._transaction() as db:
             rows = db.execute(
-                "SELECT number, capture, amount, currency, state, at FROM disputes "
+                "SELECT number, capture, amount, currency, disputes.state, at FROM disputes "
                 "JOIN captures ON reference = capture WHERE at >= ? ORDER BY number",
                 (moment.timestamp(),),
             ).fetchall()
@@ -183,8 +231,30 @@ class SandboxPayments:
 
     def refunds(self) -> list[tuple[str, str, Minor, str]]:
         """(key, capture, amount, state) of every refund, oldest first."""
+        return self._made("refund")
+
+    def releases(self) -> list[tuple[str, str, Minor, str]]:
+        """The same of everything that was let go of an authorization."""
+        return self._made("release")
+
+    def take(self, reference: str, amount: Minor | None = None) -> None:
+        """The shop captures ``amount`` of an authorization, or what is left of it; the rest of it is free.
+
+        A shop that takes what was let go can: then what was let go last was not. Raises ``Declined``.
+        """
         with self._transaction() as db:
-            return list(db.execute("SELECT key, capture, amount, state FROM made ORDER BY number"))
+            self._take(db, reference, amount)
+
+    def void(self, reference: str) -> None:
+        """The shop lets go all that is reserved."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE captures SET state = 'void' WHERE reference = ? AND state = 'authorized'",
+                (reference,),
+            )
+
+    expire = void
+    """The customer's bank reserves it no longer: to the gateway that is the same."""
 
     def refund_outside(self, reference: str, amount: Minor, *, state: str = "succeeded") -> str:
         """Somebody refunds on the gateway's own pages; answers the gateway's id of it."""
@@ -246,13 +316,57 @@ class SandboxPayments:
             secret: str = db.execute("SELECT value FROM secret").fetchone()[0]
         return hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
+    def _made(self, kind: str) -> list[tuple[str, str, Minor, str]]:
+        with self._transaction() as db:
+            wanted = "SELECT key, capture, amount, state FROM made WHERE kind = ? ORDER BY number"
+            return list(db.execute(wanted, (kind,)))
+
+    def _overtaken(self, db: sqlite3.Connection, reference: str) -> None:
+        """What happens to some authorizations just before they are asked for."""
+        state = db.execute("SELECT state FROM captures WHERE reference = ?", (reference,)).fetchone()
+        if state != ("authorized",):
+            return
+        if reference.endswith("-auth-captured"):
+            self._take(db, reference, None)
+        if reference.endswith("-auth-expired"):
+            db.execute("UPDATE captures SET state = 'void' WHERE reference = ?", (reference,))
+
+    def _take(self, db: sqlite3.Connection, reference: str, amount: Minor | None) -> None:
+        row = db.execute("SELECT state, reserved FROM captures WHERE reference = ?", (reference,)).fetchone()
+        if row is None:
+            raise Declined("unknown_capture", "there is no such authorization")
+        if row[0] != "authorized":
+            raise Declined("not_reserved", f"it is {row[0]}")
+        wanted = row[1] - _released(db, reference) if amount is None else amount
+        if not 0 < wanted <= row[1]:
+            raise Declined("too_much", f"at most {row[1]} can be captured")
+        db.execute(
+            "UPDATE captures SET state = 'captured', captured = ? WHERE reference = ?", (wanted, reference)
+        )
+        newest = "SELECT number FROM made WHERE capture = ? AND kind = 'release' ORDER BY number DESC"
+        for (number,) in db.execute(newest, (reference,)).fetchall():
+            if wanted <= row[1] - _released(db, reference):
+                return
+            db.execute(
+                "UPDATE made SET state = 'failed', error = 'captured_anyway: the shop has captured it'"
+                " WHERE number = ?",
+                (number,),
+            )
+
     def _make(
-        self, db: sqlite3.Connection, key: str, reference: str, amount: Minor, *, state: str = ""
+        self,
+        db: sqlite3.Connection,
+        key: str,
+        reference: str,
+        amount: Minor,
+        *,
+        state: str = "",
+        kind: str = "refund",
     ) -> str:
         begins = next((begin for end, begin in _STARTS.items() if reference.endswith(end)), ("succeeded", ""))
         made = db.execute(
-            "INSERT INTO made (key, capture, amount, state, error, at) VALUES (?, ?, ?, ?, ?, ?)",
-            (key, reference, amount, state or begins[0], "" if state else begins[1], self._clock()),
+            "INSERT INTO made (key, capture, amount, state, error, at, kind) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (key, reference, amount, state or begins[0], "" if state else begins[1], self._clock(), kind),
         )
         return _refund_id(made.lastrowid or 0)
 
@@ -261,15 +375,16 @@ class SandboxPayments:
             self.settle(before=self._clock() - self._settles_after.total_seconds())
         with self._transaction() as db:
             rows = db.execute(
-                "SELECT number, key, capture, amount, currency, state, at, error FROM made "  # noqa: S608  ours
+                "SELECT number, key, capture, amount, currency, made.state, at, error, kind FROM made "  # noqa: S608
                 f"JOIN captures ON reference = capture {where} ORDER BY number",
                 values,
             ).fetchall()
-        for number, key, capture, amount, currency, state, at, error in rows:
+        for number, key, capture, amount, currency, state, at, error, kind in rows:
             yield GatewayRefund(
                 reference=_refund_id(number), key=key, capture=capture, amount=amount, currency=currency,
                 state=state, at=_moment(at), error=error,
-                bank_reference=f"SANDBOX{number:08d}" if state == "succeeded" else "",
+                bank_reference=f"SANDBOX{number:08d}" if (state, kind) == ("succeeded", "refund") else "",
+                released=kind == "release",
             )  # fmt: skip
 
     @contextmanager
@@ -292,9 +407,13 @@ class SandboxPayments:
 
 
 def _set_up(db: sqlite3.Connection) -> None:
-    """Make the tables, and take over the books of the sandbox's first version."""
-    if db.execute("PRAGMA user_version").fetchone()[0] >= _VERSION:
+    """Make the tables, and take over the books of the sandbox's earlier versions."""
+    before = db.execute("PRAGMA user_version").fetchone()[0]
+    if before >= _VERSION:
         return
+    if before == 2:
+        for addition in _ADDED:
+            db.execute(addition)
     for statement in _TABLES.split(";\n"):
         db.execute(statement)
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'refunds'").fetchone():
@@ -303,25 +422,49 @@ def _set_up(db: sqlite3.Connection) -> None:
             "SELECT key, capture, amount, state, error, at FROM refunds ORDER BY rowid"
         )
         db.execute("DROP TABLE refunds")
-    db.execute("INSERT INTO secret VALUES (?)", (secrets.token_hex(32),))
+    if before < 2:
+        db.execute("INSERT INTO secret VALUES (?)", (secrets.token_hex(32),))
     db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _check(db: sqlite3.Connection, reference: str, amount: Minor, currency: str) -> None:
-    capture = db.execute(
-        "SELECT currency, captured FROM captures WHERE reference = ?", (reference,)
-    ).fetchone()
-    if capture is None:
-        raise Declined("unknown_capture", "there is no such capture")
-    if capture[0] != currency:
-        raise Declined("wrong_currency", f"the capture is in {capture[0]}")
+    capture = _known(db, reference, currency)
+    if capture[2] != "captured":
+        raise Declined("not_captured", f"it is {capture[2]}")
     left = capture[1] - _refunded(db, reference) - _disputed(db, reference)
     if amount <= 0 or amount > left:
         raise Declined("too_much", f"at most {left} can be refunded")
 
 
+def _reserved(db: sqlite3.Connection, reference: str, amount: Minor, currency: str) -> Minor:
+    """What is still reserved, of which ``amount`` may be let go. Raises ``Declined``."""
+    capture = _known(db, reference, currency)
+    if capture[2] == "captured":
+        raise Declined("already_captured", "the shop has captured it")
+    left: Minor = capture[3] - _released(db, reference)
+    if amount <= 0 or amount > left:
+        raise Declined("too_much", f"at most {left} can be let go")
+    return left
+
+
+def _known(db: sqlite3.Connection, reference: str, currency: str) -> Any:
+    """Currency, captured, state and reserved. Raises ``Declined``."""
+    found = db.execute(
+        "SELECT currency, captured, state, reserved FROM captures WHERE reference = ?", (reference,)
+    ).fetchone()
+    if found is None:
+        raise Declined("unknown_capture", "there is no such capture")
+    if found[0] != currency:
+        raise Declined("wrong_currency", f"the capture is in {found[0]}")
+    return found
+
+
 def _refunded(db: sqlite3.Connection, reference: str) -> Minor:
-    return _sum(db, "made", "state NOT IN ('failed', 'canceled')", reference)
+    return _sum(db, "made", "kind = 'refund' AND state NOT IN ('failed', 'canceled')", reference)
+
+
+def _released(db: sqlite3.Connection, reference: str) -> Minor:
+    return _sum(db, "made", "kind = 'release' AND state NOT IN ('failed', 'canceled')", reference)
 
 
 def _disputed(db: sqlite3.Connection, reference: str) -> Minor:

@@ -17,11 +17,18 @@ UNPAID = "refunds_unpaid"
 RECEIVABLE = "receivable"
 """What customers owe for what they get in exchange: goods that came back are set off against it."""
 
+DUE = "due"
+"""What customers owe for what they ordered and did not pay yet (an invoice, cash on delivery, instalments): of
+what is canceled before it was paid they owe nothing more. Also the provider of such a transfer: the own books.
+"""
+
 FEES = "fees"
 """Fees and deductions that were kept back."""
 
 TAX = "tax:"
 CLEARING = "clearing:"
+AUTHORIZED = "authorized:"
+"""What a provider holds reserved for the shop and has not captured: what is let go is never captured."""
 OWN_CREDIT = ("store_credit", "gift_card")
 """Providers that are accounts of our own: what is paid to them is still owed, as credit to be spent."""
 
@@ -32,6 +39,7 @@ _ADDED = {"goodwill": "goodwill", "bonus_credit": "bonus"}
 
 ACCOUNTS = (
     RECEIVABLE,
+    DUE,
     "goods",
     *CHARGES,
     FEES,
@@ -40,7 +48,9 @@ ACCOUNTS = (
     *OWN_CREDIT,
     *_ADDED.values(),
 )
-"""Every account with a name of its own; beside them one per tax label and one per provider's clearing."""
+"""Every account with a name of its own; beside them one per tax label, and per provider its clearing and what it
+holds reserved.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +108,23 @@ def decided_of(breakdown: Breakdown, kinds: Mapping[UUID, str]) -> tuple[Transfe
     return tuple(found)
 
 
-def paid_out(share: Share, provider: str, *, currency: str) -> Transfer:
-    """What one transfer moves: from what is payable to the provider's clearing account, or to own credit."""
-    account = provider if provider in OWN_CREDIT else CLEARING + provider
+def paid_out(share: Share, provider: str, *, currency: str, mode: str = "captured") -> Transfer:
+    """What one transfer moves: from what is payable to the provider's clearing account, or to own credit.
+
+    What was never paid moves nothing out: what is ``authorized`` is let go where it is held, and of what is
+    ``due`` the customer owes less.
+    """
+    account = settles_on(provider, mode)
     return Transfer(debit=PAYABLE, credit=account, amount=share.amount, currency=currency)
+
+
+def settles_on(provider: str, mode: str = "captured") -> str:
+    """The account that a transfer of that kind is posted to when it has taken effect."""
+    if mode == "due":
+        return DUE
+    if mode == "authorized":
+        return AUTHORIZED + provider
+    return provider if provider in OWN_CREDIT else CLEARING + provider
 
 
 def unpaid(amount: Minor, currency: str) -> Transfer:

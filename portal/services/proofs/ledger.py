@@ -13,7 +13,7 @@ from portal.core.money import Minor
 from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds import ledger
 from portal.core.refunds.breakdown import Breakdown
-from portal.core.refunds.ledger import PAYABLE, UNPAID
+from portal.core.refunds.ledger import AUTHORIZED, CLEARING, DUE, OWN_CREDIT, PAYABLE, UNPAID
 from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.refunds import Payout, Refund, RefundLine, Transfer
@@ -204,8 +204,28 @@ def payables(found: list[Break]) -> int:
     return looked_at
 
 
+def _on_another_account() -> Iterator[Break]:
+    """What was paid out was posted as paid out, what was let go as let go, and what is owed no more as that."""
+    should = sa.case(
+        (Payout.mode == "due", DUE),
+        (Payout.mode == "authorized", sa.literal(AUTHORIZED).concat(Payout.provider)),
+        (Payout.provider.in_(OWN_CREDIT), Payout.provider),
+        else_=sa.literal(CLEARING).concat(Payout.provider),
+    )
+    wanted = (
+        sa.select(Payout.key, Refund.number, Transfer.credit, should.label("should"))
+        .join(Payout, Payout.id == Transfer.payout_id)
+        .join(Refund, Refund.id == Transfer.refund_id)
+        .where(Transfer.kind == "payout_settled", Transfer.credit != should)
+    )
+    for row in rows(wanted.order_by(Transfer.id)):
+        said = f"it was posted to {row.credit}, should be {row.should}"
+        yield Break(invariant="I4", where=f"transfer {row.key} of {row.number}", says=said)
+
+
 def moved(found: list[Break]) -> int:
     """Every transfer that succeeded is posted once to its own account, and no other is."""
+    found += _on_another_account()
     sides = [
         sa.select(
             Transfer.payout_id,

@@ -16,8 +16,14 @@ from portal.services.settling import FREED, UNASKED
 
 
 def captured(found: list[Break]) -> int:
-    """Refunded and disputed together never exceed what was captured; the counters are the sums of their rows."""
+    """Refunded and disputed together never exceed what was captured; the counters are the sums of their rows.
+
+    What was let go of an authorization, or taken off a bill, counts as refunded, and is known by itself.
+    """
     shares = sums(OrderPayment.payment_id, OrderPayment.refunded_minor)
+    let_go = sums(
+        Payout.payment_id, Payout.amount_minor, Payout.state == "succeeded", Payout.mode != "captured"
+    )
     disputed = sums(Chargeback.payment_id, Chargeback.held_minor, Chargeback.state.in_(("open", "lost")))
     for row in rows(_touched()):
         where = f"payment {row.reference}"
@@ -27,6 +33,9 @@ def captured(found: list[Break]) -> int:
             found.append(Break(invariant="I1", where=where, says=said))
         if shares.get(row.id, 0) != row.refunded_minor:
             said = f"{row.refunded_minor} refunded, its orders say {shares.get(row.id, 0)}"
+            found.append(Break(invariant="I1", where=where, says=said))
+        if let_go.get(row.id, 0) != row.released_minor:
+            said = f"{row.released_minor} never charged, its transfers let go {let_go.get(row.id, 0)}"
             found.append(Break(invariant="I1", where=where, says=said))
         if disputed.get(row.id, 0) != row.disputed_minor:
             said = f"{row.disputed_minor} disputed, its chargebacks hold {disputed.get(row.id, 0)}"
@@ -44,6 +53,7 @@ def _touched() -> Any:
             Payment.captured_minor,
             Payment.refunded_minor,
             Payment.disputed_minor,
+            Payment.released_minor,
         )
         .where(
             sa.or_(

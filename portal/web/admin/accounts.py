@@ -10,9 +10,17 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import FieldList, Form, FormField, HiddenField, StringField
 
-from portal.core.accounting import ANY_CLEARING, ANY_TAX, DEFAULTS, AccountMap, BadAccounts
+from portal.core.accounting import (
+    ANY_AUTHORIZED,
+    ANY_CLEARING,
+    ANY_TAX,
+    DEFAULTS,
+    KINDS,
+    AccountMap,
+    BadAccounts,
+)
 from portal.core.merchants import MerchantFacts
-from portal.core.refunds.ledger import CLEARING, TAX
+from portal.core.refunds.ledger import TAX
 from portal.services import accounting
 from portal.web.actor import needs, person
 from portal.web.admin import books
@@ -168,4 +176,6 @@ def name_of(code: str) -> str:
         return _("Tax refunded, every other label")
     if code == ANY_CLEARING:
         return _("Paid out, every other way")
-    return words().account(code) if code.startswith((TAX, CLEARING)) or code in DEFAULTS else code
+    if code == ANY_AUTHORIZED:
+        return _("Reserved and let go, every other provider")
+    return words().account(code) if code.startswith(KINDS) or code in DEFAULTS else code

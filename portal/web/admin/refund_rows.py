@@ -103,6 +103,8 @@ def payout_row(payout: PayoutFacts, refund: RefundFacts, *, able: bool) -> Payou
         )
     if payout.state in ("planned", "requires_action") and payout.provider == "manual":
         told.append(_("Waits for somebody to pay it outside."))
+    if payout.mode != "captured" and payout.state == "succeeded":
+        told.append(said.transfer_mode(payout.mode))
     if payout.bank_reference:
         told.append(_("Reference for the bank: %(reference)s", reference=payout.bank_reference))
     if payout.arrives_on and payout.state in ("succeeded", "pending"):
@@ -122,7 +124,7 @@ def payout_row(payout: PayoutFacts, refund: RefundFacts, *, able: bool) -> Payou
     unasked = payout.state == "planned" and payout.provider in ("manual", "bank_transfer")
     return PayoutRow(
         payout=payout,
-        to=said.goes_to(payout.tender, payout.label, payout.provider),
+        to=said.goes_to(payout.tender, payout.label, payout.provider, payout.mode),
         told=tuple(told),
         error=said.refusal(payout.error) if payout.error and payout.state != "succeeded" else "",
         may_settle=open_here and (ended or unasked),
@@ -131,5 +133,10 @@ def payout_row(payout: PayoutFacts, refund: RefundFacts, *, able: bool) -> Payou
 
 
 def ways_of(payout: PayoutFacts) -> tuple[str, ...]:
-    """Where the money of a transfer can go in place of where it goes now; to a bank also by another account."""
+    """Where the money of a transfer can go in place of where it goes now; to a bank also by another account.
+
+    What was never charged can only be let go by a person where it is reserved.
+    """
+    if payout.mode != "captured":
+        return ("manual",) if payout.mode == "authorized" and payout.provider != "manual" else ()
     return ("bank_transfer", *(way for way in ("store_credit", "manual") if way != payout.provider))
