@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
     """Every adapter that these settings ask for, as the one value that services are given."""
-    from portal.adapters import addresses, carriers, channels, documents, mail, payments
+    from portal.adapters import addresses, carriers, channels, documents, mail, payments, warehouse
     from portal.adapters.payments.bank import Pain001
     from portal.ports import Gateways
     from portal.words import Words
@@ -65,6 +65,7 @@ def gateways(app: Flask, settings: Settings):  # type: ignore[no-untyped-def]
             tracking_url=f"{settings.base_url}/track/{{number}}",
             simulated_step=timedelta(minutes=1) if demo else None,
         ),
+        warehouse=warehouse.build(settings, settles_after=timedelta(seconds=20) if demo else None),
         channel=channels.build(settings),
         mailer=mail.build(settings, app),
         documents=documents.build(translate=translate),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -137,19 +135,6 @@ def webhook_secret(value: str) -> str:
         known = b""
     if not value.startswith("whsec_") or len(known) < 24:
         raise Invalid("should be whsec_ and base64 of 24 or more bytes")
-    return value
-
-
-def webhook_secret(value: str) -> str:
-    """Empty, or a secret in the Standard Webhooks form."""
-    if not value:
-        return value
-    try:
-        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
-        key = b""
-    if not value.startswith("whsec_") or len(key) < 24:
-        raise Invalid("should be whsec_ and the base64 of 24 or more random bytes")
     return value
 
 
@@ -446,7 +431,22 @@ def _objections(values: Mapping[str, Any]) -> list[str]:
         found
         + (_stripe_objections(values) if values["gateway"] == "stripe" else [])
         + (_channel_objections(values) if values["channel"] == "webhook" else [])
+        + _warehouse_objections(values)
     )
+
+
+def _warehouse_objections(values: Mapping[str, Any]) -> list[str]:
+    """What is missing to ask a warehouse, and what would ask nobody."""
+    if values["warehouse"] != "rest":
+        return ["WAREHOUSE should be rest where WAREHOUSE_URL is given"] if values["warehouse_url"] else []
+    found = [
+        f"{name.upper()} should be given when WAREHOUSE is rest"
+        for name in ("warehouse_url", "warehouse_secret")
+        if not values[name]
+    ]
+    if values["app_env"] == "production" and values["warehouse_url"].startswith("http://"):
+        found.append("WAREHOUSE_URL should start with https:// in production")
+    return found
 
 
 def _channel_objections(values: Mapping[str, Any]) -> list[str]:

@@ -99,19 +99,34 @@ class LeaveOutAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToldUnits:
+    """``units`` of a line in one event: the channel's id of the line, or where that is empty its SKU."""
+
+    units: int
+    line: str = ""
+    sku: str = ""
+
+
+EVENTS = ("pick_asked", "picked", "put_back", "shipped", "answered", "other")
+
+
+@dataclass(frozen=True, kw_only=True)
 class WarehouseEvent:
     """A verified event of a warehouse.
 
-    ``kind`` is ``picked`` or ``shipped`` (facts about ``lines``: the channel's line id -> units, in this event
-    alone), ``answered`` (``answer`` to the request under ``key``), or ``other``.
+    ``kind`` is ``pick_asked`` (a question, and what is answered counts as picked), ``picked``, ``put_back`` or
+    ``shipped`` (facts; ``lines`` are those of this event alone), ``answered`` (``answer`` to the request under
+    ``key``), or ``other``.
     """
 
     id: str
     kind: str
     at: datetime
     merchant: str = ""
+    """The shop's slug."""
     order: str = ""
-    lines: tuple[tuple[str, int], ...] = ()
+    """The channel's id of the order, or its number."""
+    lines: tuple[ToldUnits, ...] = ()
     key: str = ""
     answer: LeaveOutAnswer | None = None
     tracking_number: str = ""
