@@ -123,10 +123,18 @@ def _refund(words: Words, refund: Mapping[str, Any]) -> dict[str, Any]:
     currency = refund["currency"]
     shares = [
         {
-            "to": words.goes_to(share.get("tender", ""), share.get("label", ""), share.get("provider", "")),
+            "to": words.goes_to(
+                share.get("tender", ""),
+                share.get("label", ""),
+                share.get("provider", ""),
+                share.get("mode", "captured"),
+            ),
             "amount": words.money(share["amount"], currency),
             "arrives": words.there_by(
-                _day(share.get("arrives_on")), share.get("tender", ""), share.get("provider", "")
+                _day(share.get("arrives_on")),
+                share.get("tender", ""),
+                share.get("provider", ""),
+                share.get("mode", "captured"),
             ),
             "bank_reference": share.get("bank_reference", ""),
         }

@@ -53,6 +53,7 @@ def index() -> Response:
             Column(name=_("Fees kept"), number=True),
             Column(name=_("Paid"), number=True),
             Column(name=_("Paid as credit"), number=True),
+            Column(name=_("Not charged"), number=True),
             Column(name=_("Open now"), number=True),
             Column(name=_("Failed, owed"), number=True),
         ),
