@@ -17,7 +17,7 @@ from portal.core.access import SYSTEM
 
 @click.command("import-orders")
 @click.option("--merchant", "slug", required=True, help="The merchant's short name.")
-@click.option("--source", required=True, type=click.Choice(["shopify", "woocommerce", "csv"]))
+@click.option("--source", required=True, type=click.Choice(["shopify", "woocommerce", "json", "csv"]))
 @click.option("--mapping", default="", help="For csv: a TOML file that says which column means what.")
 @click.option("--refunds", multiple=True, help="For woocommerce: documents of refunds; may be given again.")
 @click.option("--json", "as_json", is_flag=True, help="Print counts and faults as JSON.")

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from portal.core.facts import CHARGES
 from portal.core.intake import CAPTURED
 from portal.core.money import Minor, major
 from portal.core.records import PaidLine, PaidOrder, PaidPayment
@@ -61,8 +62,12 @@ def changed(old: PaidOrder, new: PaidOrder, *, held: Collection[str] = ()) -> Pa
     numbered = tuple(replace(line, number=number) for number, line in enumerate(lines, 1))
     payments = _payments(old, new, notes)
     differs = sum(payment.captured for payment in payments) - sum(line.paid for line in numbered)
+    canceled = old.state == "canceled" and all(
+        count(line.canceled) == line.units for line in numbered if line.kind not in CHARGES
+    )
     return replace(
         new,
+        state=old.state if canceled else new.state,
         lines=numbered,
         payments=payments,
         refunds=old.refunds,
@@ -78,6 +83,13 @@ def _figures_kept(before: dict[str, PaidLine], new: PaidOrder, notes: list[str])
         old = before.get(line.external_id)
         if old is None:
             continue
+        if _tells_ours(old, line):
+            kept |= {line.external_id}
+            notes.append(
+                f"Line {line.external_id}: the shop now says {line.units} units, without the "
+                f"{count(old.canceled)} canceled before; they are canceled once."
+            )
+            continue
         amounts = {tax.label: tax.amount for tax in line.taxes}
         if line.paid < old.refunded or any(amounts.get(tax.label, 0) < tax.refunded for tax in old.taxes):
             kept |= {line.external_id}
@@ -87,7 +99,18 @@ def _figures_kept(before: dict[str, PaidLine], new: PaidOrder, notes: list[str])
             )
     family = {line.external_id: line.parent or line.external_id for line in new.lines}
     bundles = {family[name] for name in kept}
-    return {name for name, bundle in family.items() if bundle in bundles and name in before} if kept else kept
+    bundles |= {
+        old.parent
+        for name, old in before.items()
+        if name not in family and old.parent in family and (old.taken or old.refunded)
+    }
+    return {name for name, bundle in family.items() if bundle in bundles and name in before}
+
+
+def _tells_ours(old: PaidLine, new: PaidLine) -> bool:
+    """Whether the shop has taken the units off its own order that were canceled here, and tells what is left."""
+    gone = count(old.canceled)
+    return 0 < gone == old.units - new.units and new.paid <= old.paid
 
 
 def _line(old: PaidLine | None, new: PaidLine, figures: Collection[str], notes: list[str]) -> PaidLine:
@@ -132,6 +155,8 @@ def _line(old: PaidLine | None, new: PaidLine, figures: Collection[str], notes: 
 
 def _units(old: PaidLine, new: PaidLine, notes: list[str]) -> tuple[int, int]:
     """How many units it has and how many were sent: never fewer than are taken, and what left has left."""
+    if _tells_ours(old, new):
+        return old.units, max(old.shipped, new.shipped)
     units = max(new.units, max((end for _, end in old.taken), default=0))
     if units != new.units:
         notes.append(

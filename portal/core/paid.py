@@ -264,7 +264,7 @@ def _discounts(order: IncomingOrder, lines: list[PaidLine], reading: _Reading) -
     """What is told of each code, kept within the discounts of the lines."""
     left = {line.external_id: line.discount for line in lines}
     for told in order.discounts:
-        asked = (
+        asked: Mapping[str, Minor] = (
             left
             if told.shares is None
             else {line: reading.rounded(amount) for line, amount in told.shares.items()}

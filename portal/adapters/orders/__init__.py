@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from portal.adapters.orders.csv_file import CsvFile
 from portal.adapters.orders.mapping import BadMapping as BadMapping
 from portal.adapters.orders.mapping import load
+from portal.adapters.orders.plain_json import PlainJson
 from portal.adapters.orders.shopify import Shopify
 from portal.adapters.orders.woocommerce import WooCommerce
 from portal.ports import OrderSource
 
-SOURCES = ("shopify", "woocommerce", "csv")
+SOURCES = ("shopify", "woocommerce", "json", "csv")
 
 
 def build(
@@ -22,6 +23,8 @@ def build(
         return Shopify(files)
     if source == "woocommerce":
         return WooCommerce(files, refunds)
+    if source == "json":
+        return PlainJson(files)
     if not mapping:
         raise BadMapping("a CSV file needs a mapping file that says which column means what")
     return CsvFile(files, load(mapping))

@@ -13,10 +13,23 @@ from hashlib import blake2b
 from typing import Any, BinaryIO
 
 from portal.adapters.orders.files import Files, as_text
-from portal.adapters.orders.mapping import Columns, CsvMapping, decisions, moments, numbers
+from portal.adapters.orders.mapping import (
+    SPECIAL,
+    Columns,
+    CsvMapping,
+    day,
+    decisions,
+    flag,
+    moments,
+    numbers,
+)
 from portal.adapters.orders.records import address
+from portal.core.facts import LINE_KINDS
 from portal.core.intake import (
+    MAIN,
+    MODES,
     NOTHING,
+    ORDINARY,
     TENDERS,
     Fault,
     Incoming,
@@ -27,6 +40,7 @@ from portal.core.intake import (
     IncomingOrder,
     IncomingPayment,
     IncomingTax,
+    Special,
 )
 
 Row = tuple[int, list[str]]
@@ -138,6 +152,7 @@ class _Reading:
         self.order = self.at["order"]
         self.number, self.moment = numbers(mapping.format), moments(mapping.format)
         self.decide = decisions(mapping.rules)
+        self.has_special = not self.at.keys().isdisjoint(SPECIAL)
 
     def value(self, row: list[str], field: str) -> str:
         at = self.at.get(field)
@@ -187,7 +202,7 @@ class _Reading:
             external_id=(self.value(row, "line_id") if "line_id" in at else "") or str(position),
             units=units,
             unit_price=price,
-            kind=kind,
+            kind=self._kind(row, kind) if "kind" in at else kind,
             sku=sku,
             name=row[at["name"]].strip() if "name" in at else "",
             variant=row[at["variant"]].strip() if "variant" in at else "",
@@ -196,6 +211,31 @@ class _Reading:
             discount=self.number(row[at["discount"]]) if "discount" in at else NOTHING,
             taxes=self._taxes(row) if "tax" in at else (),
             shipped=self._shipped(row, units),
+            parent=row[at["parent"]].strip() if "parent" in at else "",
+            special=self._special(row) if self.has_special else ORDINARY,
+        )
+
+    def _kind(self, row: list[str], kind: str) -> str:
+        told = self.value(row, "kind").casefold()
+        if told and told not in LINE_KINDS:
+            raise ValueError(f"its kind {told!r} is unknown; known are {', '.join(LINE_KINDS)}")
+        return told or kind
+
+    def _special(self, row: list[str]) -> Special:
+        told = {name: self.value(row, name) for name in SPECIAL}
+        if not any(told.values()):
+            return ORDINARY
+        return Special(
+            picked=int(self.number(told["picked"])),
+            location=told["location"] or MAIN,
+            logistics=tuple(told["logistics"].replace(",", " ").replace(";", " ").split()),
+            cut_off_at=self.moment(told["cut_off"]) if told["cut_off"] else None,
+            gift=flag(told["gift"]),
+            part_required=flag(told["part_required"]),
+            list_price=self.number(told["list_price"]) if told["list_price"] else None,
+            period_start=day(told["period_start"], self.format),
+            period_end=day(told["period_end"], self.format),
+            interval=told["interval"].casefold(),
         )
 
     def _taxes(self, row: list[str]) -> tuple[IncomingTax, ...]:
@@ -268,6 +308,7 @@ class _Reading:
             payments=(self._payment(rows, number),),
             discount=self.number(self._said(rows, "order_discount")),
             discounts=(IncomingDiscount(code=code),) if (code := self._said(rows, "discount_code")) else (),
+            state=self._state(rows),
             prices_include_tax=self.format.prices_include_tax,
             customer_ref=self._customer(first),
             email=self._said(rows, "email"),
@@ -294,7 +335,20 @@ class _Reading:
             tender=kind if kind in TENDERS else self.format.tender,
             captured=self.number(captured) if captured else None,
             label=self._said(rows, "tender"),
+            mode=self._mode(rows),
         )
+
+    def _mode(self, rows: list[Row]) -> str:
+        mode = self._said(rows, "payment_mode").casefold() or self.format.payment_mode
+        if mode and mode not in MODES:
+            raise ValueError(f"its payment mode {mode!r} is unknown; known are {', '.join(MODES)}")
+        return mode
+
+    def _state(self, rows: list[Row]) -> str:
+        word = self._said(rows, "state").casefold()
+        if word and word not in self.mapping.states:
+            raise ValueError(f"its state {word!r} is unknown; name it in [states] of the mapping")
+        return self.mapping.states[word] if word else self.format.state
 
     def _address(self, rows: list[Row], country: str) -> dict[str, Any]:
         if not {"street", "postcode", "city"} & set(self.at):

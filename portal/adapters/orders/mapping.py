@@ -4,7 +4,7 @@ import hashlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.core.facts import LINE_KINDS
-from portal.core.intake import TENDERS
+from portal.core.intake import MODES, STATES, TENDERS
 
 ROW_IS = ("line", "cancellation", "stock", "finance")
 SHIPPED = ("all", "none")
@@ -57,6 +57,27 @@ class Columns:
     captured: str = ""
     payment_reference: str = ""
     tender: str = ""
+    payment_mode: str = ""
+    state: str = ""
+    kind: str = ""
+    parent: str = ""
+    picked: str = ""
+    location: str = ""
+    logistics: str = ""
+    cut_off: str = ""
+    gift: str = ""
+    part_required: str = ""
+    list_price: str = ""
+    period_start: str = ""
+    period_end: str = ""
+    interval: str = ""
+
+
+SPECIAL = (
+    "picked", "location", "logistics", "cut_off", "gift", "part_required", "list_price", "period_start",
+    "period_end", "interval",
+)  # fmt: skip
+"""Columns of what few lines have: a file without any of them is read without looking for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +114,8 @@ class Format:
     currency: str = ""
     customer_suffix: str = ""
     tender: str = "card"
+    payment_mode: str = ""
+    state: str = "confirmed"
     shipped: str = "all"
     prices_include_tax: bool = True
 
@@ -105,6 +128,8 @@ class CsvMapping:
     format: Format
     rules: tuple[Rule, ...] = ()
     countries: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, str] = field(default_factory=dict)
+    """The shop's own words for the states of an order."""
     digest: str = ""
 
 
@@ -124,7 +149,7 @@ def load(path: str | Path) -> CsvMapping:
 
 def parse(document: Mapping[str, Any], text: str = "") -> CsvMapping:
     """A mapping from its TOML document. Raises ``BadMapping``."""
-    unknown = set(document) - {"columns", "format", "countries", "rows"}
+    unknown = set(document) - {"columns", "format", "countries", "states", "rows"}
     if unknown:
         raise BadMapping(f"unknown tables: {', '.join(sorted(unknown))}")
     read = _section(Format, document.get("format", {}), "format")
@@ -134,8 +159,16 @@ def parse(document: Mapping[str, Any], text: str = "") -> CsvMapping:
         format=read,
         rules=tuple(_rule(rule, number) for number, rule in enumerate(document.get("rows", ()), 1)),
         countries={str(name).casefold(): str(code) for name, code in document.get("countries", {}).items()},
+        states=_states(document.get("states", {})),
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def _states(words: Mapping[str, Any]) -> dict[str, str]:
+    found = {str(word).casefold(): str(state) for word, state in words.items()}
+    if wrong := [word for word, state in found.items() if state not in STATES]:
+        raise BadMapping(f"[states] {', '.join(wrong)}: one of {', '.join(STATES)} is meant")
+    return {state: state for state in STATES} | {"cancelled": "canceled"} | found
 
 
 def _section(shape: type[Any], values: Mapping[str, Any], name: str) -> Any:
@@ -159,6 +192,10 @@ def _check(read: Format) -> None:
         raise BadMapping(f"[format] zone {read.zone!r} is unknown") from None
     if read.tender not in TENDERS:
         raise BadMapping(f"[format] tender should be one of {', '.join(TENDERS)}")
+    if read.payment_mode not in ("", *MODES):
+        raise BadMapping(f"[format] payment_mode should be one of {', '.join(MODES)}")
+    if read.state not in STATES:
+        raise BadMapping(f"[format] state should be one of {', '.join(STATES)}")
     if read.shipped not in SHIPPED:
         raise BadMapping(f"[format] shipped should be one of {', '.join(SHIPPED)}")
     if len(read.delimiter) != 1 or len(read.decimal) != 1 or read.decimal == read.thousands:
@@ -213,6 +250,29 @@ def moments(read: Format) -> Callable[[str], datetime]:
         return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
 
     return moment
+
+
+def day(text: str, read: Format) -> date | None:
+    """A day, as ISO 8601 or as the file writes its dates; blank is none. Raises ``ValueError``."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        if read.date == "iso":
+            raise
+        return datetime.strptime(text, read.date).date()  # noqa: DTZ007  a day has no zone
+
+
+YES, NO = ("yes", "true", "1", "x", "y"), ("", "no", "false", "0", "n")
+
+
+def flag(text: str) -> bool:
+    """Raises ``ValueError`` where it is neither yes nor no."""
+    word = text.casefold()
+    if word not in (*YES, *NO):
+        raise ValueError(f"{text[:40]!r} is neither yes nor no")
+    return word in YES
 
 
 def numbers(read: Format) -> Callable[[str], Decimal]:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import ijson
 
 from portal.adapters.orders.files import Files, start
-from portal.core.intake import Fault, Incoming, IncomingOrder
+from portal.core.intake import DUE_TENDERS, Fault, Incoming, IncomingOrder
 
 Record = Mapping[str, Any]
 
@@ -163,14 +163,21 @@ def address(
 
 def tender(gateway: str) -> str:
     """What kind of money a gateway moves; a card unless its name says otherwise."""
-    name = gateway.casefold()
+    name = gateway.casefold().replace("_", " ").replace("-", " ")
     for words, kind in (
         (("gift",), "gift_card"),
-        (("store_credit", "store-credit", "store credit"), "store_credit"),
-        (("paypal", "apple", "google", "amazon", "klarna", "alipay", "wallet"), "wallet"),
-        (("bacs", "bank", "sepa", "transfer", "invoice", "cheque"), "bank_transfer"),
-        (("cash", "cod"), "cash"),
+        (("store credit",), "store_credit"),
+        (("paypal", "apple", "google", "amazon", "klarna", "alipay", "wallet", "shop pay"), "wallet"),
+        (("installment", "instalment", "raten"), "instalments"),
+        (("invoice", "rechnung", "net 30", "payment terms"), "invoice"),
+        (("bacs", "bank", "sepa", "transfer", "cheque"), "bank_transfer"),
+        (("cod", "cash on delivery", "nachnahme"), "cash_on_delivery"),
+        (("cash",), "cash"),
     ):
         if any(word in name for word in words):
             return kind
     return "card"
+
+
+PAID_LATER = (*DUE_TENDERS, "bank_transfer")
+"""Tenders with which an order is placed before anything is paid: till then the customer owes it."""

@@ -1,7 +1,7 @@
 """Orders as Shopify's REST Admin API tells them: ``{"orders": []}``, ``{"order": {}}`` or bare."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,23 +16,23 @@ from portal.adapters.orders.records import (
     orders,
     require,
     several,
-    tender,
     text,
 )
+from portal.adapters.orders.shopify_payments import payments
 from portal.core.intake import (
+    MAIN,
+    ORDINARY,
     Incoming,
     IncomingDiscount,
     IncomingLine,
     IncomingOrder,
-    IncomingPayment,
     IncomingRefund,
     IncomingRefundLine,
     IncomingTax,
+    Special,
 )
 
-PAID = ("paid", "partially_paid", "partially_refunded", "refunded")
-STRIPE_IDS = ("pi_", "ch_", "py_")
-NOT_PAID = ("pending", "authorized", "expired", "voided")
+NOT_PAID = ("pending", "expired", "voided")
 
 
 class Shopify:
@@ -53,17 +53,16 @@ def order(record: Record) -> IncomingOrder:
     customer = inner(record, "customer")
     where = inner(record, "shipping_address") or inner(record, "billing_address")
     lines = [*_items(record), *_charges(record)]
-    payments, notes = _payments(record)
-    fulfilled = any(line.shipped for line in lines)
+    paid_by, notes = payments(record)
     return IncomingOrder(
         external_id=text(record, "id"),
         number=text(record, "name") or text(record, "order_number"),
         currency=text(record, "currency"),
         placed_at=moment(record.get("processed_at") or record["created_at"], "created_at"),
-        state=_state(record, fulfilled),
+        state=_state(record, sent=any(line.shipped for line in lines), promised=bool(paid_by)),
         prices_include_tax=record.get("taxes_included") is True,
         lines=tuple(lines),
-        payments=payments,
+        payments=paid_by,
         refunds=tuple(_refund(refund, record) for refund in several(record, "refunds")),
         discount=_unallocated(record, lines),
         discounts=_discounts(record),
@@ -81,10 +80,12 @@ def order(record: Record) -> IncomingOrder:
     )
 
 
-def _state(record: Record, fulfilled: bool) -> str:
+def _state(record: Record, *, sent: bool, promised: bool) -> str:
+    """An order is confirmed once its money is there, reserved or owed, or something of it was sent."""
     if record.get("cancelled_at"):
         return "canceled"
-    return "pending" if record["financial_status"] in NOT_PAID and not fulfilled else "confirmed"
+    waits = record["financial_status"] in NOT_PAID and not (sent or promised)
+    return "pending" if waits else "confirmed"
 
 
 def _address(where: Record) -> dict[str, object]:
@@ -101,14 +102,14 @@ def _address(where: Record) -> dict[str, object]:
 
 
 def _items(record: Record) -> list[IncomingLine]:
-    fulfilled = _fulfilled(record)
+    fulfilled, handled = _fulfilled(record), _handled(record)
     lines = []
     for item in several(record, "line_items"):
         require(item, ("id", "quantity", "price"))
         line_id = text(item, "id")
         sent = fulfilled.get(line_id, _Sent())
-        if "fulfillments" not in record and item.get("fulfillment_status") == "fulfilled":
-            sent.shipped = int(amount(item, "quantity"))
+        if "fulfillments" not in record:
+            sent.shipped = _sent_by_status(item, record)
         lines.append(
             IncomingLine(
                 external_id=line_id,
@@ -126,9 +127,51 @@ def _items(record: Record) -> list[IncomingLine]:
                 delivered=sent.delivered,
                 shipped_at=sent.shipped_at,
                 delivered_at=sent.delivered_at,
+                special=handled.get(line_id, ORDINARY),
             )
         )
     return lines
+
+
+def _sent_by_status(item: Record, record: Record) -> int:
+    """Where the file has no fulfilments: all of the line, or what of it is neither to be sent nor canceled."""
+    units, status = int(amount(item, "quantity")), item.get("fulfillment_status")
+    if status != "partial" or item.get("fulfillable_quantity") is None:
+        return units if status == "fulfilled" else 0
+    canceled = sum(
+        int(amount(one, "quantity"))
+        for refund in several(record, "refunds")
+        for one in several(refund, "refund_line_items")
+        if text(one, "line_item_id") == text(item, "id") and one.get("restock_type") == "cancel"
+    )
+    return max(0, units - canceled - int(amount(item, "fulfillable_quantity")))
+
+
+OPEN = ("open", "in_progress", "scheduled", "on_hold")
+HANDED_OVER = ("submitted", "accepted")
+
+
+def _handled(record: Record) -> dict[str, Special]:
+    """Per line, where the order has its fulfilment orders: where it lies, who has it, what is being picked.
+
+    Work in progress is picked. What a fulfilment service was asked to send is somebody else's work.
+    """
+    found: dict[str, Special] = {}
+    for one in several(record, "fulfillment_orders"):
+        if one.get("status") not in OPEN:
+            continue
+        place = text(inner(one, "assigned_location"), "name") or text(one, "assigned_location_id") or MAIN
+        handed = one.get("request_status") in HANDED_OVER
+        for item in several(one, "line_items"):
+            line = text(item, "line_item_id")
+            before = found.get(line, Special(location=place))
+            picked = int(amount(item, "fulfillable_quantity")) if one["status"] == "in_progress" else 0
+            found[line] = replace(
+                before,
+                picked=before.picked + picked,
+                logistics=("third_party",) if handed else before.logistics,
+            )
+    return found
 
 
 def _line_discount(item: Record) -> Decimal:
@@ -225,39 +268,6 @@ def _unallocated(record: Record, lines: list[IncomingLine]) -> Decimal:
     """What of the order's discounts no line says it has."""
     allocated = sum((line.discount for line in lines), Decimal(0))
     return max(amount(record, "total_discounts") - allocated, Decimal(0))
-
-
-def _payments(record: Record) -> tuple[tuple[IncomingPayment, ...], tuple[str, ...]]:
-    """Its own transactions where the file has them; else what the financial status says was captured."""
-    made = [
-        IncomingPayment(
-            reference=_reference(one),
-            tender=tender(text(one, "gateway")),
-            captured=amount(one, "amount"),
-            label=text(one, "gateway"),
-        )
-        for one in several(record, "transactions")
-        if one.get("kind") in ("sale", "capture") and one.get("status") == "success"
-    ]
-    if made or record["financial_status"] not in PAID:
-        return tuple(made), ()
-    open_amount = amount(record, "total_outstanding")
-    gateways = [one for one in record.get("payment_gateway_names") or () if one] or [text(record, "gateway")]
-    payment = IncomingPayment(
-        reference=f"shopify:{text(record, 'id')}",
-        tender=tender(str(gateways[0])),
-        captured=max(amount(record, "total_price") - open_amount, Decimal(0)),
-        label=str(gateways[0]),
-    )
-    contradiction = open_amount and record["financial_status"] != "partially_paid"
-    note = f"The shop calls the order {record['financial_status']}, yet {open_amount} of it is outstanding."
-    return (payment,), (note,) if contradiction else ()
-
-
-def _reference(transaction: Record) -> str:
-    """The gateway's own id of the capture, where it is one that can be refunded there by that id."""
-    own = text(transaction, "authorization")
-    return own if own.startswith(STRIPE_IDS) else f"shopify:{text(transaction, 'id')}"
 
 
 def _refund(refund: Record, record: Record) -> IncomingRefund:

@@ -12,6 +12,7 @@ import ijson
 
 from portal.adapters.orders.files import Files, start
 from portal.adapters.orders.records import (
+    PAID_LATER,
     Record,
     Unreadable,
     address,
@@ -26,6 +27,10 @@ from portal.adapters.orders.records import (
     text,
 )
 from portal.core.intake import (
+    AUTHORIZED,
+    CAPTURED,
+    DUE,
+    ORDINARY,
     Fault,
     Incoming,
     IncomingDiscount,
@@ -35,10 +40,12 @@ from portal.core.intake import (
     IncomingRefund,
     IncomingRefundLine,
     IncomingTax,
+    Special,
 )
 
 NEVER_PLACED = ("draft", "auto-draft", "checkout-draft", "trash")
-STATES = {"pending": "pending", "on-hold": "pending", "cancelled": "canceled", "failed": "canceled"}
+CANCELED = ("cancelled", "failed")
+WAITS = ("pending", "on-hold")
 PLACES = Decimal("0.000001")
 
 
@@ -135,16 +142,17 @@ def order(record: Record, documents: _Documents) -> IncomingOrder:
     named = {text(refund, "id"): refund for refund in several(record, "refunds")}
     told = documents.of(text(record, "id"), named)
     fees = [amount(fee, "total") for fee in several(record, "fee_lines")]
+    paid_by = tuple(_payments(record))
     return IncomingOrder(
         external_id=text(record, "id"),
         number=text(record, "number") or text(record, "id"),
         currency=text(record, "currency"),
         placed_at=moment(placed, "date_created_gmt"),
-        state=STATES.get(text(record, "status"), "confirmed"),
+        state=_state(record, paid_by),
         # whatever the shop shows, this API tells goods without tax and tax beside them
         prices_include_tax=False,
         lines=tuple(lines),
-        payments=tuple(_payments(record)),
+        payments=paid_by,
         refunds=tuple(_refunds(record, named, told)),
         discount=-sum((fee for fee in fees if fee < 0), Decimal(0)),
         discounts=_discounts(record),
@@ -167,6 +175,14 @@ def _never_placed(record: Record) -> str:
     if not record["line_items"]:
         faults.append("it has no lines")
     return "; ".join(faults)
+
+
+def _state(record: Record, payments: Sequence[IncomingPayment]) -> str:
+    """``on-hold`` is placed where its money is promised, in advance or later; ``pending`` was never finished."""
+    if record["status"] in CANCELED:
+        return "canceled"
+    promised = record["status"] == "on-hold" and any(payment.mode for payment in payments)
+    return "pending" if record["status"] in WAITS and not promised else "confirmed"
 
 
 def _address(where: Record) -> dict[str, object]:
@@ -211,10 +227,23 @@ def _items(record: Record) -> Iterator[IncomingLine]:
             discount=goods - total,
             taxes=tuple(_taxes(item, labels)),
             parent=text(item, "bundled_by"),
+            special=GIFT if _is_gift(item) else ORDINARY,
         )
         whole = int(units) if units == int(units) else 0
         at = moment(sent_at, "date_completed_gmt") if sent_at else None
         yield replace(line, shipped=whole, shipped_at=at) if sent else line
+
+
+GIFT = Special(gift=True)
+GIFT_FIELDS = ("as a gift", "gift", "_gift", "is_gift", "_is_gift")
+
+
+def _is_gift(item: Record) -> bool:
+    """Whether the customer said so in one of the fields that gift plug-ins ask with."""
+    return any(
+        text(meta, "key").casefold() in GIFT_FIELDS and text(meta, "value").casefold() in ("yes", "1", "true")
+        for meta in several(item, "meta_data")
+    )
 
 
 def _labels(record: Record) -> dict[str, Record]:
@@ -267,7 +296,7 @@ def _charges(record: Record) -> Iterator[IncomingLine]:
 
 
 def _payments(record: Record) -> Iterator[IncomingPayment]:
-    """A gift card is a tender; the rest is captured once the order says when it was paid."""
+    """A gift card is a tender; the rest was captured when it was paid, is reserved on a card, or is owed."""
     for card in several(record, "gift_cards"):
         yield IncomingPayment(
             reference=f"woocommerce:{text(record, 'id')}:gift-card:{text(card, 'id')}",
@@ -275,14 +304,31 @@ def _payments(record: Record) -> Iterator[IncomingPayment]:
             captured=amount(card, "amount"),
             label=f"…{text(card, 'code')[-4:]}",
         )
-    if record.get("date_paid_gmt") or record.get("date_paid"):
-        method = text(record, "payment_method")
+    method = text(record, "payment_method")
+    if mode := _mode(record, tender(method)):
         yield IncomingPayment(
             reference=text(record, "transaction_id") or f"woocommerce:{text(record, 'id')}",
             tender=tender(method),
             captured=amount(record, "total"),
             label=text(record, "payment_method_title") or method,
+            mode=mode,
+            authorization=f"woocommerce:{text(record, 'id')}",
         )
+
+
+NOT_CAPTURED = {"_intention_status": ("requires_capture",), "_stripe_charge_captured": ("no",)}
+"""Where payment plug-ins keep that a card was charged for nothing yet."""
+
+
+def _mode(record: Record, way: str) -> str:
+    """Nothing where nobody has paid, and nobody has agreed that it is paid later."""
+    told = {text(meta, "key"): text(meta, "value") for meta in several(record, "meta_data")}
+    reserved = any(told.get(key) in values for key, values in NOT_CAPTURED.items())
+    if record["status"] not in CANCELED and reserved:
+        return AUTHORIZED
+    if record.get("date_paid_gmt") or record.get("date_paid"):
+        return CAPTURED
+    return DUE if way in PAID_LATER and record["status"] not in CANCELED else ""
 
 
 REFERENCES = ("_stripe_refund_id", "_wcpay_refund_id")
