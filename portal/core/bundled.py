@@ -24,6 +24,11 @@ class Bundle:
         return self.header.paid == 0 and self.header.goods == 0
 
     @property
+    def carried(self) -> tuple[LineFacts, ...]:
+        """The parts that would be kept for nothing without the header, which bears their price or their name."""
+        return self.parts if self.is_name else tuple(part for part in self.parts if not part.goods)
+
+    @property
     def lines(self) -> tuple[LineFacts, ...]:
         return (self.header, *self.parts)
 
@@ -65,9 +70,10 @@ def _broken(bundle: Bundle, asked: Asked, whole: bool) -> Iterator[Broken]:
         if not asked.get(line.id):
             continue
         is_header = line is bundle.header
+        carried = max((stays[part.id] for part in bundle.carried), default=Fraction(0))
         if whole and stays[line.id] < most:
             yield Broken(rule="whole_only", line_id=line.id, bundle=bundle)
-        elif (line.part_required or (is_header and bundle.is_name)) and stays[line.id] < most:
+        elif (line.part_required and stays[line.id] < most) or (is_header and stays[line.id] < carried):
             yield Broken(rule="part_required", line_id=line.id, bundle=bundle)
         elif not is_header and bundle.is_name and of_parts < stays[bundle.header.id]:
             yield Broken(rule="nothing_left", line_id=line.id, bundle=bundle)

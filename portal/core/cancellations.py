@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, tzinfo
 from uuid import UUID
 
 from portal.core import bundled, subscriptions
-from portal.core.facts import CHARGES, LineFacts, OrderFacts, ReturnRequest, Wanted
+from portal.core.facts import CHARGES, NEXT_PERIOD, LineFacts, OrderFacts, ReturnRequest, Wanted
 from portal.core.logistics import LOGISTICS
 from portal.core.logistics import Constraint as Constraint
 from portal.core.policy.cases import REFUSED, Finding
@@ -131,7 +131,9 @@ def prepared(order: OrderFacts, request: ReturnRequest, *, zone: tzinfo = UTC) -
 
 
 def _of_order(order: OrderFacts, terms: Terms, by_customer: bool) -> Iterator[Finding]:
-    if by_customer and not (terms.cancellations and terms.by_customer):
+    if not terms.active:
+        yield Finding(code="policy_inactive", weight=REFUSED, rule="active")
+    elif by_customer and not (terms.cancellations and terms.by_customer):
         yield Finding(code="cancellations_off", weight=REFUSED, rule="cancellations")
     if order.state == "canceled":
         yield Finding(code="order_canceled", weight=REFUSED, rule="state")
@@ -144,7 +146,8 @@ def _of_order(order: OrderFacts, terms: Terms, by_customer: bool) -> Iterator[Fi
 def _of_request(order: OrderFacts, request: ReturnRequest) -> Iterator[Finding]:
     if not any(wanted.units > 0 for wanted in request.wanted):
         yield Finding(code="nothing_chosen", weight=REFUSED, rule="wanted")
-    if order.disputed and worth(order, request) > sources.left(order):
+    back = replace(request, wanted=tuple(one for one in request.wanted if one.ending != NEXT_PERIOD))
+    if order.disputed and worth(order, back) > sources.left(order):
         yield Finding(
             code="payment_disputed",
             weight=REFUSED,
@@ -262,7 +265,7 @@ def _of_wish(order: OrderFacts, wanted: Wanted, day: date) -> Iterator[Finding]:
     if wanted.ending not in possible and line.ends_on is None and not tuple(_over(line, day)):
         yield _finding("ending_unknown", "service", line, given=wanted.ending)
     there = line.units - count(line.canceled) - count(line.claimed)
-    if wanted.ending == "next_period" and wanted.units < there:
+    if wanted.ending == NEXT_PERIOD and wanted.units < there:
         yield _finding("service_whole_only", "service", line, maximum=there, wanted=wanted.units)
 
 

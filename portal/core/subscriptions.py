@@ -31,7 +31,7 @@ def endings(line: LineFacts, *, on: date) -> tuple[str, ...]:
 def ended(line: LineFacts, ending: str, *, on: date) -> Ending:
     """What ``ending`` asked for ``on`` that day comes to. The day of it counts as had.
 
-    Before its first day a service was not had at all, and all of it goes back.
+    Before its first day a service was not had at all: it has no last day, and all of it goes back.
     """
     if ending == NEXT_PERIOD:
         return Ending(ends_on=line.period_end)
@@ -39,4 +39,5 @@ def ended(line: LineFacts, ending: str, *, on: date) -> Ending:
         return Ending()
     days = max(1, (line.period_end - line.period_start).days + 1)
     had = min(days, max(0, (on - line.period_start).days + 1))
-    return Ending(ends_on=min(on, line.period_end), scope_used=(had, days))
+    last = min(on, line.period_end) if had else None
+    return Ending(ends_on=last, scope_used=(had, days))

@@ -7,12 +7,12 @@ from portal.core.policy.terms import Terms
 from portal.core.refunds.breakdown import ADDITIONS, Negative, NotGranted, Row, TooMuch
 
 
-def granted(owed: Minor, request: ReturnRequest, terms: Terms, *, room: Minor) -> tuple[Row, ...]:
+def granted(credited: Minor, request: ReturnRequest, terms: Terms, *, room: Minor) -> tuple[Row, ...]:
     """The additions persons grant, and the bonus that the terms give for taking store credit, as rows.
 
-    ``room`` is what the payments have left beyond what is owed; goodwill stays within it and within its cap.
-    What a person names is never lowered silently: raises ``TooMuch`` with the maximum, ``Negative``,
-    ``NotGranted``.
+    ``credited`` is what of the refund becomes store credit. ``room`` is what the payments have left beyond
+    what is owed; goodwill stays within it and within its cap. What a person names is never lowered
+    silently: raises ``TooMuch`` with the maximum, ``Negative``, ``NotGranted``.
     """
     left = {"goodwill": max(0, min(terms.goodwill_cap, room)), "bonus_credit": terms.store_credit_bonus_cap}
     rows = []
@@ -21,11 +21,11 @@ def granted(owed: Minor, request: ReturnRequest, terms: Terms, *, room: Minor) -
         left[row.code] -= row.amount
         rows.append(row)
     if request.resolution == "store_credit":
-        bonus = min(portion(owed, terms.store_credit_bonus_bp), left["bonus_credit"])
+        bonus = min(portion(credited, terms.store_credit_bonus_bp), left["bonus_credit"])
         if bonus > 0:
             basis = {
                 "percent_bp": terms.store_credit_bonus_bp,
-                "of": owed,
+                "of": credited,
                 "maximum": terms.store_credit_bonus_cap,
             }
             rows.append(Row(code="bonus_credit", amount=bonus, rule="store_credit_bonus", basis=basis))

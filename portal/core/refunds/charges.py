@@ -1,13 +1,14 @@
 """Shipping, duties and fees that go back with a return: each by its rule, never because a line came last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
 from portal.core.facts import CANCELLATIONS, MERCHANDISE, LineFacts, OrderFacts, ReturnRequest
-from portal.core.money import Minor, allocate, rounded
+from portal.core.money import allocate, rounded
 from portal.core.policy.terms import Terms
+from portal.core.refunds import tiers
 from portal.core.refunds.breakdown import Row
 from portal.core.refunds.drafts import RefundDraft, tax_rows
 from portal.core.refunds.fees import at_fault
@@ -27,7 +28,8 @@ def refund(
     draft: RefundDraft, order: OrderFacts, request: ReturnRequest, terms: Terms, back: Positions
 ) -> None:
     """Add what goes back of each charge, with its row; the tax of shipping beside prices has rows of its own."""
-    for part, basis in _due(order, request, terms, back, draft.left):
+    # All of them first: each is worked out from what is left before any of them is taken.
+    for part, rule, basis in list(_due(order, request, terms, back, draft.left)):
         if not part.amount:
             continue
         charge = part.line
@@ -36,7 +38,7 @@ def refund(
             Row(
                 code=CODES[charge.kind],
                 amount=part.amount - beside,
-                rule=RULES[charge.kind],
+                rule=rule,
                 tax=part.tax - beside,
                 label=charge.name,
                 line_id=charge.id,
@@ -48,10 +50,14 @@ def refund(
         draft.add(part)
 
 
+Due = tuple[Part, str, dict[str, Any]]
+"""What goes back of one charge, by which rule, and what it was worked out from."""
+
+
 def _due(
     order: OrderFacts, request: ReturnRequest, terms: Terms, back: Positions, left: Left
-) -> list[tuple[Part, dict[str, Any]]]:
-    """Per charge what goes back of it, before caps, and what it was worked out from.
+) -> Iterator[Due]:
+    """Per charge what goes back of it, before caps.
 
     Who exchanges still gets a delivery, so its charges stay unless all of it is at fault. An order that is
     canceled as a whole was never delivered: whatever the rules say, nothing of it is kept.
@@ -59,25 +65,32 @@ def _due(
     charges = [line for line in order.charges if left.amount(line) > 0]
     wanted = [wish for wish in request.wanted if wish.allowance is None]
     if not charges or not any(back.values()):
-        return []
+        return
     fault = at_fault(wanted)
     if request.exchange and not fault:
-        return []
+        return
     items = [line for line in order.lines if line.kind == MERCHANDISE]
     whole = _whole_order_is_back(items, back)
     withdrawn = request.kind == "withdrawal" or all(w.reason == "statutory_withdrawal" for w in wanted)
-    found = []
+    canceling = request.kind in CANCELLATIONS
+    anew = canceling and not whole and terms.cancel_shipping == "re_evaluate"
+    if anew:
+        yield from tiers.refund([one for one in charges if one.kind == "shipping"], order, terms, back, left)
     for charge in charges:
-        rule = getattr(terms, RULES[charge.kind])
-        if whole and request.kind in CANCELLATIONS and _was_canceled(items, back):
-            found.append((_first(charge, left, left.amount(charge)), {"how": "canceled"}))
+        name = RULES[charge.kind]
+        rule = getattr(terms, name)
+        if canceling and _nothing_stays(charge, order, request, back):
+            yield left.part(charge, left.amount(charge)), name, {"how": "canceled"}
+        elif anew and charge.kind == "shipping":
+            continue
         elif whole and rule == "full_return":
-            found.append((_first(charge, left, left.amount(charge)), {"how": "full_return"}))
+            yield left.part(charge, left.amount(charge)), name, {"how": "full_return"}
         elif whole and rule == "law" and (withdrawn or fault):
-            found.append(_by_law(order, charge, terms, left))
+            part, basis = _by_law(order, charge, terms, left)
+            yield part, name, basis
         elif rule == "proportion" or (rule == "fault" and fault):
-            found.append(_in_proportion(charge, items, back, rule))
-    return found
+            part, basis = _in_proportion(charge, items, back, rule)
+            yield part, name, basis
 
 
 def _whole_order_is_back(items: Sequence[LineFacts], back: Positions) -> bool:
@@ -91,32 +104,33 @@ def _whole_order_is_back(items: Sequence[LineFacts], back: Positions) -> bool:
     )
 
 
-def _was_canceled(items: Sequence[LineFacts], back: Positions) -> bool:
-    """Whether, with ``back``, every unit was canceled and none came back."""
-    return all(not without(((0, line.units),), (*line.canceled, *back.get(line.id, ()))) for line in items)
+def _nothing_stays(charge: LineFacts, order: OrderFacts, request: ReturnRequest, back: Positions) -> bool:
+    """Whether, with ``back``, all that ``charge`` was for is canceled, and none of it was had.
 
-
-def _first(charge: LineFacts, left: Left, amount: Minor) -> Part:
-    """``amount`` of what is left of the charge, with its part of the tax that is left."""
-    room, taxes = left.amount(charge), dict(left.taxes(charge))
-    tax = sum(taxes.values())
-    if tax > room:
-        taxes = tax_within(taxes, tax, 0, room)
-    if amount < room:
-        taxes = tax_within(taxes, room, 0, amount)
-    return Part(line=charge, spans=(), amount=amount, taxes=taxes)
+    Delivery and duties are for the merchandise, where there is any; fees are for all that was bought.
+    """
+    items = [line for line in order.items if line.units and line.kind != "discount"]
+    goods = [line for line in items if line.kind == MERCHANDISE]
+    of = goods if goods and charge.kind != "fee" else items
+    had = {wish.line_id for wish in request.wanted if wish.scope_used and wish.scope_used[0] > 0}
+    return bool(of) and all(
+        line.id not in had
+        and line.ends_on is None
+        and not without(((0, line.units),), (*line.canceled, *back.get(line.id, ())))
+        for line in of
+    )
 
 
 def _by_law(order: OrderFacts, charge: LineFacts, terms: Terms, left: Left) -> tuple[Part, dict[str, Any]]:
     """All of it; of delivery no more than the least expensive ordinary one would have cost."""
     amount = left.amount(charge)
     if charge.kind != "shipping" or terms.ordinary_delivery is None:
-        return _first(charge, left, amount), {"how": "law"}
+        return left.part(charge, amount), {"how": "law"}
     deliveries = [line for line in order.charges if line.kind == "shipping"]
     room = terms.ordinary_delivery - sum(line.refunded for line in deliveries)
     ahead = sum(left.amount(line) for line in deliveries[: deliveries.index(charge)])
     amount = min(amount, max(0, room - ahead))
-    return _first(charge, left, amount), {"how": "law", "maximum": terms.ordinary_delivery}
+    return left.part(charge, amount), {"how": "law", "maximum": terms.ordinary_delivery}
 
 
 def _in_proportion(

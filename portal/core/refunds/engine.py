@@ -74,7 +74,8 @@ def quote(order: OrderFacts, request: ReturnRequest, terms: Terms, *, now: datet
     draft.cap()
     taken, due = exchanges.set_off(request.exchange, draft.amount)
     owed = draft.amount + sum(row.amount for row in taken)
-    added = additions.granted(owed, request, terms, room=draft.room - draft.amount)
+    credited = sources.credited(owed, order, request, terms)
+    added = additions.granted(credited, request, terms, room=draft.room - draft.amount)
     return Breakdown(
         currency=order.currency,
         rows=(*draft.rows, *taken, *added),

@@ -9,6 +9,8 @@ from portal.core.money import Minor, allocate
 from portal.core.policy.terms import Terms
 from portal.core.refunds.breakdown import Negative, NotTheSum, Row, Share, TooMuch
 
+_MODES = ("due", "authorized", "captured")
+
 
 def left(order: OrderFacts) -> Minor:
     """How much of the order's captured money is there: not refunded, here or elsewhere, and not disputed."""
@@ -33,7 +35,7 @@ def shares(
     else:
         found = spread(amount, order.payments, terms.tender_order)
     if request.resolution == "store_credit":
-        found = as_store_credit(found)
+        found = as_store_credit(found, order.payments)
     if sums["bonus_credit"]:
         found = (*found, Share(payment_id=None, amount=sums["bonus_credit"], tender="store_credit"))
     return found
@@ -94,17 +96,41 @@ def _shares(planned: Iterable[tuple[PaymentFacts, Minor]]) -> tuple[Share, ...]:
     )
 
 
-def as_store_credit(shares: Sequence[Share]) -> tuple[Share, ...]:
-    """The same shares given as store credit: the payments' quota is used, and nothing is sent to them."""
-    return tuple(replace(share, payment_id=None, tender="store_credit", label="") for share in shares)
+def as_store_credit(shares: Sequence[Share], payments: Iterable[PaymentFacts] = ()) -> tuple[Share, ...]:
+    """The same shares given as store credit: the payments' quota is used, and nothing is sent to them.
+
+    What was never paid is not given as credit: it is let go, or no longer owed, where it stands.
+    """
+    unpaid = {payment.id for payment in payments if not payment.is_paid}
+    return tuple(
+        share
+        if share.origin_id in unpaid
+        else replace(share, payment_id=None, tender="store_credit", label="")
+        for share in shares
+    )
+
+
+def credited(owed: Minor, order: OrderFacts, request: ReturnRequest, terms: Terms) -> Minor:
+    """How much of ``owed`` becomes store credit, where that is what the customer takes."""
+    if request.resolution != "store_credit":
+        return 0
+    paid = {payment.id for payment in order.payments if payment.is_paid}
+    if request.tenders:
+        return min(owed, sum(part for payment_id, part in request.tenders if payment_id in paid))
+    return sum(
+        share.amount for share in spread(owed, order.payments, terms.tender_order) if share.origin_id in paid
+    )
 
 
 def _one_after_the_other(
     amount: Minor, payments: Sequence[PaymentFacts], tender_order: Sequence[str]
 ) -> list[tuple[PaymentFacts, Minor]]:
+    """What was not paid yet is let go before money moves; then tender after tender."""
     rank = {tender: place for place, tender in enumerate(tender_order)}
     planned = []
-    for payment in sorted(payments, key=lambda payment: rank.get(payment.tender, len(rank))):
+    for payment in sorted(
+        payments, key=lambda payment: (_MODES.index(payment.mode), rank.get(payment.tender, len(rank)))
+    ):
         part = min(amount, payment.left)
         planned.append((payment, part))
         amount -= part

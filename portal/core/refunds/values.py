@@ -142,6 +142,16 @@ class Left:
             self._taxes[line.id] = left
         return self._taxes[line.id]
 
+    def part(self, line: LineFacts, amount: Minor) -> Part:
+        """``amount`` of what is left of a charge, with its part of the tax that is left."""
+        room, taxes = self.amount(line), dict(self.taxes(line))
+        tax = sum(taxes.values())
+        if tax > room:
+            taxes = tax_within(taxes, tax, 0, room)
+        if amount < room:
+            taxes = tax_within(taxes, room, 0, amount)
+        return Part(line=line, spans=(), amount=amount, taxes=taxes)
+
     def take(self, part: Part) -> tuple[tuple[str, Minor, Minor], ...]:
         """Lower ``part`` to what is left and use that up: (cap, how much it took off, tax in that)."""
         took = []
