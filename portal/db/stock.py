@@ -4,10 +4,11 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from portal.core.inventory import BUCKETS
 from portal.db.base import Base, UtcTime, key, merchant_key, whole
+from portal.db.orders import OrderLine
 
 
 class StockLevel(Base):
@@ -55,3 +56,12 @@ class StockMovement(Base):
     note: Mapped[str] = mapped_column(sa.String(300), default="", server_default="")
     """Who counted, and what they say of it."""
     at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+_LINE, _PART = OrderLine.__table__, aliased(OrderLine.__table__, name="part")
+
+CONTAINER = sa.and_(
+    _LINE.c.goods_minor == 0,
+    sa.exists().where(_PART.c.order_id == _LINE.c.order_id, _PART.c.parent_id == _LINE.c.id),
+)
+"""Whether an order line is a bundle whose price stands on its parts: they are goods, it is none itself."""

@@ -7,6 +7,7 @@ a transaction calls one of these functions, once, with all of its lines: then no
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from portal.core.inventory import (
 )
 from portal.db.base import db, insert_ignore, uuid7
 from portal.db.orders import Order, OrderLine
-from portal.db.stock import StockLevel, StockMovement
+from portal.db.stock import CONTAINER, StockLevel, StockMovement
 from portal.services import proofs, tasks
 from portal.services.proofs import stock as proofs_of_stock
 
@@ -205,7 +206,7 @@ _LINE = (
         Order.number, Order.state,
     )
     .join(Order, Order.id == LINES.c.order_id)
-    .where(LINES.c.kind == MERCHANDISE)
+    .where(LINES.c.kind == MERCHANDISE, ~CONTAINER)
     .order_by(LINES.c.id)
 )  # fmt: skip
 
@@ -244,11 +245,19 @@ def _lines(wanted: Any) -> dict[UUID, Line]:
 
 
 def follow(
-    merchant_id: UUID, order_ids: Iterable[UUID], *, before: Mapping[UUID, Line], now: datetime
+    merchant_id: UUID,
+    order_ids: Iterable[UUID],
+    *,
+    before: Mapping[UUID, Line],
+    all_the_same: Mapping[UUID, int] = MappingProxyType({}),
+    number: str = "",
+    now: datetime,
 ) -> None:
-    """Let stock follow orders that came in or were told anew: what is reserved is what they still owe.
+    """Let stock follow orders that came in, were told anew, or were sent: it reserves what they still owe.
 
-    ``before`` is what ``lines_of`` said of those that were here, read when their lines were locked.
+    ``before`` is what was so of those that were here, read when their lines were locked. ``all_the_same`` are
+    units, by line, that left although their cancellation stands (``number``): they are available no longer, and
+    where they were not, a person is asked to count.
     """
     after = lines_of(order_ids)
     moves: list[Moved] = []
@@ -263,8 +272,13 @@ def follow(
         ]
         if line_id in after and goods.owed != goods.reserved:
             changes[line_id] = goods.reserved, goods.owed - goods.reserved
+    sent = {line_id: after[line_id] for line_id in all_the_same if line_id in after}
+    short, more = _from_available(
+        merchant_id, sent, all_the_same, kind="shipped_after_release", number=number
+    )
     _keep(changes)
-    write(moves, merchant_id=merchant_id, now=now)
+    write([*moves, *more], merchant_id=merchant_id, now=now)
+    tell_short(merchant_id, {sent[line_id].goods: count for line_id, count in short.items()}, number, now)
 
 
 def reserve(merchant_id: UUID, order_ids: Iterable[UUID], *, now: datetime) -> None:
@@ -277,22 +291,13 @@ def release(merchant_id: UUID, units: Mapping[UUID, int], *, number: str, now: d
 
     Raises ``Conflict("changed_meanwhile")`` where fewer are reserved.
     """
-    _leave(merchant_id, units, kind="canceled", number=number, now=now)
-
-
-def ship(merchant_id: UUID, units: Mapping[UUID, int], *, number: str = "", now: datetime) -> None:
-    """Units (by order line) have left. Raises ``Conflict("changed_meanwhile")`` where fewer are reserved."""
-    _leave(merchant_id, units, kind="shipped", number=number, now=now)
-
-
-def _leave(merchant_id: UUID, units: Mapping[UUID, int], *, kind: str, number: str, now: datetime) -> None:
     lines = _named(merchant_id, units)
     _keep({line.id: (line.goods.reserved, -units[line.id]) for line in lines.values()})
     write(
         [
-            Moved(why=kind, movement=movement, order_line_id=line.id, number=number or line.number)
+            Moved(why="canceled", movement=movement, order_line_id=line.id, number=number)
             for line in lines.values()
-            for movement in movements_for(_event(kind, line, units[line.id]))
+            for movement in movements_for(_event("canceled", line, units[line.id]))
         ],
         merchant_id=merchant_id,
         now=now,
@@ -308,20 +313,6 @@ def undo(merchant_id: UUID, units: Mapping[UUID, int], *, number: str, now: date
     lines = _named(merchant_id, units)
     short, moves = _from_available(merchant_id, lines, units, kind="cancellation_undone", number=number)
     _keep({line.id: (line.goods.reserved, units[line.id]) for line in lines.values()})
-    write(moves, merchant_id=merchant_id, now=now)
-    tell_short(merchant_id, {lines[line_id].goods: count for line_id, count in short.items()}, number, now)
-    return short
-
-
-def sent_all_the_same(
-    merchant_id: UUID, units: Mapping[UUID, int], *, number: str, now: datetime
-) -> dict[UUID, int]:
-    """Units (by order line) left although their cancellation stands: they are available no longer.
-
-    Answers, by line, how many were available no more, as ``undo`` does; a person is asked to count then.
-    """
-    lines = _named(merchant_id, units)
-    short, moves = _from_available(merchant_id, lines, units, kind="shipped_after_release", number=number)
     write(moves, merchant_id=merchant_id, now=now)
     tell_short(merchant_id, {lines[line_id].goods: count for line_id, count in short.items()}, number, now)
     return short
@@ -348,7 +339,6 @@ def _from_available(
         moves += [
             Moved(why=kind, movement=movement, order_line_id=line.id, number=number or line.number)
             for movement in movements_for(replace(_event(kind, line, wanted), free=there))
-            if (movement.source, movement.target) != (OUTSIDE, OUTSIDE)
         ]
     return short, moves
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.facts import CANCELLATIONS, KEEP
+from portal.core.facts import CANCELLATIONS, KEEP, MERCHANDISE
 from portal.core.inventory import OUTSIDE, WHYS, Goods, after_inspection, stock_name
 from portal.db.orders import Order, OrderLine
 from portal.db.returns import Inspection, Return, ReturnLine
-from portal.db.stock import StockLevel, StockMovement
+from portal.db.stock import CONTAINER, StockLevel, StockMovement
 from portal.services.proofs import Break, rows
 
 ANNOUNCED = ("approved", "in_transit", "partially_received", "received", "inspected")
@@ -103,7 +103,7 @@ def order_lines(found: list[Break], merchant_id: Of = None) -> int:
     looked_at = 0
     lines = sa.select(
         line.id, line.sku, line.name, line.kind, line.location, line.units, line.shipped_units,
-        line.canceled_units, line.reserved_units, Order.number, Order.state,
+        line.canceled_units, line.reserved_units, Order.number, Order.state, CONTAINER.label("container"),
     ).join(Order, Order.id == line.order_id).where(_of(line.merchant_id, merchant_id))  # fmt: skip
     for row in rows(lines.order_by(line.id)):
         looked_at += 1
@@ -129,7 +129,7 @@ def _wrong_line(row: Any, reserved: dict[tuple[str, str], int]) -> Iterator[str]
         canceled=row.canceled_units,
         location=row.location,
         kind=row.kind,
-        confirmed=row.state == "confirmed",
+        confirmed=row.state == "confirmed" and not row.container,
     )
     if row.reserved_units != goods.owed:
         yield f"{row.reserved_units} units reserved, {goods.owed} are still to be sent"
@@ -224,7 +224,8 @@ def cancellations(found: list[Break], merchant_id: Of = None) -> int:
         .where(
             Return.kind.in_(CANCELLATIONS),
             Return.number.is_not(None),
-            OrderLine.kind == "merchandise",
+            OrderLine.kind == MERCHANDISE,
+            ~CONTAINER,
             _of(line.merchant_id, merchant_id),
         )
     )
