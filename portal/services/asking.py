@@ -5,7 +5,7 @@ It knows nothing of what becomes of the answers: ``services.warehouse`` does.
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,6 +20,9 @@ from portal.ports import Declined, Gateways, Unavailable
 from portal.services import work
 
 log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(minutes=2)
+"""So long its own work alone asks; then it is looked after as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ def expect(row: Cancellation, *, gateways: Gateways, now: datetime) -> None:
         raise ValueError("there is no warehouse to be told")
     row.warehouse, row.warehouse_state = gateways.warehouse.code, "waiting"
     row.warehouse_key = key_of(row.return_id)
-    row.next_ask_at = now
+    row.next_ask_at = now + PATIENCE
     db.session.flush()
     work.enqueue("leave_out", row.return_id)
 
