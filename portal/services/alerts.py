@@ -1,5 +1,6 @@
 """Mail to the people who look after the money: one per case, with nothing of the customer in it but a number."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,10 @@ from portal.db.people import Membership, Person
 from portal.ports import Gateways, Message
 from portal.services import work
 
-EVENT = "finance_alert"
+EVENT, CANCELLATION = "finance_alert", "finance_cancellation"
+EVENTS = (EVENT, CANCELLATION)
+"""Messages to people of the shop, which tell of no customer."""
+
 ALERTED = (
     "refund_failed",
     "refund_waits",
@@ -36,6 +40,25 @@ def tell(kind: str, *, merchant_id: UUID, subject_id: UUID | None = None, number
     """
     if kind not in ALERTED:
         return 0
+    values = {"kind": kind, "number": number, "subject": str(subject_id or "")}
+    return _queue(EVENT, values, merchant_id=merchant_id, now=now)
+
+
+def tell_of_cancellation(
+    *,
+    merchant_id: UUID,
+    return_id: UUID,
+    number: str,
+    order_number: str,
+    refund: Mapping[str, Any] | None,
+    now: datetime,
+) -> int:
+    """The same of a confirmed cancellation; ``refund`` is what goes back, is let go or is owed no more."""
+    values = {"number": number, "order_number": order_number, "refund": refund, "subject": str(return_id)}
+    return _queue(CANCELLATION, values, merchant_id=merchant_id, now=now)
+
+
+def _queue(event: str, values: Mapping[str, Any], *, merchant_id: UUID, now: datetime) -> int:
     people = db.session.execute(
         sa.select(Person.email, Person.language)
         .join(Membership, Membership.person_id == Person.id)
@@ -55,10 +78,10 @@ def tell(kind: str, *, merchant_id: UUID, subject_id: UUID | None = None, number
                 merchant_id=merchant_id,
                 return_id=None,
                 refund_id=None,
-                event=EVENT,
+                event=event,
                 language=language,
                 recipient=email,
-                values={"kind": kind, "number": number, "subject": str(subject_id or "")},
+                values=dict(values),
                 message_id=f"<{mail_id}@returns>",
                 created_at=now,
             )
@@ -78,7 +101,8 @@ def written(mail: Mail, *, gateways: Gateways, site: Site) -> tuple[Any, Message
         language=mail.language,
         zone=merchant.zone,
         merchant=merchant,
-        values={"alert": mail.values["kind"], "number": mail.values["number"]},
+        values={key: value for key, value in mail.values.items() if key not in ("kind", "subject")}
+        | {"alert": mail.values.get("kind", "")},
         links={"admin": f"{site.base_url}/admin/finance"},
     )
     return rendered, Message(

@@ -22,7 +22,7 @@ from portal.db import history, orders, returns, shipments
 from portal.db.base import db, transaction, uuid7
 from portal.db.orders import OrderLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import links, notices, scope, work
+from portal.services import expecting, links, notices, scope, work
 from portal.services.returns import Page, read
 from portal.services.shipping import ship_by
 
@@ -45,14 +45,15 @@ def confirm(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str:
     for attempt in range(TRIES):
         try:
             with transaction():
-                return _confirm(actor, return_id, site=site, now=now)
+                return confirmed(actor, return_id, site=site, now=now)
         except IntegrityError as problem:
             if "number" not in str(problem.orig) and "code" not in str(problem.orig) or attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def _confirm(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str:
+def confirmed(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str:
+    """``confirm`` in the caller's transaction."""
     row = scope.return_row(actor, return_id, "returns.create", lock=True)
     if row.kind in CANCELLATIONS:
         raise NotFound
@@ -234,6 +235,7 @@ def approve_parcel(row: Return, *, now: datetime) -> None:
         )
     )
     work.enqueue("label", shipment_id)
+    expecting.announce(row, now=now)
 
 
 def cancel(actor: Actor, return_id: UUID, *, now: datetime) -> None:
@@ -246,6 +248,7 @@ def cancel(actor: Actor, return_id: UUID, *, now: datetime) -> None:
             return
         state = RETURN.after(row.state, "cancel")
         release(returns.draft(row))
+        expecting.withdraw(row, now=now)
         void_parcels(row.id)
         links.finish(row.id, now=now)
         if not returns.change(row, state=state, closed_at=now, refund_state="none"):

@@ -17,8 +17,10 @@ from portal.db.returns import Return
 from portal.ports import Declined, Gateways
 from portal.services import (
     bank_accounts,
+    cancellations,
     channels,
     credits,
+    expecting,
     gateway_events,
     looking,
     notices,
@@ -73,6 +75,8 @@ def tick(gateways: Gateways, *, now: datetime) -> None:
         lambda: bank_accounts.look_after(gateways=gateways, now=now),
         lambda: credits.look_after(now=now),
         lambda: expire(now=now),
+        lambda: cancellations.expire(now=now),
+        lambda: cancellations.remind_due(now=now),
         lambda: promise_of_the_day(now=now),
     ):
         try:
@@ -128,6 +132,7 @@ def expire(*, now: datetime, limit: int = 100) -> int:
             if row is None or not RETURN.can(row.state, "expire"):
                 continue
             release(returns.draft(row))
+            expecting.withdraw(row, now=now)
             void_parcels(row.id)
             row.state, row.closed_at, row.version = RETURN.after(row.state, "expire"), now, row.version + 1
             history.record(SYSTEM, "return.expired", merchant_id=row.merchant_id, subject_id=row.id, now=now)

@@ -80,7 +80,7 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
     mail = db.session.get(Mail, mail_id, populate_existing=True)
     if mail is None or mail.state == "sent":
         return
-    if mail.event == alerts.EVENT:
+    if mail.event in alerts.EVENTS:
         kept, message = alerts.written(mail, gateways=gateways, site=site)
     elif mail.return_id is not None:
         kept, message = _written(mail, gateways=gateways, site=site)

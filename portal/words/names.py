@@ -252,6 +252,7 @@ MAILS = {
     "store_credit": N_("Store credit"),
     "account_needed": N_("Bank account wanted"),
     "finance_alert": N_("Message to finance"),
+    "finance_cancellation": N_("Message to finance about a cancellation"),
     "cancellation_proposed": N_("Cancellation to be confirmed"),
     "cancellation_reminder": N_("Reminder of a cancellation"),
     "cancellation_confirmed": N_("Cancellation confirmed"),

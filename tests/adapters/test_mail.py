@@ -140,7 +140,7 @@ def values(**changed: object) -> dict[str, Any]:
     }
 
 
-WITHOUT_THE_CUSTOMER = ("finance_alert",)
+WITHOUT_THE_CUSTOMER = ("finance_alert", "finance_cancellation")
 """Messages to people of the shop that name a case by its number and nobody."""
 
 

@@ -39,6 +39,7 @@ EVENTS = (
     "refund_granted",
     "new_link_requested",
     "finance_alert",
+    "finance_cancellation",
     "store_credit",
     "account_needed",
     "cancellation_proposed",

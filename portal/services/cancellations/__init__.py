@@ -23,5 +23,13 @@ from portal.services.cancellations.reading import Sheet as Sheet
 from portal.services.cancellations.reading import estimate as estimate
 from portal.services.cancellations.reading import page as page
 from portal.services.cancellations.reading import sheet as sheet
+from portal.services.cancellations.reminding import expire as expire
+from portal.services.cancellations.reminding import remind as remind
+from portal.services.cancellations.reminding import remind_due as remind_due
+from portal.services.cancellations.reminding import score as score
+from portal.services.cancellations.together import Confirmed as Confirmed
+from portal.services.cancellations.together import Together as Together
+from portal.services.cancellations.together import confirm_both as confirm_both
+from portal.services.cancellations.together import together as together
 from portal.services.cancellations.wishes import Choice as Choice
 from portal.services.cancellations.wishes import Wish as Wish

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal import faults
 from portal.core import subscriptions
-from portal.core.access import SYSTEM, Actor, Conflict, NotAllowed
+from portal.core.access import SYSTEM, Actor, Conflict
 from portal.core.facts import MERCHANDISE, NEXT_PERIOD, OrderFacts
 from portal.core.lifecycles import CANCELLATION
 from portal.core.links import STATUS, Site
@@ -28,7 +28,7 @@ from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Gateways
-from portal.services import asking, closing, decisions, links
+from portal.services import asking, channels, closing, decisions, links
 from portal.services.cancellations import ending, holding, reading, telling
 from portal.services.cancellations.reading import UNANSWERED, CancellationPage
 from portal.services.cancellations.wishes import new_number
@@ -45,7 +45,7 @@ def confirm(
     """Say yes for the customer; answers the state it has by now, also when it was answered before.
 
     Raises ``Refused`` with all that stands against it by now, ``NotAllowed`` for whoever is not the customer,
-    ``Conflict``: ``amount_changed`` where it is not what was ``seen``, ``nothing_chosen``, ``units_gone``.
+    ``Conflict``: ``amount_changed`` where it is not what was ``seen``, ``nothing_chosen``, ``units_taken``.
     """
     told = told_of(actor, return_id, gateways=gateways, now=now)
     for attempt in range(TRIES):
@@ -66,17 +66,11 @@ def confirm(
 def told_of(actor: Actor, return_id: UUID, *, gateways: Gateways, now: datetime) -> tuple[Constraint, ...]:
     """What the warehouse says of the order before anything is locked. Raises ``NotFound``, ``NotAllowed``."""
     row, beside = reading.allowed(actor, return_id, "returns.read")
-    may_answer(actor)
+    reading.only_customer(actor)
     if row.state not in UNANSWERED:
         return ()
     order = reading.read(row, beside, now=now).order
     return asking.constraints(order, gateways=gateways, now=now).found
-
-
-def may_answer(actor: Actor) -> None:
-    """Nobody of the shop says yes or no for a customer. Raises ``NotAllowed``."""
-    if actor.kind == "person":
-        raise NotAllowed("cancellations.answer")
 
 
 def confirmed(
@@ -122,7 +116,9 @@ def confirmed(
         refund_id=refund.id if refund else None,
         now=now,
     )
+    telling.finance(row, page.order, refund, now=now)
     closing.close_if_settled(row, now=now)
+    channels.tell("order_line.canceled", row.id, now=now)
     return row.state
 
 

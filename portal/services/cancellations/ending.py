@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal import faults
-from portal.core.access import SYSTEM, Actor, Conflict, NotAllowed
+from portal.core.access import SYSTEM, Actor, Conflict
 from portal.core.facts import OrderFacts
 from portal.core.lifecycles import CANCELLATION
 from portal.core.refunds.breakdown import from_json
@@ -24,14 +24,13 @@ from portal.db.cancellations import GATED, Cancellation
 from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import closing, decisions, links, refunds
+from portal.services import channels, closing, decisions, links, refunds
 from portal.services.cancellations import holding, reading, telling
 
 
 def decline(actor: Actor, return_id: UUID, *, reason: str = "", now: datetime) -> None:
     """The customer keeps the order as it is: a proposal is declined, a draft of their own given up."""
-    if actor.kind == "person":
-        raise NotAllowed("cancellations.answer")
+    reading.only_customer(actor)
     with transaction():
         reading.allowed(actor, return_id, "returns.create")
         held = stored.hold(return_id)
@@ -163,6 +162,8 @@ def _finish(
     links.finish(row.id, now=now)
     db.session.flush()
     _tell(actor, row, beside, before, was, code=code, message=message, now=now)
+    if was == "confirmed":
+        channels.tell(telling.TOPIC + TOLD[state][0], row.id, now=now)
 
 
 def _undo(

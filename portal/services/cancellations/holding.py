@@ -31,12 +31,12 @@ def picked(order: OrderFacts, request: ReturnRequest) -> dict[UUID, tuple[Span, 
         for wish, spans in positions(lines, request.wanted, kind=request.kind):
             found[wish.line_id] = merge((*found.get(wish.line_id, ()), *spans))
     except (TooMuch, ValueError):
-        raise Conflict("units_gone", lines=[str(wish.line_id) for wish in request.wanted]) from None
+        raise Conflict("units_taken", lines=[str(wish.line_id) for wish in request.wanted]) from None
     return found
 
 
 def hold(order: OrderFacts, spans: Held) -> None:
-    """Hold free positions for a proposal. Raises ``Conflict("units_gone")`` when a line has changed since."""
+    """Hold free positions for a proposal. Raises ``Conflict("units_taken")`` when a line has changed since."""
     _write(order, [(line, line.canceled, merge((*line.held, *more))) for line, more in _lines(order, spans)])
 
 
@@ -48,7 +48,7 @@ def let_go(order: OrderFacts, spans: Held) -> None:
 def cancel(order: OrderFacts, spans: Held, *, held: Held) -> None:
     """Take units out for good; ``held`` are those of them that a proposal held until now.
 
-    Raises ``Conflict("units_gone")``.
+    Raises ``Conflict("units_taken")``.
     """
     _write(
         order,
@@ -113,20 +113,20 @@ def _write(
             rows,
         )
     except IntegrityError:
-        raise Conflict("units_gone", lines=[str(row["line"]) for row in rows]) from None
+        raise Conflict("units_taken", lines=[str(row["line"]) for row in rows]) from None
     if done.rowcount != len(rows):
-        raise Conflict("units_gone", lines=[str(row["line"]) for row in rows])
+        raise Conflict("units_taken", lines=[str(row["line"]) for row in rows])
 
 
 def end_services(ends: Mapping[UUID, Any]) -> None:
-    """Note the last day of services. Raises ``Conflict("units_gone")`` for one that ends already."""
+    """Note the last day of services. Raises ``Conflict("units_taken")`` for one that ends already."""
     table = OrderLine.__table__
     for line_id, day in sorted(ends.items()):
         done = db.session.connection().execute(
             sa.update(table).where(table.c.id == line_id, table.c.ends_on.is_(None)).values(ends_on=day)
         )
         if done.rowcount != 1:
-            raise Conflict("units_gone", lines=[str(line_id)])
+            raise Conflict("units_taken", lines=[str(line_id)])
 
 
 def renew_services(line_ids: Iterable[UUID]) -> None:

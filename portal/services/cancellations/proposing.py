@@ -47,7 +47,7 @@ def propose(
     """Ask the customer for their yes to ``wish``, and hold its units until then; answers the cancellation's id.
 
     The same ``nonce`` again answers the same one. Raises ``Refused`` with all that stands against it,
-    ``Conflict``: ``amount_changed`` where it is not what was ``shown``, ``unknown_reason``, ``units_gone``.
+    ``Conflict``: ``amount_changed`` where it is not what was ``shown``, ``unknown_reason``, ``units_taken``.
     """
     order = reading.order_for(actor, order_id, "cancellations.propose")
     reading.checked_reason(wish.reason)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from portal.core import cancellations as core
-from portal.core.access import Actor, Conflict, NotFound
+from portal.core.access import Actor, Conflict, NotAllowed, NotFound
 from portal.core.cancellations import CancelOffer, Totals
 from portal.core.facts import CANCELLATIONS, NEXT_PERIOD, OrderFacts, ReturnRequest, Wanted
 from portal.core.logistics import Constraint
@@ -134,6 +134,12 @@ def allowed(actor: Actor, return_id: UUID, permission: str) -> tuple[Return, Can
     if row.kind not in CANCELLATIONS or beside is None:
         raise NotFound
     return row, beside
+
+
+def only_customer(actor: Actor) -> None:
+    """Nobody of the shop says yes or no, or how it was, for a customer. Raises ``NotAllowed``."""
+    if actor.kind == "person":
+        raise NotAllowed("cancellations.answer")
 
 
 def read(

@@ -9,12 +9,13 @@ from uuid import UUID
 from portal.core.access import Actor
 from portal.core.cancellations import Totals
 from portal.core.facts import OrderFacts
-from portal.core.refunds.breakdown import Breakdown
+from portal.core.refunds.breakdown import Breakdown, from_json
 from portal.core.returns import Draft
 from portal.db import history
 from portal.db.cancellations import Cancellation
+from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import cancellation_facts, notices
+from portal.services import alerts, cancellation_facts, notices
 
 TOPIC = "order_line.cancellation_"
 
@@ -81,3 +82,33 @@ def mail(
 def totals_json(before: Totals, after: Totals) -> dict[str, Any]:
     """What the order came to, as it is kept with the cancellation and with its history."""
     return {"before": asdict(before), "after": asdict(after)}
+
+
+def finance(row: Return, order: OrderFacts, refund: Refund | None, *, now: datetime) -> None:
+    """Tell those who look after the money that an order comes to less, and how it moves; of nobody's name."""
+    told = None
+    if refund is not None:
+        modes = {payment.id: payment.mode for payment in order.payments}
+        due = from_json(refund.breakdown)
+        told = {
+            "number": refund.number,
+            "amount": refund.amount_minor,
+            "currency": refund.currency,
+            "shares": [
+                {
+                    "tender": share.tender,
+                    "label": share.label,
+                    "amount": share.amount,
+                    "mode": modes.get(share.payment_id, "captured") if share.payment_id else "captured",
+                }
+                for share in due.shares
+            ],
+        }
+    alerts.tell_of_cancellation(
+        merchant_id=row.merchant_id,
+        return_id=row.id,
+        number=row.number or "",
+        order_number=row.order_number,
+        refund=told,
+        now=now,
+    )
