@@ -1,6 +1,7 @@
 """Orders come in: checked, then written in batches; the same one again changes nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -8,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy.exc import DataError, IntegrityError
 
-from portal.core.access import Actor, NotAllowed
-from portal.core.changed import changed
+from portal.core.access import Actor, NotAllowed, Stale
+from portal.core.changed import Gone, changed, gone
 from portal.core.elsewhere import with_refunds
+from portal.core.facts import MERCHANDISE
 from portal.core.intake import Fault, Incoming, IncomingAdjustment, IncomingCancellation, IncomingOrder
 from portal.core.money import Minor, minor
 from portal.core.paid import PaidOrder, paid
@@ -18,7 +20,8 @@ from portal.core.policy.terms import Deal
 from portal.db import history, merchants, reimport
 from portal.db import intake as db_intake
 from portal.db.base import transaction
-from portal.services import reported
+from portal.services import fulfilment, reported
+from portal.services.cancellations import ending
 
 BATCH = 400
 """Orders per transaction: enough to write many rows at once, few enough to let others write between."""
@@ -155,8 +158,7 @@ def _write_orders(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrd
     if not orders:
         return
     try:
-        with transaction():
-            done = _write(target, orders)
+        done = _written(target, orders)
     except (IntegrityError, DataError, UnicodeEncodeError) as error:
         if len(orders) == 1:
             said = getattr(error, "orig", error)
@@ -171,6 +173,15 @@ def _write_orders(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrd
     target.counts.lines += done.lines
 
 
+def _written(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -> Counts:
+    """One transaction, again where PostgreSQL gave way to somebody who works on the same order or stock."""
+    for _ in range(2):
+        with suppress(Stale), transaction():
+            return _write(target, orders)
+    with transaction():
+        return _write(target, orders)
+
+
 def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -> Counts:
     done = Counts()
     ids = [record.external_id for _, record in orders]
@@ -182,7 +193,7 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
             again.append((incoming, record))
         else:
             fresh[record.external_id] = with_refunds(record, incoming.refunds)
-    db_intake.insert(
+    order_ids = db_intake.insert(
         target.merchant_id,
         target.source,
         list(fresh.values()),
@@ -190,6 +201,9 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
         deals=target.deals,
         now=target.now,
     )
+    moved: dict[UUID, dict[UUID, Gone]] = {
+        order_ids[name]: {} for name, order in fresh.items() if _waits(order)
+    }
     done.imported = len(fresh)
     done.lines = sum(len(order.lines) for order in fresh.values())
     for incoming, record in again:
@@ -200,13 +214,25 @@ def _write(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -
         if digest == record.digest:
             done.unchanged += 1
             continue
-        _update(target, order_id, incoming, record)
+        moved[order_id] = _update(target, order_id, incoming, record)
         done.changed += 1
         done.lines += len(record.lines)
+    if moved:
+        fulfilment.imported(target.merchant_id, moved, now=target.now)
     return done
 
 
-def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: PaidOrder) -> None:
+def _waits(order: PaidOrder) -> bool:
+    """Whether goods of it are still to be sent, so that the stock has to know."""
+    return order.state == "confirmed" and any(
+        line.shipped < line.units and line.kind == MERCHANDISE for line in order.lines
+    )
+
+
+def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: PaidOrder) -> dict[UUID, Gone]:
+    """Write what the channel tells now; answers what of each line was where before."""
+    if record.state == "canceled":
+        ending.order_canceled(target.merchant_id, order_id, now=target.now)
     old = reimport.stored(order_id)
     told, notes = reported.not_ours(order_id, incoming.refunds, record.currency)
     again = changed(old, record, held=reimport.in_returns(order_id))
@@ -220,3 +246,4 @@ def _update(target: _Target, order_id: UUID, incoming: IncomingOrder, record: Pa
         deals=target.deals,
         now=target.now,
     )
+    return gone(old)
