@@ -11,6 +11,7 @@ from portal.adapters.payments.sandbox import SandboxPayments
 from portal.adapters.payments.stripe import StripePayments
 from portal.ports import Declined, Forged, Payments, RefundResult, Unavailable
 from tests.stripe_server import StripeServer, running
+from tests.stripe_server.errors import Fault
 
 EVER = datetime.fromtimestamp(0, UTC)
 
@@ -27,6 +28,21 @@ class Sandbox:
         self._captures += 1
         self.there.learn(f"cap-{self._captures}", captured=amount, currency=currency)
         return f"cap-{self._captures}"
+
+    def reserve(self, amount: int, currency: str = "EUR", *, ending: str = "") -> str:
+        self._captures += 1
+        reference = f"auth-{self._captures}{ending}"
+        self.there.learn(reference, captured=amount, currency=currency, authorized=True)
+        return reference
+
+    def lose_an_answer(self) -> None:
+        """The endings of references say it here."""
+
+    def take(self, reference: str, amount: int | None = None) -> None:
+        self.there.take(reference, amount)
+
+    def expire(self, reference: str) -> None:
+        self.there.expire(reference)
 
     def end(self, reference: str, state: str) -> None:
         self.there.end(reference, state, error="the card is closed" if state == "failed" else "")
@@ -61,6 +77,22 @@ class Stripe:
     def capture(self, amount: int, currency: str = "EUR") -> str:
         return self.there.payment(amount, currency)
 
+    def reserve(self, amount: int, currency: str = "EUR", *, ending: str = "") -> str:
+        return self.there.authorization(amount, currency)
+
+    def lose_an_answer(self) -> None:
+        self.there.fault("reset_after", path=self.place)
+
+    place = "/v1/payment_intents"
+
+    def take(self, reference: str, amount: int | None = None) -> None:
+        """A shop that names what it may capture, as the object says."""
+        left = int(self.there.metadata(reference).get("amount_to_capture", 0)) or None
+        self.there.take(reference, amount or left)
+
+    def expire(self, reference: str) -> None:
+        self.there.void(reference)
+
     def end(self, reference: str, state: str) -> None:
         {
             "succeeded": self.there.settle,
@@ -90,6 +122,14 @@ class StripeCharges(Stripe):
 
     def capture(self, amount: int, currency: str = "EUR") -> str:
         return self.there.payment(amount, currency, kind="charge")
+
+    place = "/v1/charges"
+
+    def reserve(self, amount: int, currency: str = "EUR", *, ending: str = "") -> str:
+        return self.there.authorization(amount, currency, kind="charge")
+
+    def expire(self, reference: str) -> None:
+        self.there.refund_outside(reference)
 
 
 Place = Sandbox | Stripe
@@ -337,3 +377,186 @@ def test_an_answer_that_was_lost_is_unavailable_and_is_found_under_its_key(place
     assert looked_up(place, "k1", capture).state == "succeeded"
     again = place.gateway.refund(key="k1", reference=capture, amount=2_500, currency="EUR")
     assert again.state == "succeeded" and place.executed() == 1
+
+
+# -------------------------------------------------------------------------------- what is only reserved
+
+
+def let_go(place: Place, reference: str, amount: int, remaining: int, key: str = "k1") -> RefundResult:
+    return place.gateway.release(
+        key=key, reference=reference, amount=amount, remaining=remaining, currency="EUR"
+    )
+
+
+def reserved(place: Place, reference: str) -> tuple[int, int, int, int]:
+    """(captured, refunded, still reserved, let go)"""
+    found = place.gateway.capture(reference)
+    assert found is not None
+    return found.captured, found.refunded, found.authorized, found.released
+
+
+def refunds_of(place: Place) -> list[tuple[str, int]]:
+    """(key, amount) of the gateway's own list, without what is no refund."""
+    return [(one.key, one.amount) for one in place.gateway.refunds_since(EVER) if not one.released]
+
+
+def test_an_authorization_is_known_as_what_it_is(place: Place) -> None:
+    assert reserved(place, place.reserve(10_000)) == (0, 0, 10_000, 0)
+
+
+def test_a_part_is_let_go_and_the_rest_can_be_captured(place: Place) -> None:
+    reference = place.reserve(10_000)
+    done = let_go(place, reference, 2_500, 7_500)
+    assert (done.state, done.amount, done.currency) == ("succeeded", 2_500, "EUR") and done.reference
+    assert reserved(place, reference) == (0, 0, 7_500, 2_500)
+    place.take(reference)
+    assert reserved(place, reference) == (7_500, 0, 0, 2_500)
+    assert looked_up(place, "k1", reference, done.reference).state == "succeeded"
+    assert refunds_of(place) == []
+
+
+def test_the_same_key_lets_go_once(place: Place) -> None:
+    reference = place.reserve(10_000)
+    tries = [let_go(place, reference, 2_500, 7_500) for _ in range(3)]
+    assert tries[0] == tries[1] == tries[2] == looked_up(place, "k1", reference)
+    assert reserved(place, reference) == (0, 0, 7_500, 2_500)
+
+
+def test_parts_that_are_let_go_together_never_exceed_what_is_reserved(place: Place) -> None:
+    reference = place.reserve(10_000)
+    let_go(place, reference, 6_000, 4_000)
+    with pytest.raises(Declined) as refused:
+        let_go(place, reference, 4_001, 0, "k2")
+    assert refused.value.code == "too_much"
+    for amount in (0, -1):
+        with pytest.raises(Declined):
+            let_go(place, reference, amount, 4_000, "k3")
+    assert reserved(place, reference) == (0, 0, 4_000, 6_000)
+
+
+def test_with_nothing_remaining_it_is_void_and_nothing_can_be_captured(place: Place) -> None:
+    reference = place.reserve(10_000)
+    let_go(place, reference, 6_000, 4_000)
+    last = let_go(place, reference, 4_000, 0, "k2")
+    assert last.state == "succeeded" and reserved(place, reference) == (0, 0, 0, 10_000)
+    assert let_go(place, reference, 4_000, 0, "k2") == last == looked_up(place, "k2", reference)
+    with pytest.raises((Declined, Fault)):
+        place.take(reference, 1)
+    assert refunds_of(place) == []
+
+
+def test_parts_let_go_in_any_order_leave_what_all_of_them_leave(place: Place) -> None:
+    """Two refunds of one payment are sent at the same time, and each knows only its own."""
+    reference = place.reserve(10_000)
+    let_go(place, reference, 3_000, 7_000)
+    let_go(place, reference, 7_000, 3_000, "k2")
+    assert reserved(place, reference) == (0, 0, 0, 10_000)
+
+
+def test_a_key_is_of_one_release(place: Place) -> None:
+    reference = place.reserve(10_000)
+    let_go(place, reference, 2_500, 7_500)
+    with pytest.raises(Declined) as refused:
+        let_go(place, reference, 2_501, 7_499)
+    assert refused.value.code == "key_reused"
+
+
+def test_what_was_captured_is_not_let_go_and_is_refunded_under_the_same_key(place: Place) -> None:
+    reference = place.reserve(10_000)
+    place.take(reference, 10_000)
+    with pytest.raises(Declined) as refused:
+        let_go(place, reference, 2_500, 7_500)
+    assert refused.value.code == "already_captured"
+    assert place.gateway.look_up(key="k1", capture=reference) is None
+    done = place.gateway.refund(key="k1", reference=reference, amount=2_500, currency="EUR")
+    again = place.gateway.refund(key="k1", reference=reference, amount=2_500, currency="EUR")
+    assert done == again == looked_up(place, "k1", reference)
+    assert reserved(place, reference) == (10_000, 2_500, 0, 0)
+    assert refunds_of(place) == [("k1", 2_500)]
+
+
+def test_a_payment_that_was_captured_from_the_start_is_no_authorization(place: Place) -> None:
+    with pytest.raises(Declined) as refused:
+        let_go(place, place.capture(10_000), 2_500, 7_500)
+    assert refused.value.code == "already_captured"
+
+
+def test_what_is_only_reserved_is_never_refunded(place: Place) -> None:
+    reference = place.reserve(10_000)
+    for amount in (2_500, 10_000):
+        with pytest.raises(Declined) as refused:
+            place.gateway.refund(key=f"k{amount}", reference=reference, amount=amount, currency="EUR")
+        assert refused.value.code == "not_captured"
+    assert reserved(place, reference) == (0, 0, 10_000, 0) and place.executed() == 0
+
+
+def test_what_expired_is_let_go_already(place: Place) -> None:
+    reference = place.reserve(10_000)
+    place.expire(reference)
+    done = let_go(place, reference, 2_500, 7_500)
+    assert done.state == "succeeded"
+    assert looked_up(place, "k1", reference, done.reference).state == "succeeded"
+    with pytest.raises(Declined) as refused:
+        place.gateway.refund(key="k2", reference=reference, amount=2_500, currency="EUR")
+    assert refused.value.code == "not_captured"
+    assert refunds_of(place) == []
+
+
+def test_a_shop_that_captures_what_was_let_go_is_found_out(place: Place) -> None:
+    reference = place.reserve(10_000)
+    first = let_go(place, reference, 2_000, 8_000, "k1")
+    last = let_go(place, reference, 3_000, 5_000, "k2")
+    place.take(reference, 7_000)
+    assert looked_up(place, "k1", reference, first.reference).state == "succeeded"
+    found = looked_up(place, "k2", reference, last.reference)
+    assert (found.state, found.amount) == ("failed", 3_000)
+    assert found.error.startswith("captured_anyway")
+    assert (
+        place.gateway.refund(key="k3", reference=reference, amount=3_000, currency="EUR").state == "succeeded"
+    )
+
+
+def test_the_rest_that_a_capture_frees_is_no_refund_and_takes_nothing_from_later_ones(place: Place) -> None:
+    reference = place.reserve(10_000)
+    place.take(reference, 6_000)
+    outside = place.refund_outside(reference, 4_000)
+    ours = place.gateway.refund(key="k1", reference=reference, amount=2_000, currency="EUR")
+    assert reserved(place, reference)[:2] == (6_000, 6_000)
+    with pytest.raises(Declined):
+        place.gateway.refund(key="k2", reference=reference, amount=1, currency="EUR")
+    listed = [one.reference for one in place.gateway.refunds_since(EVER) if not one.released]
+    assert listed == [outside, ours.reference]
+
+
+def test_an_answer_about_a_release_that_was_lost_is_found_under_its_key(place: Place) -> None:
+    reference = place.reserve(10_000, ending="-unavailable")
+    place.lose_an_answer()
+    with pytest.raises(Unavailable):
+        let_go(place, reference, 2_500, 7_500)
+    assert looked_up(place, "k1", reference).state == "succeeded"
+    assert let_go(place, reference, 2_500, 7_500).state == "succeeded"
+    assert reserved(place, reference) == (0, 0, 7_500, 2_500)
+
+
+def test_a_release_that_never_arrived_is_not_found(place: Place) -> None:
+    assert place.gateway.look_up(key="k1", capture=place.reserve(10_000)) is None
+
+
+def test_an_unknown_authorization_or_currency_is_declined(place: Place) -> None:
+    reference = place.reserve(10_000)
+    for name, currency, code in (("nowhere", "EUR", "unknown_capture"), (reference, "USD", "wrong_currency")):
+        with pytest.raises(Declined) as refused:
+            place.gateway.release(key=code, reference=name, amount=100, remaining=1, currency=currency)
+        assert refused.value.code == code
+    assert reserved(place, reference) == (0, 0, 10_000, 0)
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("JPY", 1_234), ("KWD", 12_340), ("ISK", 500)])
+def test_what_is_let_go_is_counted_in_minor_units(place: Place, currency: str, amount: int) -> None:
+    units = amount * 100 if currency == "ISK" and isinstance(place, Stripe) else amount
+    reference = place.reserve(units * 2, currency)
+    done = place.gateway.release(
+        key="k1", reference=reference, amount=amount, remaining=amount, currency=currency
+    )
+    assert (done.amount, done.currency) == (amount, currency)
+    assert reserved(place, reference) == (0, 0, amount, amount)

@@ -17,6 +17,8 @@ the same methods over HTTP. They are the methods of ``control.Control``:
 
 - payments: ``payment(minor, currency, card="visa"|"pending_refund"|"refund_fail"|"action"|"dispute")``, ``refunds()``,
   ``disputes()``, ``refund_outside(capture, minor)``, ``dispute(capture, minor)``, ``win``, ``lose``
+- authorizations: ``authorization(minor, currency)``, ``take(id, minor)`` (the shop captures), ``void(id)``,
+  ``metadata(id)``
 - how refunds go on: ``next_refunds("pending", times=1)``, ``settle(id)``, ``fail(id, reason)``, ``ask(id)``,
   ``cancel(id)``, ``bank_reference(id, text)``
 - trouble: ``fault(kind, times=1, method="POST", path="/v1/refunds", ...)`` (kinds: ``troubles.KINDS``), ``mend()``,

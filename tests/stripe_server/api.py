@@ -69,12 +69,29 @@ class Api:
             return lambda: self._done(self._refund(params, key), params)
         if path == "/v1/payment_intents":
             return lambda: self._done(self._pay(params), params)
+        if matched := re.fullmatch(r"/v1/(payment_intents|charges)/([^/]+)(/capture|/cancel)?", path):
+            return self._reserved(matched[1], matched[2], matched[3] or "", params)
         if matched := re.fullmatch(r"/v1/refunds/([^/]+)/cancel", path):
             return lambda: self._done(self.bank.cancel(matched[1]), params)
         if matched := re.fullmatch(r"/v1/refunds/([^/]+)", path):
             forms.only(params, "metadata")
-            return lambda: self._done(self._describe(matched[1], forms.metadata(params)), params)
+            return lambda: self._done(self._describe("refunds", matched[1], forms.metadata(params)), params)
         raise Fault(404, f"Unrecognized request URL (POST: {path}).")
+
+    def _reserved(self, kind: str, id: str, what: str, params: Params) -> Callable[[], Answer]:
+        """What is done with one payment intent or charge: described, captured, canceled."""
+        if what == "/capture":
+            name = "amount_to_capture" if kind == "payment_intents" else "amount"
+            forms.only(params, name, "metadata")
+            amount = forms.whole(params, name)
+            return lambda: self._done(self.bank.capture(id, amount), params)
+        if what == "/cancel" and kind == "payment_intents":
+            forms.only(params, "cancellation_reason")
+            return lambda: self._done(self.bank.void(id), params)
+        if what:
+            raise Fault(404, f"Unrecognized request URL (POST: /v1/{kind}/{id}{what}).")
+        forms.only(params, "metadata", "description")
+        return lambda: self._done(self._describe(kind, id, forms.metadata(params)), params)
 
     def _done(self, thing: Thing, params: Params) -> Answer:
         return 200, self._expanded(thing, params), {}
@@ -123,13 +140,17 @@ class Api:
             currency=currency,
             card=objects.METHODS[method],
             metadata=forms.metadata(params),
+            manual=params.get("capture_method") == "manual",
         )
 
-    def _describe(self, refund_id: str, metadata: dict[str, str]) -> Thing:
-        refund = objects.one(self.state, "refunds", refund_id, executed=True)
-        merged = {**refund["metadata"], **metadata}
-        kept = {name: value for name, value in merged.items() if value}
-        return self.state.save("refunds", {**refund, "metadata": kept})
+    def _describe(self, kind: str, id: str, metadata: dict[str, str]) -> Thing:
+        with self.state.lock:
+            thing = objects.one(self.state, kind, id, executed=True)
+            merged = {**thing["metadata"], **metadata}
+            kept = {name: value for name, value in merged.items() if value}
+            if len(kept) > 50:
+                raise Fault(400, "Metadata has at most 50 keys", param="metadata", executed=True)
+            return self.state.save(kind, {**thing, "metadata": kept})
 
     # -------------------------------------------------------------------------------------------------- GET
 

@@ -33,12 +33,23 @@ class Bank:
         id: str = "",
         bare: bool = False,
         metadata: dict[str, str] | None = None,
+        manual: bool = False,
     ) -> Thing:
-        """A captured payment."""
+        """A captured payment, or with ``manual`` one that is only authorized."""
         currencies.check(amount, currency)
         made = objects.new_payment(
-            self.state, amount=amount, currency=currency, card=card, id=id, bare=bare, metadata=metadata
+            self.state,
+            amount=amount,
+            currency=currency,
+            card=card,
+            id=id,
+            bare=bare,
+            metadata=metadata,
+            manual=manual,
         )
+        if manual:
+            self.events.emit("charge.succeeded" if bare else "payment_intent.amount_capturable_updated", made)
+            return made
         self.events.emit("charge.succeeded" if bare else "payment_intent.succeeded", made)
         if card == "dispute":
             charge = objects.charge_of(self.state, made["id"])
@@ -56,6 +67,8 @@ class Bank:
     ) -> Thing:
         """Give money back, as far as there is any left. Raises ``Fault``."""
         with self.state.lock:
+            if not charge["captured"]:
+                return self._let_go(charge, amount)
             wanted = self._allowed(charge, amount)
             card = charge["payment_method"].removeprefix("pm_card_")
             status = self._first_state(card)
@@ -67,6 +80,64 @@ class Bank:
             if status == "failed":
                 self.events.emit("refund.failed", refund, key=key)
             return refund
+
+    def capture(self, reference: str, amount: int | None) -> Thing:
+        """Take ``amount`` of an authorization, or all of it; the rest is freed. Raises ``Fault``."""
+        with self.state.lock:
+            charge = self._held(reference, "captured")
+            wanted = charge["amount"] if amount is None else amount
+            if wanted > charge["amount"]:
+                raise Fault(
+                    400,
+                    "The amount_to_capture is greater than the amount_capturable.",
+                    code="amount_too_large",
+                    param="amount_to_capture",
+                    executed=True,
+                )
+            taken = {"captured": True, "amount_captured": wanted, "balance_transaction": "txn_captured"}
+            charge = self.state.save("charges", {**charge, **taken})
+            self._free(charge)
+            self.events.emit("charge.captured", self.state.things["charges"][charge["id"]])
+            return self._intent_after(charge, status="succeeded", amount_received=wanted)
+
+    def void(self, reference: str) -> Thing:
+        """Cancel an authorization. Raises ``Fault``."""
+        with self.state.lock:
+            charge = self._held(reference, "canceled")
+            self._free(charge)
+            thing = self._intent_after(charge, status="canceled", amount_received=0)
+            if thing["object"] == "payment_intent":
+                self.events.emit("payment_intent.canceled", thing)
+            return thing
+
+    def _held(self, reference: str, what: str) -> Thing:
+        """The charge of an authorization that is held still. Raises ``Fault``."""
+        charge = objects.charge_of(self.state, reference)
+        if charge["captured"] or charge["refunded"]:
+            intent = self.state.things["payment_intents"].get(charge["payment_intent"] or "")
+            status = intent["status"] if intent else "captured or refunded"
+            raise Fault(
+                400,
+                f"This PaymentIntent could not be {what} because it has a status of {status}.",
+                code="payment_intent_unexpected_state" if intent else "charge_already_captured",
+                executed=True,
+            )
+        return charge
+
+    def _free(self, charge: Thing) -> None:
+        """What was not captured is freed by a refund object that takes nothing from anybody."""
+        rest = charge["amount"] - charge["amount_captured"]
+        if rest:
+            freed = objects.new_refund(self.state, charge, amount=rest, status="succeeded")
+            self.events.emit("refund.created", freed)
+            self.events.emit("charge.refunded", self.state.things["charges"][charge["id"]])
+
+    def _intent_after(self, charge: Thing, **changes: object) -> Thing:
+        """The payment intent as it is then; of a charge alone the charge."""
+        intent = self.state.things["payment_intents"].get(charge["payment_intent"] or "")
+        if intent is None:
+            return self.state.things["charges"][charge["id"]]
+        return self.state.save("payment_intents", {**intent, "amount_capturable": 0, **changes})
 
     def change(self, refund_id: str, status: str, *, reason: str | None = None) -> Thing:
         """Bring a refund into another state, and tell."""
@@ -124,6 +195,22 @@ class Bank:
             self.events.emit("charge.dispute.closed" if closed else "charge.dispute.updated", dispute)
             return dispute
 
+    def _let_go(self, charge: Thing, amount: int | None) -> Thing:
+        """A charge that is only authorized is let go as a whole, where no payment intent stands before it."""
+        if charge["payment_intent"]:
+            raise Fault(
+                400,
+                f"This PaymentIntent ({charge['payment_intent']}) does not have a successful charge to refund.",
+                code="payment_intent_unexpected_state",
+                executed=True,
+            )
+        if charge["refunded"] or amount not in (None, charge["amount"]):
+            raise Fault(400, "An uncaptured charge is refunded as a whole, once.", executed=True)
+        freed = objects.new_refund(self.state, charge, amount=charge["amount"], status="succeeded")
+        self.events.emit("refund.created", freed)
+        self.events.emit("charge.refunded", self.state.things["charges"][charge["id"]])
+        return freed
+
     def _first_state(self, card: str) -> str:
         if not self._next:
             return objects.CARDS.get(card, "succeeded")
@@ -149,7 +236,7 @@ class Bank:
                 code="charge_disputed",
                 executed=True,
             )
-        left = charge["amount_captured"] - objects.refunded(self.state, charge["id"])
+        left = charge["amount"] - objects.refunded(self.state, charge["id"])
         if left <= 0:
             raise Fault(
                 400,

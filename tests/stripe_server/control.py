@@ -60,6 +60,28 @@ class Control:
         )
         return str(made["id"])
 
+    def authorization(
+        self, amount: int, currency: str = "EUR", *, id: str = "", kind: str = "payment_intent"
+    ) -> str:
+        """A payment that is only authorized; answers its id, the reference of a payment."""
+        made = self._bank.pay(
+            amount=amount, currency=currency.lower(), id=id, bare=kind == "charge", manual=True
+        )
+        return str(made["id"])
+
+    def take(self, reference: str, amount: int | None = None) -> None:
+        """The shop captures ``amount`` of an authorization, or all of it; the rest is freed."""
+        self._bank.capture(reference, amount)
+
+    def void(self, reference: str) -> None:
+        """An authorization is canceled in the dashboard, or expires."""
+        self._bank.void(reference)
+
+    def metadata(self, reference: str) -> dict[str, str]:
+        """What is written onto a payment intent, or a charge."""
+        kind = "payment_intents" if reference.startswith("pi_") else "charges"
+        return dict(objects.one(self._state, kind, reference)["metadata"])
+
     def charge_of(self, capture: str) -> str:
         """The charge of a payment intent."""
         return str(objects.charge_of(self._state, capture)["id"])

@@ -35,8 +35,12 @@ def new_payment(
     id: str = "",
     bare: bool = False,
     metadata: dict[str, str] | None = None,
+    manual: bool = False,
 ) -> Thing:
-    """A captured payment: a payment intent with its charge, or with ``bare`` a charge alone. Answers the former."""
+    """A captured payment: a payment intent with its charge, or with ``bare`` a charge alone. Answers the former.
+
+    With ``manual`` it is only authorized.
+    """
     if card not in CARDS:
         raise ValueError(f"{card} is not one of {', '.join(CARDS)}")
     with state.lock:
@@ -44,14 +48,24 @@ def new_payment(
         charge = state.make(
             "charges",
             "ch",
-            _charge(amount, currency, card, intent_id, metadata or {}),
+            _charge(amount, currency, card, intent_id, metadata or {}) | (HELD if manual else {}),
             id=id if bare else "",
         )
         if bare:
             return charge
-        return state.make(
-            "payment_intents", "pi", _intent(amount, currency, charge["id"], metadata or {}), id=intent_id
-        )
+        intent = _intent(amount, currency, charge["id"], metadata or {})
+        if manual:
+            intent |= {
+                "amount_capturable": amount,
+                "amount_received": 0,
+                "capture_method": "manual",
+                "status": "requires_capture",
+            }
+        return state.make("payment_intents", "pi", intent, id=intent_id)
+
+
+HELD = {"amount_captured": 0, "captured": False, "balance_transaction": None}
+"""A charge that is only authorized."""
 
 
 def _charge(amount: int, currency: str, card: str, intent_id: str, metadata: dict[str, str]) -> Thing:

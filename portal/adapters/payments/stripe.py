@@ -11,12 +11,21 @@ from typing import Any
 import stripe as sdk
 
 from portal.adapters.payments import stripe_answers as answers
+from portal.adapters.payments import stripe_releases as releases
 from portal.adapters.payments import stripe_webhooks
 from portal.adapters.payments.stripe_http import Transport
 from portal.adapters.payments.stripe_units import from_stripe, to_stripe
 from portal.adapters.payments.stripe_webhooks import KEY
 from portal.core.money import Minor
-from portal.ports import Capture, Declined, Forged, GatewayDispute, GatewayEvent, GatewayRefund, RefundResult
+from portal.ports import (
+    Capture,
+    Declined,
+    Forged,
+    GatewayDispute,
+    GatewayEvent,
+    GatewayRefund,
+    RefundResult,
+)
 
 API_VERSION = "2026-10-28.endive"
 """What this file was written for; Stripe goes on answering in it when it has newer ones."""
@@ -53,8 +62,9 @@ class StripePayments:
             max_network_retries=0,
             http_client=Transport(read_seconds=read_seconds),
         )
+        self._releases = releases.Releases(self._stripe)
 
-    def learn(self, reference: str, *, captured: Minor, currency: str) -> None:
+    def learn(self, reference: str, *, captured: Minor, currency: str, authorized: bool = False) -> None:
         """Stripe knows its captures."""
 
     def capture(self, reference: str) -> Capture | None:
@@ -62,19 +72,26 @@ class StripePayments:
             with answers.understood():
                 found, charge = self._found(reference)
                 held = self._held(reference) if charge.get("disputed") else 0
+                refunded = self._refunded(charge)
         except Declined as problem:
             answers.need_absence(problem)
             return None
         currency = answers.currency_of(found)
-        captured = (
-            found["amount_received"] if found["object"] == "payment_intent" else found["amount_captured"]
-        )
         return Capture(
             reference=reference,
             currency=currency,
-            captured=from_stripe(captured, currency),
-            refunded=from_stripe(charge.get("amount_refunded", 0), currency),
+            captured=from_stripe(releases.captured_of(found), currency),
+            refunded=from_stripe(refunded, currency),
             disputed=from_stripe(held, currency),
+            authorized=from_stripe(releases.left_of(found), currency) if releases.is_held(found) else 0,
+            released=from_stripe(
+                sum(
+                    amount
+                    for key, amount in releases.let_go(found).items()
+                    if not releases.taken_anyway(found, key)
+                ),
+                currency,
+            ),
         )
 
     def refund(self, *, key: str, reference: str, amount: Minor, currency: str) -> RefundResult:
@@ -83,7 +100,7 @@ class StripePayments:
             "amount": to_stripe(amount, currency),
             "metadata": {KEY: key},
         }
-        self._need_currency(reference, currency)
+        self._need_captured(reference, currency)
         try:
             with answers.understood():
                 made = self._stripe.v1.refunds.create(asked, {"idempotency_key": key})
@@ -94,11 +111,27 @@ class StripePayments:
                 raise
             return earlier
 
+    def release(
+        self, *, key: str, reference: str, amount: Minor, remaining: Minor, currency: str
+    ) -> RefundResult:
+        with answers.understood():
+            thing, _ = self._found(reference)
+            known = answers.currency_of(thing)
+            if known != currency:
+                raise Declined("wrong_currency", f"the authorization is in {known}")
+            return self._releases.release(
+                thing, key=key, reference=reference, amount=amount, remaining=remaining, currency=currency
+            )
+
     def look_up(self, *, key: str, capture: str, reference: str = "") -> RefundResult | None:
         try:
             with answers.understood():
+                if releases.is_release(reference):
+                    return self._release_of(key, capture, reference)
                 found = self._by_reference(reference, key) if reference else None
                 found = found or self._by_key(key, capture)
+                if found is None and not reference:
+                    return self._release_of(key, capture, reference)
                 return answers.result(found) if found else None
         except Declined as problem:
             answers.need_absence(problem)
@@ -108,7 +141,10 @@ class StripePayments:
         with answers.as_ambiguous(), answers.understood():
             page = self._stripe.v1.refunds.list({"created": {"gte": int(moment.timestamp())}, "limit": PAGE})
             newest_first = [answers.plain(one) for one in page.auto_paging_iter()]
-            return iter([answers.listed(one) for one in reversed(newest_first)])
+            released = self._released_among(newest_first)
+            return iter(
+                [answers.listed(one, released=one["id"] in released) for one in reversed(newest_first)]
+            )
 
     def disputes_since(self, moment: datetime) -> Iterator[GatewayDispute]:
         """By the day the dispute was opened; inquiries, which take no money, are not among them."""
@@ -152,11 +188,48 @@ class StripePayments:
             one["amount"] for one in disputes if stripe_webhooks.dispute_state(one) in ("open", "lost")
         )
 
-    def _need_currency(self, reference: str, currency: str) -> None:
-        """A refund is always made in the currency of its capture, whatever the caller thought it was."""
+    def _release_of(self, key: str, capture: str, known: str) -> RefundResult | None:
+        thing, _ = self._found(capture)
+        return releases.result(thing, key=key, reference=capture, known=known)
+
+    def _released_among(self, refunds: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Those that are none: for what is let go of an authorization Stripe makes a refund object as well."""
+        others = {str(one["charge"]) for one in refunds if one.get("charge") and not answers.key_of(one)}
+        found = set()
+        for charge_id in sorted(others):
+            charge = answers.plain(self._stripe.v1.charges.retrieve(charge_id))
+            found.add(self._freed_by(charge))
+        return found - {""}
+
+    def _refunded(self, charge: Mapping[str, Any]) -> int:
+        """What was given back of what was captured, in Stripe's units."""
+        total = int(charge.get("amount_refunded", 0))
+        if not charge or not total or charge["amount_captured"] == charge["amount"]:
+            return total
+        return total - (charge["amount"] - charge["amount_captured"] if self._freed_by(charge) else 0)
+
+    def _freed_by(self, charge: Mapping[str, Any]) -> str:
+        """The id of the refund object by which Stripe freed what was not captured of a charge; "" without one.
+
+        It is made with the capture, or with the cancellation: nothing can have been refunded before.
+        """
+        free = charge["amount"] - charge["amount_captured"]
+        if not free:
+            return ""
+        asked: Any = {"charge": charge["id"], "limit": PAGE}
+        newest_first = map(answers.plain, self._stripe.v1.refunds.list(asked).auto_paging_iter())
+        first = next((one for one in reversed(list(newest_first)) if not answers.key_of(one)), None)
+        return str(first["id"]) if first is not None and first["amount"] == free else ""
+
+    def _need_captured(self, reference: str, currency: str) -> None:
+        """A refund is always made in the currency of its capture, whatever the caller thought it was; what is
+        only reserved must not be refunded, as Stripe would let all of a charge go.
+        """
         if reference not in self._currencies:
             with answers.understood():
                 found, _ = self._found(reference)
+                if releases.is_held(found) or releases.is_void(found):
+                    raise Declined("not_captured", "it is only reserved, or was let go")
                 if len(self._currencies) >= KNOWN_CAPTURES:
                     self._currencies.clear()
                 self._currencies[reference] = answers.currency_of(found)

@@ -161,7 +161,7 @@ def _bank_reference(refund: Mapping[str, Any]) -> str:
     return str(way.get("reference") or "")
 
 
-def listed(refund: Mapping[str, Any]) -> GatewayRefund:
+def listed(refund: Mapping[str, Any], *, released: bool = False) -> GatewayRefund:
     told = result(refund)
     return GatewayRefund(
         reference=told.reference,
@@ -174,6 +174,7 @@ def listed(refund: Mapping[str, Any]) -> GatewayRefund:
         error=told.error,
         bank_reference=told.bank_reference,
         also=stripe_webhooks.other_name(refund),
+        released=released,
     )
 
 
