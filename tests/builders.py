@@ -16,7 +16,15 @@ from uuid import UUID
 from portal.core.access import SYSTEM, Actor
 from portal.core.addresses import Address
 from portal.core.facts import OrderFacts
-from portal.core.intake import IncomingLine, IncomingOrder, IncomingPayment, IncomingRefund, IncomingTax
+from portal.core.intake import (
+    ORDINARY,
+    IncomingLine,
+    IncomingOrder,
+    IncomingPayment,
+    IncomingRefund,
+    IncomingTax,
+    Special,
+)
 from portal.core.links import Site
 from portal.core.money import minor
 from portal.core.policy.terms import Terms
@@ -77,6 +85,9 @@ class Item:
     shipped: int | None = None
     """None: all of them."""
     weight_g: int = 400
+    parent: str = ""
+    """Of a part: the position of its bundle in the order, counted from 1."""
+    special: Special = ORDINARY
 
 
 def an_item(sku: str = "MUG", units: int = 1, price: str = "10.00", **more: Any) -> Item:
@@ -98,6 +109,8 @@ class Tender:
     """How the sandbox gateway ends refunds of it: ``-pending``, ``-fails``, ``-fails-late``, ``-unavailable``."""
     captured: str | None = None
     """What the gateway captured, where other orders share it; else this order's amount."""
+    mode: str = ""
+    """``authorized`` or ``due``; else captured, or as its tender usually is."""
 
 
 def a_payment(tender: str = "card", amount: str | None = None, **more: Any) -> Tender:
@@ -150,7 +163,8 @@ def _line(position: int, item: Item, placed: datetime) -> IncomingLine:
     return IncomingLine(
         external_id=str(position), sku=item.sku, name=f"Demo {item.sku.lower()}", units=item.units, kind=item.kind,
         unit_price=Decimal(item.price), discount=Decimal(item.discount), taxes=taxes, category=item.category,
-        weight_g=item.weight_g, final_sale=item.final_sale, shipped=sent, delivered=sent,
+        weight_g=item.weight_g, final_sale=item.final_sale, shipped=sent, delivered=sent, parent=item.parent,
+        special=item.special,
         shipped_at=placed if sent else None, delivered_at=placed + timedelta(days=2) if sent else None,
     )  # fmt: skip
 
@@ -166,11 +180,15 @@ def _payments(
         captured = Decimal(tender.captured) if tender.captured else amount
         if captured:
             gateways.payments[gateways.gateway].learn(
-                reference, captured=minor(captured, currency), currency=currency
+                reference,
+                captured=minor(captured, currency),
+                currency=currency,
+                authorized=tender.mode == "authorized",
             )
         yield IncomingPayment(
-            reference=reference, tender=tender.tender, captured=amount, label=f"Demo {tender.tender}"
-        )
+            reference=reference, tender=tender.tender, captured=amount, label=f"Demo {tender.tender}",
+            mode=tender.mode,
+        )  # fmt: skip
 
 
 def order_called(merchant_id: UUID, number: str) -> OrderFacts:

@@ -148,16 +148,7 @@ def dossier(actor: Actor, return_id: UUID, *, now: datetime) -> Dossier:
         decline_reason=row.decline_reason,
         decline_message=row.decline_message,
         created_by=row.created_by,
-        history=tuple(
-            HappeningFacts(
-                at=one.at,
-                what=one.what,
-                actor_kind=one.actor_kind,
-                actor_name=one.actor_name,
-                details=one.details,
-            )
-            for one in history.of([return_id])
-        ),
+        history=happenings(return_id),
         parcels=parcels(return_id),
         documents=_documents(return_id),
         refunds=paid,
@@ -168,6 +159,20 @@ def dossier(actor: Actor, return_id: UUID, *, now: datetime) -> Dossier:
         allowed=tuple(
             step for step in steps if step in STEP_NEEDS and actor.may(STEP_NEEDS[step], row.merchant_id)
         ),
+    )
+
+
+def happenings(subject_id: UUID) -> tuple[HappeningFacts, ...]:
+    """The history of a return, oldest first; the caller has passed the gate."""
+    return tuple(
+        HappeningFacts(
+            at=one.at,
+            what=one.what,
+            actor_kind=one.actor_kind,
+            actor_name=one.actor_name,
+            details=one.details,
+        )
+        for one in history.of([subject_id])
     )
 
 

@@ -65,6 +65,8 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("Cancellation proposed to the customer: %(units)s"),
         N_("Cancellation proposed to the customer"),
     ),
+    "order_line.cancellation_started": (N_("The customer began to choose items to cancel"),),
+    "order_line.cancellation_closed": (N_("Cancellation settled"),),
     "order_line.cancellation_reminded": (N_("Customer reminded of the proposal"),),
     "order_line.cancellation_confirmed": (
         N_("Cancellation confirmed: %(units)s"),
@@ -134,6 +136,14 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("Transfer %(reference)s returned by the bank: %(reason)s"),
         N_("Transfer returned by the bank"),
     ),
+    "order.picked": (N_("Picked by the warehouse: %(units)s"), N_("Picked by the warehouse")),
+    "order.put_back": (N_("Put back by the warehouse: %(units)s"), N_("Put back by the warehouse")),
+    "order.shipped": (N_("Shipped: %(units)s"), N_("Shipped")),
+    "stock.counted": (
+        N_("Stock counted: %(sku)s, %(found)s instead of %(there)s"),
+        N_("Stock counted"),
+    ),
+    "channel.resent": (N_("Message to the shop's system sent again"),),
     "inventory.adjusted": (N_("Stock changed: %(units)s × %(disposition)s"), N_("Stock changed")),
     "mail.queued": (N_("E-mail queued: %(event)s"), N_("E-mail queued")),
     "mail.sent": (N_("E-mail sent: %(event)s"), N_("E-mail sent")),

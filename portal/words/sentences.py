@@ -109,9 +109,6 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "not_proposed": (N_("The customer has answered already, or the proposal has ended."),),
     "not_answered_yet": (N_("Answer first: then tell us how it was."),),
     "score_unknown": (N_("Choose one of the five answers."),),
-    "warehouse_not_answered": (
-        N_("The warehouse has not said yet that the goods stay. No money moves before that."),
-    ),
     "stale": (N_("Someone else has changed this meanwhile. Please look at it again."),),
     "later_refund": (N_("A later refund gave back what this one kept. Cancel the later one first."),),
     "changed_meanwhile": (N_("Someone else has changed this meanwhile. Please look at it again."),),

@@ -1,15 +1,20 @@
-// Keys for the desk. Every one of them presses something that can be clicked as well.
+// Keys and dragging for the desk. Each of them presses something that can be clicked as well.
 (() => {
   "use strict"
   const typing = (element) => element.matches("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]")
-  const rows = () => [...document.querySelectorAll("[data-row]")]
+  const way = "a[href], button:not(:disabled)"
+  const rows = () => [...document.querySelectorAll("[data-row]")].filter((row) => row.querySelector(way))
   const move = (by) => {
     const all = rows()
     if (!all.length) return
     const at = all.findIndex((row) => row.contains(document.activeElement))
     const row = all[Math.min(all.length - 1, Math.max(0, at === -1 ? (by > 0 ? 0 : all.length - 1) : at + by))]
-    const link = row.querySelector("a[href], button")
-    if (link) link.focus()
+    row.querySelector(way).focus()
+  }
+  const press = (element) => {
+    if (!element.hasAttribute("data-key-focus") && element.matches("a, button, [type=radio], [type=checkbox]")) element.click()
+    else if (element.select) element.select()
+    if (element.hasAttribute("data-key-focus") || !element.matches("a, button")) element.focus()
   }
 
   document.addEventListener("keydown", (event) => {
@@ -25,10 +30,48 @@
     else if (event.key === "j") move(1)
     else if (event.key === "k") move(-1)
     else {
-      const pressed = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)
+      const key = CSS.escape(event.key)
+      const row = event.target.closest("[data-row]")
+      const pressed = (row && row.querySelector(`[data-row-key="${key}"]`)) || document.querySelector(`[data-key="${key}"]`)
       if (!pressed || document.querySelector("dialog[open]")) return
-      pressed.matches("a, button") ? pressed.click() : pressed.focus()
+      press(pressed)
     }
     event.preventDefault()
+  })
+
+  // ---------------------------------------------------------------- dragging: a drop presses the button of what was dragged
+  // [data-drag] names a field; [data-drop] is the name of the button that takes it: "more" there, "none" back.
+  let dragged = ""
+  const place = (event) => {
+    const zone = event.target instanceof Element ? event.target.closest("[data-drop]") : null
+    return zone && dragged && button(zone.dataset.drop) ? zone : null
+  }
+  const button = (name) => document.querySelector(`button[name="${CSS.escape(name)}"][value="${CSS.escape(dragged)}"]`)
+  const leave = () => document.querySelectorAll(".is-over").forEach((zone) => zone.classList.remove("is-over"))
+  document.addEventListener("dragstart", (event) => {
+    const item = event.target instanceof Element ? event.target.closest("[data-drag]") : null
+    if (!item) return
+    dragged = item.dataset.drag
+    event.dataTransfer.effectAllowed = "move"
+    event.dataTransfer.setData("text/plain", dragged)
+    item.classList.add("is-dragged")
+  })
+  document.addEventListener("dragover", (event) => {
+    const zone = place(event)
+    leave()
+    if (!zone || zone.contains(document.querySelector(".is-dragged"))) return
+    event.preventDefault()
+    zone.classList.add("is-over")
+  })
+  document.addEventListener("drop", (event) => {
+    const zone = place(event)
+    if (!zone || zone.contains(document.querySelector(".is-dragged"))) return
+    event.preventDefault()
+    button(zone.dataset.drop).click()
+  })
+  document.addEventListener("dragend", () => {
+    leave()
+    document.querySelectorAll(".is-dragged").forEach((item) => item.classList.remove("is-dragged"))
+    dragged = ""
   })
 })()

@@ -6,6 +6,7 @@ from portal.web.admin import (
     accounts,
     allowances,
     bank,
+    cancellations,
     credits,
     desk,
     entry,
@@ -19,6 +20,7 @@ from portal.web.admin import (
     parcel,
     policies,
     prepare,
+    proposals,
     refunds,
     returns,
     sign_in,
@@ -30,7 +32,7 @@ from portal.web.admin import (
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
-    allowances, tasks,
+    allowances, tasks, cancellations, proposals,
     policies, finance, accounts, measures,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)

@@ -1,7 +1,8 @@
 """A return as its page shows it: lines in every count, what may be done next, refunds, history in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from portal.core.refunds.breakdown import Breakdown, Row
 from portal.core.returns import DraftLine
 from portal.services import approvals, credit_notes
 from portal.services.closing import OPEN_REFUNDS
-from portal.services.dossiers import Dossier, InspectionFacts
+from portal.services.dossiers import Dossier, HappeningFacts, InspectionFacts
+from portal.services.refunds import RefundFacts
 from portal.web.admin.refund_rows import RefundRow, refund_row
 from portal.web.admin.shapes import Action, Happening
 from portal.web.words import gettext as _
@@ -163,24 +165,34 @@ def papers(found: Dossier) -> dict[str, list[Paper]]:
 
 def refunds(found: Dossier, actor: Actor) -> tuple[RefundRow, ...]:
     """The refunds, newest first, for whoever may see money; else none."""
-    merchant_id = found.page.draft.merchant_id
+    return refund_rows(found.refunds, actor, found.page.draft.merchant_id, now=found.page.now)
+
+
+def refund_rows(
+    made: Sequence[RefundFacts], actor: Actor, merchant_id: UUID, *, now: datetime
+) -> tuple[RefundRow, ...]:
+    """Refunds of one return, newest first, for whoever may see money of its merchant; else none."""
     if not actor.may("refunds.read", merchant_id):
         return ()
-    standings = approvals.standings_of([refund.id for refund in found.refunds], now=found.page.now)
-    notes = credit_notes.of_refunds([refund.id for refund in found.refunds])
+    standings = approvals.standings_of([refund.id for refund in made], now=now)
+    notes = credit_notes.of_refunds([refund.id for refund in made])
     return tuple(
         replace(refund_row(refund, actor, standings[refund.id]), notes=notes.get(refund.id, ()))
-        for refund in reversed(found.refunds)
+        for refund in reversed(made)
     )
 
 
 def history(found: Dossier) -> tuple[Happening, ...]:
     """What happened, newest first; saves of a draft one after the other by the same person are one entry."""
+    return told(found.history, found.page.draft.currency)
+
+
+def told(happened: Sequence[HappeningFacts], currency: str) -> tuple[Happening, ...]:
+    """A history in words, newest first; what is the same as the entry before it is told once."""
     shown: list[Happening] = []
-    for one in reversed(found.history):
-        said = words().event(one.what, one.details, found.page.draft.currency)
+    for one in reversed(happened):
         entry = Happening(
-            what=said,
+            what=words().event(one.what, one.details, currency),
             who=_who(one.actor_kind, one.actor_name),
             when=words().moment(one.at),
             text=_text(one.details),

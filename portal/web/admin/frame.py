@@ -14,6 +14,7 @@ ENTRIES = (
     ("admin.desk.show", "inbox", "returns.read"),
     ("admin.returns.index", "box", "returns.read"),
     ("admin.entry.new", "plus", "returns.create"),
+    ("admin.cancellations.index", "close", "returns.read"),
     ("admin.orders.index", "store", "orders.read"),
     ("admin.refunds.index", "coins", "refunds.read"),
     ("admin.finance.index", "chart", "finance.read"),
@@ -47,6 +48,7 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.desk.show": _("Inbox"),
         "admin.returns.index": _("Returns"),
         "admin.entry.new": _("New return"),
+        "admin.cancellations.index": _("Cancellations"),
         "admin.orders.index": _("Orders"),
         "admin.refunds.index": _("Refunds"),
         "admin.finance.index": _("Finance"),
@@ -77,6 +79,7 @@ def _is_current(endpoint: str) -> bool:
         "admin.prepare": "admin.entry",
         "admin.links": "admin.entry",
         "admin.allowances": "admin.orders",
+        "admin.proposals": "admin.orders",
     }.get(here, here)
     return here == endpoint.rsplit(".", 1)[0]
 

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import Conflict, NotFound
+from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import RETURN
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.services import merchants, overview, photos, refunds, shipping
@@ -90,6 +91,8 @@ def _tabs(counts: dict[str, int], state: str, kept: dict[str, object]) -> tuple[
 def show(return_id: UUID) -> AnyResponse:
     """Everything that is known of a return, and the next step."""
     found = dossier(person(), return_id, now=now())
+    if found.page.draft.kind in CANCELLATIONS:  # it has a page of its own
+        return redirect_to(url_for("admin.cancellations.show", return_id=return_id))
     speak(zone=found.page.merchant.zone)
     draft, actor = found.page.draft, person()
     due = _due(found)
