@@ -28,6 +28,7 @@ ALERTED = (
     "drift",
     "chargeback",
     "credit_note_failed",
+    "shipped_after_release",
 )
 """Kinds of task that finance is told of at once; the others wait on the finance page."""
 

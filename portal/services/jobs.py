@@ -27,6 +27,8 @@ from portal.services import (
     payouts,
     reconcile,
     shipping,
+    warehouse,
+    warehouse_events,
     work,
 )
 from portal.services.confirmation import release, void_parcels
@@ -44,6 +46,8 @@ def build(
         "refund": lambda subject: payouts.send(subject, gateways=gateways, now=clock()),
         "void": lambda subject: void(subject, gateways=gateways),
         "channel": lambda subject: channels.deliver(subject, gateways=gateways, now=clock()),
+        "leave_out": lambda subject: warehouse.leave_out(subject, gateways=gateways, now=clock()),
+        "warehouse_event": lambda subject: warehouse_events.handle(subject, gateways=gateways, now=clock()),
         "gateway_event": lambda subject: gateway_events.handle(subject, gateways=gateways, now=clock()),
         "reconcile": lambda _day: reconcile.daily(gateways=gateways, now=clock()),
         "tidy": lambda _day: tidy(now=clock()),
@@ -72,6 +76,7 @@ def tick(gateways: Gateways, *, now: datetime) -> None:
         lambda: due(gateways, now=now),
         lambda: looking.tell_of_waiting(now=now),
         lambda: shipping.track(gateways=gateways, now=now),
+        lambda: warehouse.ask_due(gateways=gateways, now=now),
         lambda: bank_accounts.look_after(gateways=gateways, now=now),
         lambda: credits.look_after(now=now),
         lambda: expire(now=now),
@@ -111,6 +116,7 @@ def tidy(*, now: datetime) -> None:
     """Forget what nobody will ask for again: work done long ago, and events that were dealt with long ago."""
     work.tidy(now=now)
     gateway_events.tidy(now=now)
+    warehouse_events.tidy(now=now)
 
 
 GRACE_DAYS = 7

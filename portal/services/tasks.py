@@ -31,6 +31,9 @@ KINDS = (
     "credit_expired",
     "credit_voided",
     "credit_note_failed",
+    "warehouse_silent",
+    "shipped_after_release",
+    "warehouse_contradicts",
     "stock_short",
     "channel_failed",
 )

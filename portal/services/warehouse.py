@@ -217,13 +217,6 @@ def record_answer(actor: Actor, return_id: UUID, *, state: str, note: str, now: 
         work.enqueue("leave_out", return_id, run=1)
 
 
-def contradicted(return_id: UUID, *, now: datetime, **details: object) -> None:
-    """Goods have left that the warehouse had said would stay: a matter for a person. In the caller's transaction."""
-    held = stored.hold(return_id)
-    if held is not None:
-        _ask_a_person(AFTER_RELEASE, held[0], now, **details)
-
-
 def _settle(
     actor: Actor, row: Return, beside: Cancellation, answer: LeaveOutAnswer, now: datetime, **who: str
 ) -> None:
@@ -277,12 +270,17 @@ def _repeated(row: Return, beside: Cancellation, answer: LeaveOutAnswer, now: da
 def _ask_a_person(kind: str, row: Return, now: datetime, **details: object) -> None:
     tasks.open(
         kind,
-        str(row.id),
+        key_of(kind, row),
         merchant_id=row.merchant_id,
         subject_id=row.id,
         details={"number": row.number or "", **{name: value for name, value in details.items() if value}},
         now=now,
     )
+
+
+def key_of(kind: str, row: Return) -> str:
+    """One matter per cancellation; goods that left are told by whoever sees it first, under its number."""
+    return (row.number or str(row.id)) if kind == AFTER_RELEASE else str(row.id)
 
 
 # ------------------------------------------------------------------------------------------------------ silence

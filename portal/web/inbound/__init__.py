@@ -4,6 +4,7 @@ from flask import Flask
 
 
 def init(app: Flask) -> None:
-    from portal.web.inbound import payments
+    from portal.web.inbound import payments, warehouse
 
     payments.init(app)
+    warehouse.init(app)
