@@ -28,7 +28,7 @@ from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Gateways
-from portal.services import asking, channels, closing, decisions, links
+from portal.services import asking, channels, closing, decisions, links, stock
 from portal.services.cancellations import ending, holding, reading, telling
 from portal.services.cancellations.reading import UNANSWERED, CancellationPage
 from portal.services.cancellations.wishes import new_number
@@ -98,6 +98,7 @@ def confirmed(
     _take(row, page, spans)
     _write(row, beside, page, spans, now=now)
     _cancel_order(row, beside, page.order, page, spans)
+    stock.release(row.merchant_id, _goods(page), number=row.number or "", now=now)
     if gateways.warehouse is not None and _goods(page):
         asking.expect(beside, gateways=gateways, now=now)
     links.finish(row.id, now=now)

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from portal import faults
 from portal.core.access import SYSTEM, Actor, Conflict
-from portal.core.facts import OrderFacts
+from portal.core.facts import MERCHANDISE, OrderFacts
 from portal.core.lifecycles import CANCELLATION
 from portal.core.refunds.breakdown import from_json
-from portal.core.spans import Span
+from portal.core.spans import Span, count
 from portal.core.totals import Totals, totals
 from portal.db import cancellations as stored
 from portal.db import orders, returns
@@ -24,7 +24,7 @@ from portal.db.cancellations import GATED, Cancellation
 from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import channels, closing, decisions, links, refunds
+from portal.services import channels, closing, decisions, links, refunds, stock
 from portal.services.cancellations import holding, reading, telling
 
 
@@ -184,6 +184,10 @@ def _undo(
     holding.renew_services(
         line.order_line_id for line in draft.lines if line.order_line_id is not None and line.ending
     )
+    goods = {
+        line.id: count(mine[line.id]) for line in order.lines if line.id in mine and line.kind == MERCHANDISE
+    }
+    stock.undo(row.merchant_id, goods, number=row.number or "", now=now)
     if beside.totals.get("order_canceled"):
         db.session.execute(
             sa.update(Order)
