@@ -1,13 +1,16 @@
 """Pre-authorized links: made, opened, extended, revoked, and asked for anew. A GET changes nothing."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from portal.core import links
 from portal.core.access import SYSTEM, Actor, Conflict, NotFound
+from portal.core.facts import CANCELLATIONS
 from portal.core.intake import number_key, postcode_key
 from portal.core.lifecycles import LINK
 from portal.core.links import FINISH, STATUS, LinkFacts, Site, url
@@ -108,6 +111,37 @@ def holder(link_id: UUID, *, now: datetime) -> tuple[Actor, LinkFacts] | None:
     link, name = row
     actor = Actor(kind="link", id=link.id, name=name, return_id=link.return_id, merchant_id=link.merchant_id)
     return actor, facts(link)
+
+
+def beside(link_ids: Sequence[UUID], return_id: UUID, *, now: datetime) -> tuple[Actor, LinkFacts] | None:
+    """Whoever holds one of the links, as one who asks for a cancellation in the same order.
+
+    Only for the buyer: both are in the name of the order's own e-mail address. Other returns are opened by
+    their own links alone. None where no link is open or finished.
+    """
+    own, wanted = aliased(Return), aliased(Return)
+    found = db.session.execute(
+        sa.select(Link, wanted.name)
+        .join(own, own.id == Link.return_id)
+        .join(orders.Order, orders.Order.id == own.order_id)
+        .join(wanted, wanted.order_id == own.order_id)
+        .where(
+            Link.id.in_(link_ids),
+            wanted.id == return_id,
+            wanted.kind.in_(CANCELLATIONS),
+            own.email != "",
+            own.email == sa.func.lower(orders.Order.email),
+            wanted.email == own.email,
+        )
+        .order_by(Link.id.desc())
+    ).all()
+    for link, name in found:
+        if facts(link).standing(now) in ("open", "finished"):
+            actor = Actor(
+                kind="link", id=link.id, name=name, return_id=return_id, merchant_id=link.merchant_id
+            )
+            return actor, facts(link)
+    return None
 
 
 def mark_opened(actor: Actor, link_id: UUID, *, now: datetime) -> None:

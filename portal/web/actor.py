@@ -47,16 +47,25 @@ def hold(link: LinkFacts) -> None:
     session["links"] = dict(list(held.items())[-HELD:])
 
 
+def holds(return_id: UUID) -> bool:
+    """Whether this browser was opened a link to just this return."""
+    return str(return_id) in session.get("links", {})
+
+
 def holder(return_id: UUID, *, dead: bool = False) -> tuple[Actor, LinkFacts]:
-    """Whoever holds a link to this return.
+    """Whoever holds a link to this return; for a cancellation, the buyer with a link to a return of its order.
 
     Raises ``NotFound`` for a return this browser has no link to, ``LinkDead`` for an expired or revoked link
     unless ``dead`` ones are wanted.
     """
-    link_id = session.get("links", {}).get(str(return_id))
+    held: dict[str, str] = session.get("links", {})
+    link_id = held.get(str(return_id))
     found = links.holder(UUID(link_id), now=now()) if link_id else None
     if found is None or found[1].return_id != return_id:
-        raise NotFound
+        beside = links.beside([UUID(one) for one in held.values()], return_id, now=now()) if held else None
+        if beside is None:
+            raise NotFound
+        return beside
     actor, link = found
     standing = link.standing(now())
     if standing in ("expired", "revoked") and not dead:

@@ -134,8 +134,10 @@ def ending(words: Words, code: str, ends_on: date | None) -> str:
 
 def ended(words: Words, code: str) -> str:
     """Why a cancellation came to nothing, said to its customer."""
-    return words.gettext(ENDED[SAME.get(code, code)]) if SAME.get(code, code) in ENDED else words.gettext(
-        "It could not be taken out of your order any more."
+    return (
+        words.gettext(ENDED[SAME.get(code, code)])
+        if SAME.get(code, code) in ENDED
+        else words.gettext("It could not be taken out of your order any more.")
     )
 
 

@@ -264,7 +264,7 @@ def test_a_return_can_be_canceled_and_its_units_returned_again(
     page = confirm(client, ready)
     canceled = client.submit(page, button="Cancel return", follow_redirects=True)
     assert canceled.page.h1 == "This return is canceled"
-    assert client.post(ready.home + "/cancellation").status_code == 303
+    assert client.post(ready.home + "/withdrawal").status_code == 303
     again = prepare(shop, units={"SHT": 1}, why=("too_small", "unopened"))
     at_check(client, again)
     assert confirm(client, again).page.h1 == "Your return is approved"
@@ -278,7 +278,7 @@ def test_what_has_arrived_cannot_be_canceled(client: Any, shop: Shop, ready: Pre
     page = client.get(ready.home + "/status")
     assert page.page.h1 == "Your return is here"
     assert "Cancel return" not in page.page.text
-    told = client.post(ready.home + "/cancellation", follow_redirects=True)
+    told = client.post(ready.home + "/withdrawal", follow_redirects=True)
     assert "too late to cancel" in told.page.text
 
 

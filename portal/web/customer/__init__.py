@@ -8,6 +8,7 @@ from flask import Blueprint, Flask
 from portal.web.customer import (
     account,
     address,
+    cancellation,
     check,
     credit,
     items,
@@ -15,6 +16,7 @@ from portal.web.customer import (
     link,
     papers,
     reasons,
+    score,
     sending,
     start,
     status,
@@ -23,6 +25,7 @@ from portal.web.customer import (
 bp = Blueprint("customer", __name__)
 for module in (
     link, landing, items, reasons, address, sending, check, status, account, papers, start, credit,
+    cancellation, score,
 ):  # fmt: skip
     bp.register_blueprint(module.bp)
 

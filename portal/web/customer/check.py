@@ -7,16 +7,17 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint
+from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.core.policy.verdict import REFUSED, REVIEW, Refused
 from portal.core.refunds.breakdown import Breakdown
 from portal.core.returns import BY_CUSTOMER, Sending, Step, steps_left
-from portal.services import confirmation
+from portal.services import cancellations, confirmation
 from portal.web.customer.items import counted
 from portal.web.customer.opened import PAGES, Opened, elsewhere, go_on, open_return, settled_meanwhile
+from portal.web.customer.order import outcome
 from portal.web.customer.sending import price, speed
 from portal.web.extensions import limiter
 from portal.web.forms.returns import Problem
@@ -52,20 +53,38 @@ def back(return_id: UUID) -> Response:
 def confirm(return_id: UUID) -> Response:
     """Confirm; a second press finds it confirmed. Whoever was too slow for the last unit is told so, 409."""
     opened = open_return(return_id)
-    if not opened.is_draft:
+    if not opened.is_draft or opened.is_cancellation:
         return redirect_to(opened.url("customer.status.show"))
     try:
-        confirmation.confirm(opened.actor, return_id, site=site(), now=now())
+        _confirm(opened)
     except Refused as error:
         told = [words().finding(finding, opened.view.draft.currency) for finding in error.verdict.findings]
-        return _page(open_return(return_id), problems=told, status=422)
+        return _page(open_return(return_id), problems=list(dict.fromkeys(told)), status=422)
     except Conflict as error:
         if error.code == "steps_left":
             return go_on(return_id)
+        if error.code in OTHERWISE:
+            told = [_("What you cancel has changed meanwhile. Please look at it again.")]
+            return _page(open_return(return_id), problems=told, status=409)
         if error.code != "units_gone":
             return settled_meanwhile(error, opened)
         return _page(open_return(return_id), problems=[_gone(opened, error)], status=409)
     return redirect_to(opened.url("customer.status.show"))
+
+
+OTHERWISE = ("amount_changed", "changed_meanwhile", "stale")
+"""What is canceled together with the return is not what the customer was shown."""
+
+
+def _confirm(opened: Opened) -> None:
+    """The return, and what is canceled in one selection with it, in one transaction."""
+    seen = request.form.get("seen")
+    if seen is None:
+        confirmation.confirm(opened.actor, opened.id, site=site(), now=now())
+        return
+    cancellations.confirm_both(
+        opened.actor, opened.id, seen=seen, gateways=gateways(), site=site(), now=now()
+    )
 
 
 def _left(opened: Opened) -> tuple[Step, ...]:
@@ -84,6 +103,8 @@ def _gone(opened: Opened, error: Conflict) -> str:
 def _page(opened: Opened, *, problems: list[str] | None = None, status: int = 200) -> Response:
     view, said = opened.view, words()
     sending = view.draft.sending
+    around = cancellations.around(opened.actor, opened.id, gateways=gateways(), now=now())
+    companion = around.companion
     waits = [said.finding(f, view.draft.currency) for f in view.verdict.findings if f.weight == REVIEW]
     return page(
         "customer/check.html",
@@ -100,7 +121,9 @@ def _page(opened: Opened, *, problems: list[str] | None = None, status: int = 20
             sending=sending_words(sending, view.draft.currency) if sending else None,
             waits=list(dict.fromkeys(waits)),
             deals=deals(view.breakdown),
-            counted=counted(opened),
+            counted=counted(opened, around),
+            out=outcome(companion) if companion else None,
+            seen=companion.seen if companion else None,
             Step=Step,
         ),
     )

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, request
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.core.facts import MERCHANDISE, LineFacts
 from portal.core.policy.verdict import Finding, LineOffer, Refused
 from portal.core.returns import Step
-from portal.services import returns
+from portal.core.spans import count
+from portal.services import cancellations, returns
+from portal.services.cancellations import Around, Choice
 from portal.services.confirmation import UNITS_GONE
 from portal.web.customer.opened import Opened, elsewhere, go_on, open_return, settled_meanwhile
+from portal.web.customer.order import (
+    bundle_name,
+    cancel_rows,
+    chosen,
+    is_container,
+    outcome,
+    past_rows,
+    place,
+)
+from portal.web.forms.cancellations import merged, read_selection
 from portal.web.forms.returns import Problem, Read, read_products, read_units
-from portal.web.page import now, page, redirect_to
+from portal.web.page import gateways, now, page, redirect_to
 from portal.web.words import gettext as _
 from portal.web.words import ngettext, words
 
@@ -27,7 +40,9 @@ BLANK_ROWS = 1
 @bp.get("")
 def show(return_id: UUID) -> Response:
     opened = open_return(return_id)
-    return elsewhere(opened, Step.LINES) or _page(opened, problems=_gone(opened))
+    if there := elsewhere(opened, Step.LINES):
+        return there
+    return _page(opened, _around(opened), problems=_gone(opened))
 
 
 @bp.post("")
@@ -36,26 +51,27 @@ def choose(return_id: UUID) -> Response:
     opened = open_return(return_id)
     if there := elsewhere(opened, Step.LINES):
         return there
+    around = _around(opened)
     has_order = opened.view.order is not None
-    read = read_units(request.form) if has_order else read_products(request.form)
-    if read.problems:
-        return _page(opened, read, problems=read.problems, status=422)
+    read = _read(around) if has_order else read_products(request.form)
     try:
-        if read.choices:
-            returns.choose_lines(opened.actor, return_id, read.choices, now=now(), partly=True)
-    except Refused as error:
-        return _page(opened, read, problems=_problems(opened, error.verdict.findings), status=422)
+        problems = read.problems or _save(opened, around, read)
     except Conflict as error:
         return settled_meanwhile(error, opened)
+    if problems:
+        return _page(open_return(return_id), _around(opened), read, problems=problems, status=422)
     if not request.form.get("go") and (pressed := _pressed()) is not None:
         return redirect_to(opened.url("customer.items.show") + pressed)
     opened = open_return(return_id)
-    if not opened.view.draft.lines:
+    around = _around(opened)
+    if not opened.view.draft.lines and around.companion is None:
         told = _("Choose at least one item.") if has_order else _("Enter at least one product.")
-        first = f"units-{opened.view.offers[0].line_id}" if has_order and opened.view.offers else "name-0"
-        return _page(opened, read, problems=(Problem(field=first, text=told),), status=422)
+        first = _first_field(opened, around) if has_order else "name-0"
+        return _page(opened, around, read, problems=(Problem(field=first, text=told),), status=422)
     if gone := _gone(opened):
-        return _page(opened, read, problems=gone, status=422)
+        return _page(opened, around, read, problems=gone, status=422)
+    if around.companion is not None and not opened.view.draft.lines:
+        return redirect_to(url_for("customer.cancellation.show", return_id=around.companion.draft.id))
     return go_on(return_id)
 
 
@@ -65,17 +81,77 @@ def save(return_id: UUID) -> Response:
     opened = open_return(return_id)
     if there := elsewhere(opened, Step.LINES):
         return there
-    read = read_units(request.form)
+    around = _around(opened)
+    read = _read(around)
     problems = read.problems
-    if not problems and read.choices:
+    if not problems:
         try:
-            returns.choose_lines(opened.actor, return_id, read.choices, now=now(), partly=True)
-            opened = open_return(return_id)
-        except Refused as error:
-            problems = _problems(opened, error.verdict.findings)
+            problems = _save(opened, around, read)
         except Conflict as error:
             return settled_meanwhile(error, opened)
-    return _page(opened, read if problems else None, problems=problems, status=422 if problems else 200)
+        opened = open_return(return_id)
+        around = _around(opened)
+    return _page(
+        opened, around, read if problems else None, problems=problems, status=422 if problems else 200
+    )
+
+
+def _around(opened: Opened) -> Around:
+    """The order that the return is about: what may be canceled of it, and what happened to it before."""
+    return cancellations.around(opened.actor, opened.id, gateways=gateways(), now=now())
+
+
+@dataclass(frozen=True, kw_only=True)
+class BothRead(Read):
+    """What the page said of units that come back (``choices``), and of units that never leave."""
+
+    cancel: tuple[Choice, ...] = ()
+
+
+def _read(around: Around) -> BothRead:
+    """Only lines that differ from what the page showed, so that two open tabs do not undo each other."""
+    back, out = read_units(request.form), read_selection(request.form) if around.offers else None
+    if out is None:
+        return BothRead(choices=back.choices, problems=back.problems, values=back.values)
+    changed = tuple(
+        choice
+        for choice in out.choices
+        if request.form.get(f"wascancel-{choice.line_id}") != f"{choice.units}{choice.ending}"
+    )
+    return BothRead(
+        choices=back.choices,
+        problems=(*back.problems, *out.problems),
+        values={**back.values, **out.values},
+        cancel=changed,
+    )
+
+
+def _save(opened: Opened, around: Around, read: Read) -> tuple[Problem, ...]:
+    """Keep what was chosen; every objection to either part, each at its row."""
+    problems: tuple[Problem, ...] = ()
+    if read.choices:
+        try:
+            returns.choose_lines(opened.actor, opened.id, read.choices, now=now(), partly=True)
+        except Refused as error:
+            problems = _problems(opened, error.verdict.findings)
+    if isinstance(read, BothRead) and read.cancel:
+        before = chosen(around)
+        wanted = merged(before, read.cancel)
+        try:
+            cancellations.choose(opened.actor, opened.id, wanted, gateways=gateways(), now=now())
+        except Refused as error:
+            problems += _problems(opened, error.verdict.findings, field="cancel")
+    return problems
+
+
+def _first_field(opened: Opened, around: Around) -> str:
+    """The first stepper of the page, or the page itself."""
+    for row in items(opened, around, None):
+        if row["cancel"] and row["cancel"]["max"]:
+            return f"cancel-{row['id']}"
+        if row["max"]:
+            return f"units-{row['id']}"
+    return "main"
 
 
 def _gone(opened: Opened) -> tuple[Problem, ...]:
@@ -87,16 +163,22 @@ def _pressed() -> str | None:
     """Where to come back to, after a button that is not Continue: the place of that button."""
     for button in ("less", "more"):
         if name := request.form.get(button):
-            return "#" + name.replace("units-", "item-")
+            return "#" + name.replace("units-", "item-").replace("cancel-", "item-")
     if "add" in request.form:
         return "?more=1"
     return "" if {"update", "drop"} & set(request.form) else None
 
 
 def _page(
-    opened: Opened, read: Read | None = None, *, problems: tuple[Problem, ...] = (), status: int = 200
+    opened: Opened,
+    around: Around,
+    read: Read | None = None,
+    *,
+    problems: tuple[Problem, ...] = (),
+    status: int = 200,
 ) -> Response:
-    shown = items(opened, read)
+    shown = items(opened, around, read)
+    one_list = bool(around.offers)
     return page(
         "customer/items.html",
         fragments=("estimate",),
@@ -104,33 +186,41 @@ def _page(
         status=status,
         **opened.context(
             Step.LINES,
-            items=[item for item in shown if not item["unsent_only"]],
-            unsent=[item for item in shown if item["unshipped"]],
+            items=shown if one_list else [item for item in shown if not item["unsent_only"]],
+            unsent=[] if one_list else [item for item in shown if item["unshipped"]],
+            mixed=one_list and any(item["cancel"] for item in shown),
+            may_return=any(item["max"] for item in shown),
             products=_products(opened, read),
             problems=problems,
             faulty={problem.field for problem in problems},
-            counted=counted(opened),
+            counted=counted(opened, around),
+            out=outcome(around.companion) if around.companion else None,
+            past=past_rows(opened, around.past),
+            totals=around.totals,
             told_here=request.endpoint == "customer.items.save",
         ),
     )
 
 
-def counted(opened: Opened) -> dict[str, Any]:
-    """How much of the order goes back, for the banner."""
+def counted(opened: Opened, around: Around | None = None) -> dict[str, Any]:
+    """How much of the order leaves it, and how much goes back, for the banner."""
     view = opened.view
-    return {"units": view.draft.units, "of": view.units_ordered, "whole": view.is_whole_order}
+    out = sum(line.units for line in around.companion.lines) if around and around.companion else 0
+    whole = 0 < view.units_ordered <= view.draft.units + out
+    return {"units": view.draft.units, "out": out, "of": view.units_ordered, "whole": whole}
 
 
-def items(opened: Opened, read: Read | None) -> list[dict[str, Any]]:
-    """The rows of the page: every thing bought, what may come back of it, and why not where not."""
+def items(opened: Opened, around: Around, read: Read | None) -> list[dict[str, Any]]:
+    """The rows of the page: every thing bought, what may leave or come back of it, and why not where not."""
     view = opened.view
     if view.order is None:
         return []
-    chosen = {line.order_line_id: line for line in view.draft.lines}
+    taken_back = {line.order_line_id: line for line in view.draft.lines}
+    cancel = cancel_rows(opened, around, read)
     found = []
-    for offer in view.offers:
+    for offer in sorted(view.offers, key=lambda offer: place(view.order, offer.line_id)):
         line = view.order.line(offer.line_id)
-        taken = chosen.get(line.id)
+        taken = taken_back.get(line.id)
         units = taken.units if taken else 0
         maximum = offer.units if offer.choosable else 0
         found.append(
@@ -153,6 +243,13 @@ def items(opened: Opened, read: Read | None) -> list[dict[str, Any]]:
                 "unshipped": offer.unshipped if line.kind == MERCHANDISE else 0,
                 "unsent_only": line.kind == MERCHANDISE and not line.shipped and offer.unshipped > 0,
                 "only_if_faulty": offer.choosable and any(f.weight == "refused" for f in offer.findings),
+                "cancel": cancel.get(line.id),
+                "gift": line.gift,
+                "service": line.recurs,
+                "container": is_container(line, view.order),
+                "part_of": bundle_name(line, view.order),
+                "canceled": count(line.canceled),
+                "ends_on": line.ends_on,
             }
         )
     return found
@@ -189,18 +286,22 @@ def _products(opened: Opened, read: Read | None) -> list[dict[str, str]]:
     return [*saved, *([blank] * BLANK_ROWS if not saved or "more" in request.args else [])]
 
 
-def _problems(opened: Opened, findings: tuple[Finding, ...]) -> tuple[Problem, ...]:
+def _problems(opened: Opened, findings: tuple[Finding, ...], *, field: str = "units") -> tuple[Problem, ...]:
     """Each objection at its row, naming the maximum where there is one."""
     names = {line.id: line.name for line in opened.view.order.lines} if opened.view.order else {}
     found = []
     for finding in findings:
         told = words().finding(finding, opened.view.draft.currency)
         maximum = finding.details.get("maximum")
-        if finding.code == "too_many_units" and isinstance(maximum, int):
+        if finding.code == "too_many_units" and isinstance(maximum, int) and field == "cancel":
+            told = ngettext(
+                "At most %(n)s unit can be canceled.", "At most %(n)s units can be canceled.", maximum
+            )
+        elif finding.code == "too_many_units" and isinstance(maximum, int):
             told = ngettext(
                 "At most %(n)s unit can be returned.", "At most %(n)s units can be returned.", maximum
             )
         if finding.line_id in names:
             told = f"{names[finding.line_id]}: {told}"
-        found.append(Problem(field=f"units-{finding.line_id}" if finding.line_id else "main", text=told))
+        found.append(Problem(field=f"{field}-{finding.line_id}" if finding.line_id else "main", text=told))
     return tuple(found)

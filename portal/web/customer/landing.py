@@ -18,6 +18,8 @@ bp = Blueprint("landing", __name__, url_prefix="/r/<uuid:return_id>")
 @bp.get("")
 def show(return_id: UUID) -> Response:
     opened = open_return(return_id)
+    if opened.is_cancellation:
+        return redirect_to(opened.url("customer.cancellation.show"))
     if not opened.is_draft:
         return redirect_to(opened.url("customer.status.show"))
     return page("customer/landing.html", **opened.context(tasks=tasks(opened)))

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import NotFound
@@ -15,6 +15,8 @@ from portal.web.words import speak
 
 bp = Blueprint("link", __name__)
 LONGEST_TOKEN = 100
+SCORES = ("1", "2", "3", "4", "5")
+"""What a press in the message about a cancellation says: how it was."""
 
 
 @bp.get("/l/<string:token>")
@@ -27,6 +29,8 @@ def open(token: str) -> Response:
     hold(found)
     if found.standing(now()) in ("expired", "revoked"):
         raise LinkDead(found, found.standing(now()))
+    if (value := request.args.get("score", "")) in SCORES:
+        return redirect_to(url_for("customer.score.show", return_id=found.return_id, score=value))
     if found.purpose == STATUS:
         return redirect_to(url_for("customer.status.show", return_id=found.return_id))
     return redirect_to(url_for("customer.landing.show", return_id=found.return_id))

@@ -10,12 +10,13 @@ from flask import g, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Actor, Conflict
+from portal.core.facts import CANCELLATIONS
 from portal.core.links import LinkFacts
 from portal.core.returns import BY_CUSTOMER, Step, is_done, may_change, next_step
-from portal.services import returns
+from portal.services import cancellations, returns
 from portal.web.actor import holder
 from portal.web.page import gateways, now, redirect_to, tell
-from portal.web.words import explained, speak
+from portal.web.words import explained, speak, words
 from portal.web.words import gettext as _
 
 PAGES = {
@@ -43,6 +44,11 @@ class Opened:
     def is_draft(self) -> bool:
         return self.view.draft.state == "draft"
 
+    @property
+    def is_cancellation(self) -> bool:
+        """Whether it is about units that never left: it has a page of its own."""
+        return self.view.draft.kind in CANCELLATIONS
+
     def may(self, step: Step) -> bool:
         """Whether the customer may answer that step; of locked items there may be none to choose yet."""
         return may_change(step, self.view.draft)
@@ -60,6 +66,7 @@ class Opened:
             "opened": self,
             "steps": self.progress(now_at) if now_at else (),
             "refund": explained(view.breakdown, estimate=True),
+            "proposals": notices(self.actor, self.id),
             **more,
         }
 
@@ -91,8 +98,23 @@ def open_return(return_id: UUID) -> Opened:
     return Opened(actor=actor, link=link, view=view)
 
 
+def notices(actor: Actor, return_id: UUID) -> list[dict[str, Any]]:
+    """What waits for the customer's answer in the order of this return: told on every page of it."""
+    return [
+        {
+            "url": url_for("customer.cancellation.show", return_id=one.id),
+            "units": one.units,
+            "until": words().moment(one.expires_at) if one.expires_at else "",
+        }
+        for one in cancellations.proposals(actor, return_id, now=now())
+        if one.mine
+    ]
+
+
 def elsewhere(opened: Opened, step: Step) -> Response | None:
     """Where to go instead, when ``step`` is not (or no longer) for this customer to answer."""
+    if opened.is_cancellation:
+        return redirect_to(opened.url("customer.cancellation.show"))
     if not opened.is_draft:
         return redirect_to(opened.url("customer.status.show"))
     if not opened.may(step):
@@ -107,6 +129,8 @@ def elsewhere(opened: Opened, step: Step) -> Response | None:
 def go_on(return_id: UUID) -> Response:
     """To the first thing left. An address that the order knows, and that is complete, is not asked again."""
     opened = open_return(return_id)
+    if opened.is_cancellation:
+        return redirect_to(opened.url("customer.cancellation.show"))
     if not opened.is_draft:
         return redirect_to(opened.url("customer.status.show"))
     if next_step(opened.view.draft, opened.view.terms) == Step.ADDRESS and opened.may(Step.ADDRESS):

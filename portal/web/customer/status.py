@@ -19,9 +19,11 @@ from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.spans import count
 from portal.services import bank_accounts, confirmation, credit_notes, credits, notices, shipping
 from portal.services import progress as following
-from portal.services.progress import Progress, RefundNews, SentTo
+from portal.services.progress import Progress
+from portal.web.customer import cancellation
 from portal.web.customer.check import sending_words, slot_words
 from portal.web.customer.opened import Opened, next_url, open_return
+from portal.web.customer.paid import paid_to
 from portal.web.extensions import limiter
 from portal.web.page import gateways, now, page, redirect_to, tell
 from portal.web.words import explained, words
@@ -36,6 +38,8 @@ LATER = 30
 @bp.get("/status")
 def show(return_id: UUID) -> Response:
     opened = open_return(return_id)
+    if opened.is_cancellation:
+        return cancellation.status(return_id)
     if opened.is_draft:
         return redirect_to(
             next_url(opened) if opened.link.purpose == "finish" else opened.url("customer.landing.show")
@@ -44,7 +48,7 @@ def show(return_id: UUID) -> Response:
     return page("customer/status.html", fragments=("progress",), **opened.context(**context(opened, found)))
 
 
-@bp.post("/cancellation")
+@bp.post("/withdrawal")
 def cancel(return_id: UUID) -> Response:
     """Withdraw the return while nothing was sent. Again is no error."""
     opened = open_return(return_id)
@@ -142,45 +146,6 @@ def changes(found: Progress) -> tuple[Any, ...]:
     if found.breakdown is None or len(made) != 1 or made[0].breakdown.amount == found.breakdown.amount:
         return ()
     return words().changes(explain_change(found.breakdown, made[0].breakdown), made[0].currency)
-
-
-def paid_to(found: Progress) -> list[dict[str, Any]]:
-    """Every refund with where it goes, how far it is, by which day it is there, and what the bank knows it by."""
-    said = words()
-    return [
-        {
-            "number": refund.number,
-            "state": refund.state,
-            "help": said.state("refund_news", refund.state).help,
-            "on": said.day(refund.succeeded_at) if refund.succeeded_at else "",
-            "where": [_sent_to(part, refund) for part in refund.to],
-        }
-        for refund in found.refunds
-        if refund.state != "canceled"
-    ]
-
-
-UNDER_WAY = ("planned", "submitting", "unknown", "pending")
-"""Nobody says yet that it took effect: for the customer it is being processed."""
-
-
-def _sent_to(part: SentTo, refund: RefundNews) -> dict[str, str]:
-    said = words()
-    arrival = ""
-    if part.state == "succeeded":
-        arrival = said.there_by(part.arrives_on, part.tender, part.provider)
-    elif part.state in UNDER_WAY and refund.state in ("approved", "pending"):
-        arrival = _("Being processed.")
-        if part.arrives_on:
-            arrival += " " + said.there_by(part.arrives_on, part.tender, part.provider)
-    elif refund.state not in ("pending_approval", "canceled"):
-        arrival = _("Delayed. We are on it; you do not have to do anything.")
-    return {
-        "to": said.goes_to(part.tender, part.label, part.provider),
-        "amount": said.money(part.amount, refund.currency),
-        "arrival": arrival,
-        "bank_reference": part.bank_reference,
-    }
 
 
 def kept(opened: Opened) -> str:

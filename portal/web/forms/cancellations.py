@@ -72,9 +72,12 @@ class ScoreForm(FlaskForm):
         _l("What could we do better?"),
         filters=[lambda value: (value or "").strip()],
         validators=[
-            Length(max=LONGEST_COMMENT, message=_l("Keep the comment under %(maximum)s characters.", maximum=LONGEST_COMMENT))
+            Length(
+                max=LONGEST_COMMENT,
+                message=_l("Keep the comment under %(maximum)s characters.", maximum=LONGEST_COMMENT),
+            )
         ],
-    )  # fmt: skip
+    )
 
     def offer(self) -> ScoreForm:
         """The five answers in the reader's language, best first."""
