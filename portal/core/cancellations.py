@@ -113,6 +113,19 @@ def judge(
     return Verdict(findings=tuple(once.values()), policy_version=terms.version)
 
 
+def by_terms(order: OrderFacts | None, request: ReturnRequest, terms: Terms) -> Verdict:
+    """What the terms alone say to a cancellation of the past: where its units were then is known no more."""
+    findings: list[Finding] = []
+    if not terms.active:
+        findings.append(Finding(code="policy_inactive", weight=REFUSED, rule="active"))
+    if order is not None:
+        asked: dict[UUID, int] = {}
+        for wanted in request.wanted:
+            asked[wanted.line_id] = asked.get(wanted.line_id, 0) + max(0, wanted.units)
+        findings += _of_bundles(order, asked, terms)
+    return Verdict(findings=tuple(findings), policy_version=terms.version)
+
+
 def prepared(order: OrderFacts, request: ReturnRequest, *, zone: tzinfo = UTC) -> ReturnRequest:
     """``request`` with how much of its services was had on the day it was made, which the engine goes by."""
     day = request.requested_at.astimezone(zone).date()

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from uuid import UUID
 
-from portal.core.facts import OrderFacts, ReturnRequest, Wanted
+from portal.core.cancellations import by_terms
+from portal.core.facts import CANCELLATIONS, OrderFacts, ReturnRequest, Wanted
 from portal.core.money import Minor
 from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import REFUSED, Finding, judge
@@ -81,7 +82,10 @@ def rejudge(
 
 def _side(order: OrderFacts | None, past: Past, terms: Terms, zone: tzinfo) -> tuple[Side, OrderFacts | None]:
     """What ``terms`` say, and the order after that."""
-    verdict = judge(order, past.asked, terms, now=past.at, zone=zone)
+    if past.asked.kind in CANCELLATIONS:
+        verdict = by_terms(order, past.asked, terms)
+    else:
+        verdict = judge(order, past.asked, terms, now=past.at, zone=zone)
     kept = tuple(one for one in verdict.findings if (one.code, one.line_id) not in past.overruled)
     outcome = replace(verdict, findings=kept).outcome
     if order is None:

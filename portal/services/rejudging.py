@@ -28,10 +28,10 @@ from portal.services.settling import FREED
 CHUNK = 200
 """Returns that are read together."""
 
-LEFT_OUT = ("draft", "canceled", "expired")
-"""Nothing was asked for, or no longer."""
+LEFT_OUT = ("draft", "proposed", "canceled", "expired")
+"""Nothing was asked for, or no longer, or nobody has agreed to it yet."""
 
-NOT_TAKEN = (*LEFT_OUT, "declined")
+NOT_TAKEN = (*LEFT_OUT, "declined", "overtaken", "refused")
 """States in which a return holds no units."""
 
 BEFORE_THE_DOCK = ("requested", "approved", "in_transit", "declined")
@@ -201,6 +201,7 @@ def _line_untouched(line: LineFacts, ours: Sequence[Span], held: _Held) -> LineF
         line,
         canceled=without(line.canceled, ours),
         claimed=without(line.claimed, ours),
+        held=(),
         returned=without(line.returned, ours),
         refunded=max(0, line.refunded - held.lines[line.id]),
         adjusted=(),

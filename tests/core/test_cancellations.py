@@ -15,6 +15,7 @@ from portal.core.logistics import CONSTRAINTS
 from portal.core.policy.cases import CODES, Finding
 from portal.core.policy.terms import ShippingTier, Terms
 from portal.core.refunds.engine import positions
+from portal.core.rejudging import Past, Rejudged, rejudge
 from tests.core.made import (
     NOW,
     a_line,
@@ -682,3 +683,35 @@ def test_one_line_canceled_and_one_returned_add_up() -> None:
 def test_the_reasons_are_words_of_the_vocabulary_or_our_own_and_nobody_has_to_give_one() -> None:
     assert cancellations.REASONS[-1] == "other"
     assert codes(an_order(unsent()), replace(want(), reason=None)) == []
+
+
+# ---------------------------------------------------------------------------------- other terms for the past
+
+
+def test_a_cancellation_of_the_past_is_judged_by_the_terms_and_not_by_what_was_sent_since() -> None:
+    order = replace(an_order(*bundle(), shipping(790)), state="canceled")
+    order = replace(order, lines=tuple(replace(line, shipped=line.units) for line in order.lines))
+    request = a_request(want(3), kind=CANCEL)
+    past = Past(
+        id=UUID(int=1),
+        number="R1",
+        state="closed",
+        currency="EUR",
+        asked=request,
+        due=request.wanted,
+        at=NOW,
+        terms=Terms(),
+    )
+
+    def under(terms: Terms) -> Rejudged:
+        (found,) = rejudge(order, [past], terms, zone=UTC)
+        assert (found.before.outcome, found.before.amount) == ("allowed", 4_000)
+        return found
+
+    assert not under(Terms()).differs
+    whole = under(Terms(bundles="whole"))
+    assert [finding.code for finding in whole.after.findings] == ["bundle_whole_only"]
+    assert (whole.after.outcome, whole.after.amount) == ("refused", 0)
+    assert under(Terms(active=False)).after.outcome == "refused"
+    cheaper = under(replace(TIERS, shipping_tiers=(ShippingTier(from_goods=0, price=390),)))
+    assert (cheaper.difference, [row.rule for row in cheaper.rows]) == (400, ["cancel_shipping"])
