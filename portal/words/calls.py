@@ -104,6 +104,20 @@ MODES = {
     "due": N_("still to be paid by the customer"),
 }
 """What a payment of an order is, by its mode."""
+LOGISTICS = {
+    "drop_ship": N_("Sent by its maker"),
+    "custom_made": N_("Made to order"),
+    "pre_picked": N_("Packed in advance"),
+    "third_party": N_("Sent by another company"),
+}
+"""What ties units of a line to somebody else's work, as a fact of the line."""
+INTERVALS = {
+    "week": N_("every week"),
+    "month": N_("every month"),
+    "quarter": N_("every quarter"),
+    "year": N_("every year"),
+}
+"""How often a service is renewed."""
 WRITTEN = ("chat", "email")
 """Where the sentences are sent and not spoken."""
 
@@ -201,3 +215,13 @@ def moves(words: Words, mode: str) -> str:
 def mode(words: Words, code: str) -> str:
     """What a payment of that mode is: paid, reserved or still owed."""
     return words.gettext(MODES.get(code, MODES["captured"]))
+
+
+def logistics(words: Words, code: str) -> str:
+    """What ties a line to somebody else's work; a code without words is shown as it is."""
+    return words.gettext(LOGISTICS[code]) if code in LOGISTICS else code
+
+
+def interval(words: Words, code: str) -> str:
+    """How often a service is renewed; empty where it is not."""
+    return words.gettext(INTERVALS[code]) if code in INTERVALS else code

@@ -62,14 +62,14 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.shipment.lost": (N_("The carrier cannot find the parcel"),),
     "return.shipment.return_to_sender": (N_("The parcel goes back to its sender"),),
     "order_line.cancellation_requested": (
-        N_("Cancellation proposed to the customer: %(units)s"),
+        N_("Cancellation proposed to the customer, units: %(units)s"),
         N_("Cancellation proposed to the customer"),
     ),
     "order_line.cancellation_started": (N_("The customer began to choose items to cancel"),),
     "order_line.cancellation_closed": (N_("Cancellation settled"),),
     "order_line.cancellation_reminded": (N_("Customer reminded of the proposal"),),
     "order_line.cancellation_confirmed": (
-        N_("Cancellation confirmed: %(units)s"),
+        N_("Cancellation confirmed, units: %(units)s"),
         N_("Cancellation confirmed"),
     ),
     "order_line.cancellation_declined": (N_("The customer keeps the order as it is"),),
@@ -82,8 +82,8 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("The customer said how it went"),
     ),
     "order_line.canceled": (
-        N_("Units taken out of the order: %(units)s"),
-        N_("Units taken out of the order"),
+        N_("Taken out of the order, units: %(units)s"),
+        N_("Taken out of the order"),
     ),
     "warehouse.asked": (N_("Warehouse told to leave the units out"),),
     "warehouse.answered": (N_("The warehouse answered: %(answer)s"), N_("The warehouse answered")),

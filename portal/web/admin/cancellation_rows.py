@@ -62,7 +62,9 @@ def _left(until: datetime, now: datetime) -> str:
         return _("the time is over")
     if left >= timedelta(hours=2):
         return words().ngettext("%(n)s hour left", "%(n)s hours left", int(left / timedelta(hours=1)))
-    return words().ngettext("%(n)s minute left", "%(n)s minutes left", max(1, int(left / timedelta(minutes=1))))
+    return words().ngettext(
+        "%(n)s minute left", "%(n)s minutes left", max(1, int(left / timedelta(minutes=1)))
+    )
 
 
 def steps(page: CancellationPage) -> tuple[StepRow, ...]:
@@ -131,9 +133,7 @@ def _money(page: CancellationPage) -> StepRow:
     at = live[-1].succeeded_at
     if page.facts.warehouse_state in ("waiting", "pending") and standing == "now":
         return StepRow(name=_("Money follows"), state="next", text=_("It waits for the warehouse."))
-    return StepRow(
-        name=told.name, state=standing, when=words().moment(at) if at else None, text=told.help
-    )
+    return StepRow(name=told.name, state=standing, when=words().moment(at) if at else None, text=told.help)
 
 
 def next_words(page: CancellationPage, *, silent: bool) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.lifecycles import CANCELLATION
 from portal.core.money import major
-from portal.services import cancellation_list, cancellations, links, merchants
+from portal.services import cancellation_list, cancellations, links, merchants, warehouse
 from portal.services.cancellation_dossiers import CancellationDossier, dossier
 from portal.services.cancellation_list import CancellationListing
 from portal.web.actor import needs, person
@@ -176,6 +176,7 @@ def _page(found: CancellationDossier, stamp: str) -> Response:
         due=None,
         changes=(),
         shares=shares,
+        mixed=len({share.mode for share in shares}) > 1,
         total_label=proposal_rows.total_label(shares) if shares else _("No money moves"),
         totals=proposal_rows.totals(shown.before, shown.after),
         refunds=dossiers.refund_rows(shown.refunds, actor, shown.draft.merchant_id, now=shown.now),
@@ -221,8 +222,6 @@ def answer(return_id: UUID) -> Response:
     if found.page.state != "confirmed" or found.page.facts.warehouse_state not in ("waiting", "pending"):
         raise Conflict("answer_known")
     if form.is_submitted() and form.validate():
-        from portal.services import warehouse
-
         warehouse.record_answer(
             person(), return_id, state=form.state.data, note=form.note.data or "", now=now()
         )

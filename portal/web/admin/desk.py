@@ -6,7 +6,8 @@ from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Actor
-from portal.services import approvals, attention, overview, tasks
+from portal.services import approvals, attention, cancellation_list, overview, tasks
+from portal.services.cancellation_list import CancellationQueue
 from portal.services.overview import Queue, Waiting
 from portal.web.actor import needs, person
 from portal.web.admin.refund_rows import RefundRow, refund_row
@@ -36,17 +37,52 @@ def show() -> Response:
     waiting = overview.waiting(actor)
     money = _money(actor)
     queues = [one for one in _queues(waiting) if one.queue.count]
+    cancels = [one for one in _cancellations(actor) if one.queue.count]
     return page(
         "admin/desk/show.html",
         fragments=("waiting",),
         queues=queues,
         money=money,
+        cancels=cancels,
         tasks=tasks.count(actor) if actor.may_somewhere("refunds.read") else 0,
-        total=sum(one.queue.count for one in queues) + sum(one.count for one in money),
+        total=sum(one.queue.count for one in (*queues, *cancels)) + sum(one.count for one in money),
         counts={state: count for state, count in waiting.counts.items() if count},
         recent=waiting.recent,
         most=overview.MOST,
         may_create=actor.may_somewhere("returns.create"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancellationsShown:
+    """One list of cancellations that wait: its words, and where all of it is."""
+
+    id: str
+    name: str
+    queue: CancellationQueue
+    url: str
+    tone: str
+    sign: str
+
+
+def _cancellations(actor: Actor) -> tuple[CancellationsShown, ...]:
+    """Most urgent first: nobody hears from the warehouse, came to nothing, waits for the customer."""
+    found = cancellation_list.waiting(actor, now=now())
+    lists = (
+        ("silent", _("Warehouse does not answer"), found.silent, {"silent": "1"}, "bad", "alert"),
+        ("overtaken", _("Canceled too late"), found.ended, {"state": "overtaken"}, "wait", "truck"),
+        ("proposed", _("Waiting for the customer"), found.proposed, {"state": "proposed"}, "info", "clock"),
+    )
+    return tuple(
+        CancellationsShown(
+            id=id,
+            name=name,
+            queue=queue,
+            url=url_for("admin.cancellations.index", **where),  # type: ignore[arg-type]
+            tone=tone,
+            sign=sign,
+        )
+        for id, name, queue, where, tone, sign in lists
     )
 
 

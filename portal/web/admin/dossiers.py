@@ -195,7 +195,7 @@ def told(happened: Sequence[HappeningFacts], currency: str) -> tuple[Happening, 
             what=words().event(one.what, one.details, currency),
             who=_who(one.actor_kind, one.actor_name),
             when=words().moment(one.at),
-            text=_text(one.details),
+            text=_about_units(one.details) if one.what.startswith("order_line.") else _text(one.details),
         )
         if shown and (shown[-1].what, shown[-1].who, shown[-1].text) == (entry.what, entry.who, entry.text):
             continue
@@ -225,6 +225,22 @@ def _text(details: dict[str, object]) -> str | None:
         if details.get(key):
             parts.append(str(details[key]))
     return "\n".join(parts) or None
+
+
+def _about_units(details: dict[str, Any]) -> str | None:
+    """Of a cancellation: which units, the order before and after, why, and what was written with it."""
+    said, currency = words(), str(details.get("currency") or "")
+    before, after = (details.get(side) for side in ("before", "after"))
+    parts = [said.join(f"{one.get('units')} × {one.get('name')}" for one in _listed(details.get("lines")))]
+    if isinstance(before, dict) and isinstance(after, dict) and before.get("total") != after.get("total"):
+        was, is_now = (said.money(side["total"], currency) for side in (before, after))
+        parts.append(_("Total of the order: %(before)s before, %(after)s now.", before=was, after=is_now))
+    if details.get("reason_given"):
+        parts.append(said.cancel_reason(str(details["reason_given"])))
+    if details.get("code") not in (None, "", "withdrawn", "expired", "declined"):
+        parts.append(said.ended(str(details["code"])))
+    parts += [str(details[key]) for key in ("note", "message") if details.get(key)]
+    return "\n".join(part for part in parts if part) or None
 
 
 def _decided(details: dict[str, object]) -> list[str]:

@@ -126,7 +126,9 @@ def leaving(sheet: Sheet, selection: Selection, estimate: Estimate) -> tuple[Lea
                 most=max(offer.units, choice.units),
                 amount=amounts.get(line.id, 0),
                 endings=_endings(offer),
-                told=words().ending(choice.ending, line.period_end if choice.ending == "next_period" else None),
+                told=words().ending(
+                    choice.ending, line.period_end if choice.ending == "next_period" else None
+                ),
                 objections=said(estimate.verdict.of(line.id), sheet.order.currency),
             )
         )

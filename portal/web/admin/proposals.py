@@ -134,6 +134,7 @@ def _page(
         worked=explained(worked.breakdown, estimate=True),
         total_label=rows.total_label(shares) if shares else _("No money moves"),
         shares=shares,
+        mixed=len({share.mode for share in shares}) > 1,
         totals=rows.totals(worked.before, worked.after),
         shown=worked.shown if selection.choices else "",
         hours=worked.hours,

@@ -9,7 +9,7 @@ from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import RETURN
 from portal.core.refunds.breakdown import Breakdown, explain_change
-from portal.services import merchants, overview, photos, refunds, shipping
+from portal.services import cancellation_list, merchants, overview, photos, refunds, shipping
 from portal.services.dossiers import Dossier, dossier
 from portal.web.actor import needs, person
 from portal.web.admin import dossiers
@@ -46,6 +46,7 @@ def index() -> AnyResponse:
         tabs=_tabs(found.counts, state, kept),
         merchants=merchants.of_actor(person()),
         merchant_id=merchant_id,
+        cancellations=cancellation_list.count(person(), query=query, merchant_id=merchant_id) if query else 0,
         query=query,
         state=state,
         next_url=url_for("admin.returns.index", **kept, state=state or None, after=found.next)

@@ -30,6 +30,8 @@ OF_REFUND = (
     "credit_note_failed",
 )
 """Kinds whose subject is a refund, which has a page."""
+OF_RETURN = ("warehouse_silent", "shipped_after_release", "warehouse_contradicts")
+"""Kinds whose subject is a return or a cancellation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +111,21 @@ def task_row(task: TaskFacts) -> TaskRow:
         ("theirs", _("Their list")),
     )
     told = [(name, _value(key, details[key], currency)) for key, name in named if details.get(key)]
-    subject = task.subject_id if task.kind in OF_REFUND else None
     return TaskRow(
         task=task,
         name=words().task(task.kind),
         told=tuple(told),
-        url=url_for("admin.refunds.show", refund_id=subject) if subject else None,
+        url=_page_of(task),
     )
+
+
+def _page_of(task: TaskFacts) -> str | None:
+    """Where what it is about stands, if that has a page."""
+    if task.subject_id is None:
+        return None
+    if task.kind in OF_RETURN:
+        return url_for("admin.returns.show", return_id=task.subject_id)
+    return url_for("admin.refunds.show", refund_id=task.subject_id) if task.kind in OF_REFUND else None
 
 
 def _value(key: str, value: object, currency: str) -> str:
