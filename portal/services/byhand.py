@@ -6,7 +6,7 @@ from uuid import UUID
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.lifecycles import PAYOUT, REFUND
-from portal.core.refunds.ledger import OWN_CREDIT
+from portal.core.refunds.ledger import DUE, OWN_CREDIT
 from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
@@ -92,7 +92,7 @@ def redirect(
             raise Conflict("still_at_gateway")
         ways = {MANUAL, BANK, *OWN_CREDIT, _own_provider(payout)} - {payout.provider} | {BANK}
         if payout.mode != CAPTURED:  # nobody has paid it: it can be let go where it is, or by a person there
-            ways -= {BANK, *OWN_CREDIT, payout.provider}
+            ways = {MANUAL, _own_provider(payout)} - {payout.provider, DUE} if payout.mode != DUE else set()
         in_batch = payout.state == "planned" and payout.batch_id is not None
         ready = payout.state in ("planned", "requires_action", *FREED) and not in_batch
         if provider not in ways or not ready or not _is_open(refund, payout):
