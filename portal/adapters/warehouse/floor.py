@@ -161,6 +161,7 @@ class Floor:
                 if one.state == RELEASED and one.ends == SHIPPED and one.at <= until
             ]
             for one in broken:
+                self.set_aside(db, one, back=True)
                 self._ship(db, one.merchant, one.ref, _wanted(one))
                 books.keep_request(db, replace(one, state=SHIPPED, code="shipped"))
             return len(late) + len(broken)
