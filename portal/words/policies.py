@@ -49,6 +49,12 @@ TERMS = {
     "refund_trigger": N_("When a refund is due"),
     "refund_limits": N_("Most that a role approves alone in 24 hours"),
     "two_people_above": N_("Refunds above this need two people"),
+    "cancellations": N_("Customers may cancel what was not shipped"),
+    "cancellation_hours": N_("Hours to answer a proposed cancellation"),
+    "cancellation_reminder_hours": N_("Hours before the end at which the customer is reminded"),
+    "bundles": N_("Bundles that are canceled"),
+    "cancel_shipping": N_("Shipping when a part is canceled"),
+    "shipping_tiers": N_("Price of shipping by the worth of the goods"),
     "ship_by_days": N_("Days to send an approved return"),
     "link_days": N_("Days that a link stays open"),
     "max_photos": N_("Photos per item"),
@@ -68,6 +74,14 @@ CHOICES = {
     "promotions": {
         "keep": N_("The customer keeps them"),
         "re_evaluate": N_("They are judged again for what stays"),
+    },
+    "bundles": {
+        "parts": N_("Parts may be taken out"),
+        "whole": N_("Only as a whole"),
+    },
+    "cancel_shipping": {
+        "keep": N_("It stays as it was charged"),
+        "re_evaluate": N_("It is worked out anew for what stays"),
     },
     "return_postage": {
         "merchant": N_("The shop"),
@@ -130,11 +144,19 @@ def value(words: Words, path: str, told: Any, currency: str) -> str:
         return words.money(told, currency)
     if path.endswith("_bp") and isinstance(told, int):
         return words.percent(told)
+    if path == "shipping_tiers":
+        return "; ".join(_tier(words, one["from_goods"], one["price"], currency) for one in told)
     if path in ("condition_deductions_bp", "refund_limits", "accessory_deductions"):
         return ", ".join(_pair(words, path, code, amount, currency) for code, amount in told)
     if isinstance(told, list | tuple) and all(isinstance(one, str) for one in told):
         return ", ".join(_code(words, path, one) for one in told)
     return words.number(told) if isinstance(told, int) else json.dumps(told, ensure_ascii=False)
+
+
+def _tier(words: Words, start: int, price: int, currency: str) -> str:
+    return words.gettext(
+        "from %(start)s on: %(price)s", start=words.money(start, currency), price=words.money(price, currency)
+    )
 
 
 def _pair(words: Words, path: str, code: str, amount: int, currency: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from portal.core.policy.terms import RestockingFee, Terms, Window
+from portal.core.policy.terms import RestockingFee, ShippingTier, Terms, Window
 from portal.quotes.requests import policy
 from portal.services import merchants, policies
 from portal.web.admin.policy_rows import EXAMPLES
@@ -108,6 +108,12 @@ def test_the_form_shows_what_is_in_force_and_saving_it_unchanged_changes_nothing
         goodwill_cap=1_050,
         store_credit_bonus_bp=1000,
         store_credit_bonus_cap=2_000,
+        cancellations=False,
+        cancellation_hours=72,
+        cancellation_reminder_hours=0,
+        bundles="whole",
+        cancel_shipping="re_evaluate",
+        shipping_tiers=tuple(ShippingTier(from_goods=n * 1_000, price=900 - n * 100) for n in range(7)),
     )
     publish(world, terms)
     answer = save(world.signed_in("admin"), world)
@@ -141,6 +147,57 @@ def test_what_is_typed_becomes_the_draft_and_not_the_policy(world: World) -> Non
     assert terms.approval_reasons == ("changed_mind",)
     assert found.in_force.terms.window_days == 30 and len(found.versions) == 1
     assert "terms differ" in client.get(at(world)).page.text
+
+
+def test_what_is_said_of_cancellations_becomes_the_draft(world: World) -> None:
+    client = world.signed_in("admin")
+    page = client.get(at(world, "/draft"))
+    for said in ("Customers may cancel what was not shipped", "nobody is charged for canceling"):
+        assert said in page.page.text
+    save(
+        client,
+        world,
+        cancellation_hours="12",
+        cancellation_reminder_hours="3",
+        bundles="whole",
+        cancel_shipping="re_evaluate",
+        tier_from_0="50",
+        tier_price_0="0",
+        tier_price_3="4,90",
+    )
+    terms = facts(world).draft.terms
+    assert terms.cancellations and (terms.cancellation_hours, terms.cancellation_reminder_hours) == (12, 3)
+    assert (terms.bundles, terms.cancel_shipping) == ("whole", "re_evaluate")
+    assert terms.shipping_tiers == (
+        ShippingTier(from_goods=0, price=490),
+        ShippingTier(from_goods=5_000, price=0),
+    )
+    check = client.get(at(world, "/check")).page.text
+    assert "from €0.00 on: €4.90; from €50.00 on: €0.00" in check and "Only as a whole" in check
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"cancel_shipping": "re_evaluate"}, "Enter at least one price of shipping"),
+        ({"tier_from_0": "50"}, "Enter the price of shipping, 0 where it is free"),
+        (
+            {"tier_price_0": "1", "tier_from_1": "0", "tier_price_1": "2"},
+            "Enter each worth of the goods once",
+        ),
+        ({"tier_price_0": "-1"}, "not negative"),
+        ({"tier_from_0": "x", "tier_price_0": "1"}, "Enter an amount"),
+        ({"cancellation_hours": "0"}, "Enter 1 to 720 hours"),
+        ({"cancellation_hours": "soon"}, "Enter a number of hours"),
+        ({"cancellation_reminder_hours": "721"}, "Enter 0 to 720 hours"),
+    ],
+)
+def test_what_cannot_be_said_of_cancellations_is_told_at_its_field(
+    world: World, typed: dict[str, str], said: str
+) -> None:
+    answer = save(world.signed_in("admin"), world, **typed)
+    assert answer.status_code == 422 and said in answer.page.text
+    assert facts(world).draft.revision == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from portal.core.policy.judging import WORDS
-from portal.core.policy.terms import Depreciation, FeeTier, RestockingFee, Terms, Window
+from portal.core.policy.terms import Depreciation, FeeTier, RestockingFee, ShippingTier, Terms, Window
 from portal.services.policies import as_plain
 from portal.words import Words, policies
 
@@ -46,6 +46,7 @@ RICH = Terms(
     depreciation=(Depreciation(over=100),),
     refund_limits=(("supervisor", 20_000),),
     tender_order=("proportion",),
+    shipping_tiers=(ShippingTier(from_goods=0, price=490), ShippingTier(from_goods=5_000, price=0)),
 )
 
 
@@ -75,6 +76,12 @@ def test_every_value_can_be_told(terms: Terms, language: str) -> None:
         ("final_sale_except_faults", ["merchant", "carrier"], "the shop, the carrier"),
         ("tender_order", ["proportion"], "in proportion"),
         ("return_postage", "merchant", "The shop"),
+        (
+            "shipping_tiers",
+            [{"from_goods": 0, "price": 490}, {"from_goods": 5000, "price": 0}],
+            "from €0.00 on: €4.90; from €50.00 on: €0.00",
+        ),
+        ("bundles", "whole", "Only as a whole"),
         ("active", False, "No"),
         ("window_days", 1000, "1,000"),
         (

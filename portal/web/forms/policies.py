@@ -20,7 +20,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core.access import PERMISSIONS, ROLES
 from portal.core.money import Minor, major
-from portal.core.policy.terms import Terms
+from portal.core.policy.terms import ShippingTier, Terms
 from portal.core.reasons import CONDITIONS, GRADES, REASONS
 from portal.web.forms.admin import AmountField
 from portal.web.words import gettext, words
@@ -36,6 +36,8 @@ TENDER_ORDERS = {
 }
 """The usual orders, by the name that stands in the form; any other is kept as it is."""
 OTHER = "other"
+TIER_ROWS = 5
+"""Prices of shipping that the form has room for; a policy with more of them keeps them as they are."""
 FACES = (*CONDITIONS, *GRADES)
 """What a deduction for the condition can be about: as declared, then as inspected."""
 
@@ -74,11 +76,19 @@ class WordsField(StringField):
 class DaysField(IntegerField):
     """A whole number of days."""
 
+    wanted = _l("Enter a number of days")
+
     def process_formdata(self, valuelist: list[str]) -> None:
         try:
             super().process_formdata(valuelist)
         except ValueError:
-            raise ValueError(gettext("Enter a number of days")) from None
+            raise ValueError(str(self.wanted)) from None
+
+
+class HoursField(DaysField):
+    """A whole number of hours."""
+
+    wanted = _l("Enter a number of hours")
 
 
 def typed(amount: Minor | None, currency: str) -> str:
@@ -94,9 +104,16 @@ def typed_percent(part: int) -> str:
 
 
 def _days(path: str) -> DaysField:
-    wanted = _l("Enter a number of days")
     return DaysField(
-        _label(path), validators=[InputRequired(wanted), NumberRange(0, 3650, _l("Enter 0 to 3650 days"))]
+        _label(path),
+        validators=[InputRequired(DaysField.wanted), NumberRange(0, 3650, _l("Enter 0 to 3650 days"))],
+    )
+
+
+def _hours(path: str, least: int) -> HoursField:
+    told = _l("Enter 1 to 720 hours") if least else _l("Enter 0 to 720 hours")
+    return HoursField(
+        _label(path), validators=[InputRequired(HoursField.wanted), NumberRange(least, 720, told)]
     )
 
 
@@ -138,12 +155,17 @@ class PolicyForm(FlaskForm):
     bonus_percent = PercentField(_label("store_credit_bonus_bp"), validators=[Length(max=10)])
     store_credit_bonus_cap = _amount("store_credit_bonus_cap")
     two_people_above = _amount("two_people_above")
+    cancellations = BooleanField(_label("cancellations"))
+    cancellation_hours = _hours("cancellation_hours", 1)
+    cancellation_reminder_hours = _hours("cancellation_reminder_hours", 0)
+    bundles = RadioField(_label("bundles"), validators=[InputRequired()])
+    cancel_shipping = RadioField(_label("cancel_shipping"), validators=[InputRequired()])
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.methods.choices = [(code, words().method(code).name) for code in METHODS]
         self.approval_reasons.choices = [(code, words().reason(code)) for code in REASONS]
-        for name in ("return_postage", "refund_shipping", "promotions", "refund_trigger"):
+        for name in WORDED:
             self[name].choices = [(code, gettext(told)) for code, told in CHOICES[name].items()]
         self.tender_order.choices = [
             ("card", gettext("Card first, gift card and store credit last")),
@@ -155,6 +177,10 @@ class PolicyForm(FlaskForm):
         """(condition or grade, its field)"""
         return [(face, self[f"condition_{face}"]) for face in FACES]
 
+    def tiers(self) -> list[tuple[AmountField, AmountField]]:
+        """(worth of the goods from which on, price of shipping), one pair a row; some rows are empty."""
+        return [(self[f"tier_from_{n}"], self[f"tier_price_{n}"]) for n in range(TIER_ROWS)]
+
     def limits(self) -> list[tuple[str, AmountField]]:
         """(role, its field)"""
         return [(role, self[f"limit_{role}"]) for role in APPROVERS]
@@ -165,9 +191,19 @@ for _face in FACES:
 for _role in APPROVERS:
     setattr(PolicyForm, f"limit_{_role}", AmountField(validators=[Optional(), Length(max=30)]))
 
+for _n in range(TIER_ROWS):
+    _start = AmountField(_l("Goods worth from"), validators=[Optional(), Length(max=30)])
+    _price = AmountField(_l("Price of shipping"), validators=[Optional(), Length(max=30)])
+    setattr(PolicyForm, f"tier_from_{_n}", _start)
+    setattr(PolicyForm, f"tier_price_{_n}", _price)
+
+WORDED = (
+    "return_postage", "refund_shipping", "promotions", "refund_trigger", "bundles", "cancel_shipping",
+)  # fmt: skip
+"""Terms that are one of a few words."""
 PLAIN = (
     "active", "portal", "self_service", "window_days", "ship_by_days", "link_days", "auto_approve",
-    "return_postage", "refund_shipping", "promotions", "refund_trigger",
+    "cancellations", "cancellation_hours", "cancellation_reminder_hours", *WORDED,
 )  # fmt: skip
 """Terms whose field says the same."""
 SEVERAL = ("methods", "approval_reasons")
@@ -191,6 +227,9 @@ def filled(terms: Terms, revision: int, currency: str, *, formdata: Any = None) 
     given |= {name: typed(getattr(terms, name) or None, currency) for name in AMOUNTS}
     given |= {f"condition_{face}": typed_percent(deductions.get(face, 0)) for face in FACES}
     given |= {f"limit_{role}": typed(limits.get(role), currency) for role in APPROVERS}
+    for n, tier in enumerate(terms.shipping_tiers[:TIER_ROWS]):
+        given[f"tier_from_{n}"] = typed(tier.from_goods, currency)
+        given[f"tier_price_{n}"] = typed(tier.price, currency)
     given |= {
         "revision": str(revision),
         "fee_percent": typed_percent(fee.percent_bp),
@@ -216,6 +255,7 @@ def read(form: PolicyForm, terms: Terms, currency: str) -> Terms | None:
     limits = {role: field.read(currency) for role, field in form.limits()}
     deductions = {face: field.read() for face, field in form.deductions()}
     percent, bonus = form.fee_percent.read(), form.bonus_percent.read()
+    tiers = _tiers(form, terms, currency)
     if not right or any(field.errors for field in form):
         return None
     order = terms.tender_order if form.tender_order.data == OTHER else TENDER_ORDERS[form.tender_order.data]
@@ -236,7 +276,28 @@ def read(form: PolicyForm, terms: Terms, currency: str) -> Terms | None:
         refund_limits=_changed(terms.refund_limits, limits, keep_nothing=True),
         store_credit_bonus_bp=bonus,
         tender_order=order,
+        shipping_tiers=tiers,
     )
+
+
+def _tiers(form: PolicyForm, terms: Terms, currency: str) -> tuple[ShippingTier, ...]:
+    """The prices of shipping that were typed, by rising worth; what is wrong is told at its field."""
+    found: dict[Minor, Minor] = {}
+    for start, price in form.tiers():
+        first, asked = start.read(currency), price.read(currency)
+        if start.errors or price.errors or (first is None and asked is None):
+            continue
+        if asked is None:
+            price.errors = [gettext("Enter the price of shipping, 0 where it is free")]
+        elif (first or 0) in found:
+            start.errors = [gettext("Enter each worth of the goods once")]
+        else:
+            found[first or 0] = asked
+    kept = terms.shipping_tiers[TIER_ROWS:]
+    tiers = (*(ShippingTier(from_goods=first, price=price) for first, price in found.items()), *kept)
+    if form.cancel_shipping.data == "re_evaluate" and not tiers:
+        form.cancel_shipping.errors = [gettext("Enter at least one price of shipping")]
+    return tuple(sorted(tiers, key=lambda tier: tier.from_goods))
 
 
 def _changed(
