@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from portal.core.facts import MERCHANDISE
+from portal.core.facts import CANCELLATIONS, KEEP, MERCHANDISE
 from portal.core.reasons import DISPOSITIONS
 
 BUCKETS = ("available", "reserved", "expected", "quarantine", "damaged", "gone")
@@ -166,6 +166,18 @@ def counted(sku: str, bucket: str, *, there: int, found: int, location: str = MA
         return None
     source, target = (OUTSIDE, bucket) if found > there else (bucket, OUTSIDE)
     return Movement(sku=sku, units=abs(found - there), source=source, target=target, location=location)
+
+
+ANNOUNCED = ("approved", "in_transit", "partially_received", "received", "inspected")
+"""States of a return of which goods may still be on their way."""
+
+NOTHING_COMES = (*CANCELLATIONS, KEEP, "returnless_refund")
+"""Kinds of a return for which no goods are expected."""
+
+
+def coming(kind: str, state: str, authorized: int, received: int) -> int:
+    """How many units of a return line are expected."""
+    return authorized - received if kind not in NOTHING_COMES and state in ANNOUNCED else 0
 
 
 def stock_name(sku: str, name: str) -> str:

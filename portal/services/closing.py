@@ -13,6 +13,7 @@ from portal.db import cancellations, history, returns
 from portal.db.base import db
 from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
+from portal.services import expecting
 from portal.services.confirmation import release, void_parcels
 
 OPEN_REFUNDS = ("pending_approval", "approved", "pending", "failed")
@@ -23,6 +24,7 @@ def close_now(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
     if row.kind in CANCELLATIONS:
         _settle_cancellation(actor, row, reason=reason, now=now)
         return
+    expecting.withdraw(row, now=now)
     row.state = RETURN.after(row.state, "settle" if row.kind == KEEP else "close")
     draft = returns.draft(row)
     release(draft, keep={line.id: line.received for line in draft.lines})

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotFound, Stale
 from portal.core.facts import CANCELLATIONS
-from portal.core.inventory import StockEvent, movements_for
+from portal.core.inventory import StockEvent, movements_for, stock_name
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES
 from portal.core.spans import lowest, merge, without
@@ -240,17 +240,20 @@ def _to_quarantine(row: Return, arrived: Sequence[tuple[ReturnLine, int]], now: 
         [
             (line.id, movement)
             for line, units in arrived
-            for movement in movements_for(StockEvent(kind="received", sku=_sku(line), units=units))
+            for movement in movements_for(
+                StockEvent(kind="received", sku=_sku(line), units=units, expected=units)
+            )
         ],
         merchant_id=row.merchant_id,
         why="return_received",
+        number=row.number or "",
         now=now,
     )
 
 
 def _sku(line: ReturnLine) -> str:
     """What stock knows the line by; a product that was typed in may have nothing but its name."""
-    return (line.sku or line.name)[:100]
+    return stock_name(line.sku, line.name)
 
 
 def _parcel_arrived(return_id: UUID) -> None:
@@ -364,6 +367,7 @@ def _leave_quarantine(
         ],
         merchant_id=row.merchant_id,
         why="return_inspected",
+        number=row.number or "",
         now=now,
     )
 

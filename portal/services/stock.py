@@ -179,10 +179,10 @@ def at(merchant_id: UUID, places: Iterable[Place], *, lock: bool = False) -> dic
 
 
 def levels(merchant_id: UUID, skus: Iterable[str]) -> dict[str, dict[str, int]]:
-    """sku -> bucket -> units, at all locations together."""
+    """sku -> bucket -> units, at all locations together; empty buckets are left out."""
     found: dict[str, dict[str, int]] = {}
     wanted = sa.select(StockLevel).where(
-        StockLevel.merchant_id == merchant_id, StockLevel.sku.in_(list(skus))
+        StockLevel.merchant_id == merchant_id, StockLevel.sku.in_(list(skus)), StockLevel.units != 0
     )
     for level in db.session.scalars(wanted.execution_options(populate_existing=True)):
         buckets = found.setdefault(level.sku, {})

@@ -7,18 +7,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.facts import CANCELLATIONS, KEEP, MERCHANDISE
-from portal.core.inventory import OUTSIDE, WHYS, Goods, after_inspection, stock_name
+from portal.core.facts import CANCELLATIONS, MERCHANDISE
+from portal.core.inventory import OUTSIDE, WHYS, Goods, after_inspection, coming, stock_name
 from portal.db.orders import Order, OrderLine
 from portal.db.returns import Inspection, Return, ReturnLine
 from portal.db.stock import CONTAINER, StockLevel, StockMovement
 from portal.services.proofs import Break, rows
-
-ANNOUNCED = ("approved", "in_transit", "partially_received", "received", "inspected")
-"""States of a return of which goods may still be on their way."""
-
-NOTHING_COMES = (*CANCELLATIONS, KEEP, "returnless_refund")
-"""Kinds of a return for which no goods are expected."""
 
 Of = UUID | None
 """One merchant, or all of them."""
@@ -164,10 +158,13 @@ def return_lines(found: list[Break], merchant_id: Of = None) -> int:
     looked_at = 0
     for row in rows(lines.order_by(line.id)):
         looked_at += 1
-        coming = row.kind not in NOTHING_COMES and row.state in ANNOUNCED
         graded, sent = row.accepted_units + row.rejected_units, inspected.get(row.id, {})
         for what, is_, should in (
-            ("expected", expected.pop(row.id, 0), row.authorized_units - row.received_units if coming else 0),
+            (
+                "expected",
+                expected.pop(row.id, 0),
+                coming(row.kind, row.state, row.authorized_units, row.received_units),
+            ),
             (
                 "in quarantine",
                 quarantined.pop(row.id, 0),
