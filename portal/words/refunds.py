@@ -160,6 +160,8 @@ def label(words: Words, row: Row) -> str:
         if "given_back" in (row.basis or {}):
             return words.gettext("Discount given back")
         return words.gettext("Discount that no longer applies")
+    if row.rule == "scope_used":
+        name = words.gettext("Used already")
     if row.rule == "allowance":
         name = words.gettext("Price adjustment")
     if row.code == "previously_refunded" and row.rule != "adjusted":

@@ -134,9 +134,9 @@ def test_a_customer_starts_without_a_link(page: Any, shop: Shop) -> None:
     press(page, "Send me the link")
     page.get_by_role("heading", name="Look into your mailbox").wait_for()
     page.goto(newest_link(shop))
-    page.get_by_role("heading", name="Your return, Demo Customer").wait_for()
+    page.get_by_role("heading", name="Your order, Demo Customer").wait_for()
     press(page, "Continue")
-    page.get_by_role("heading", name="What would you like to send back?").wait_for()
+    page.get_by_role("heading", name="What would you like to cancel or send back?").wait_for()
 
 
 def test_an_expired_link_explains_itself_and_asks_for_another(

@@ -19,7 +19,7 @@ from portal.services.cancellations import CancellationPage
 from portal.web.actor import holder
 from portal.web.customer import after_cancellation
 from portal.web.customer.opened import notices
-from portal.web.customer.order import outcome
+from portal.web.customer.order import outcome, past_rows
 from portal.web.extensions import limiter
 from portal.web.forms.returns import Problem
 from portal.web.page import gateways, now, page, redirect_to, site, tell
@@ -99,7 +99,7 @@ def answer(return_id: UUID) -> Response:
         return redirect_to(opened.url("customer.status.show"))
     said = request.form.get("answer", "")
     if said not in ("confirm", "keep"):
-        told = _("Choose whether these items leave your order or stay in it.")
+        told = _("Choose whether these items are taken out of your order or stay in it.")
         return _page(opened, problems=[Problem(field="answer", text=told)], status=422)
     links.mark_opened(opened.actor, opened.link.id, now=now())
     try:
@@ -165,7 +165,7 @@ def changes(opened: OpenedCancellation) -> list[str]:
     pairs = [
         (_("What you get"), amount, view.breakdown.amount, True),
         (_("New order total"), total, view.after.total, True),
-        (_("Items that leave"), units, sum(line.units for line in view.lines), False),
+        (_("Items taken out"), units, sum(line.units for line in view.lines), False),
     ]
     return [
         _(
@@ -212,8 +212,14 @@ def status(return_id: UUID) -> Response:
     if opened.is_asked:
         return redirect_to(opened.url("customer.cancellation.show"))
     found = following.progress(opened.actor, return_id, now=now())
+    around = cancellations.around(opened.actor, return_id, gateways=gateways(), now=now())
     return page(
         "customer/canceled.html",
         fragments=("standing",),
-        **opened.context(**after_cancellation.context(opened.actor, opened.view, found, late=opened.is_late)),
+        also=("money",),
+        **opened.context(
+            **after_cancellation.context(opened.actor, opened.view, found, late=opened.is_late),
+            past=past_rows(return_id, around.past),
+            totals=around.totals,
+        ),
     )

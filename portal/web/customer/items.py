@@ -179,13 +179,16 @@ def _page(
 ) -> Response:
     shown = items(opened, around, read)
     one_list = bool(around.offers)
+    steps = opened.progress(Step.LINES)
+    if around.companion is not None and not opened.view.draft.lines:
+        steps = [steps[0], steps[-1]]  # what is only canceled has no reason, parcel or way of sending
     return page(
         "customer/items.html",
         fragments=("estimate",),
         also=("banner", "thumb"),
         status=status,
         **opened.context(
-            Step.LINES,
+            steps=steps,
             items=shown if one_list else [item for item in shown if not item["unsent_only"]],
             unsent=[] if one_list else [item for item in shown if item["unshipped"]],
             mixed=one_list and any(item["cancel"] for item in shown),
@@ -195,7 +198,7 @@ def _page(
             faulty={problem.field for problem in problems},
             counted=counted(opened, around),
             out=outcome(around.companion) if around.companion else None,
-            past=past_rows(opened, around.past),
+            past=past_rows(opened.id, around.past),
             totals=around.totals,
             told_here=request.endpoint == "customer.items.save",
         ),

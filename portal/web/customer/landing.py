@@ -22,7 +22,10 @@ def show(return_id: UUID) -> Response:
         return redirect_to(opened.url("customer.cancellation.show"))
     if not opened.is_draft:
         return redirect_to(opened.url("customer.status.show"))
-    return page("customer/landing.html", **opened.context(tasks=tasks(opened)))
+    return page(
+        "customer/landing.html",
+        **opened.context(tasks=tasks(opened), may_cancel=opened.may_cancel),
+    )
 
 
 @bp.post("")

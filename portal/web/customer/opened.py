@@ -49,6 +49,14 @@ class Opened:
         """Whether it is about units that never left: it has a page of its own."""
         return self.view.draft.kind in CANCELLATIONS
 
+    @property
+    def may_cancel(self) -> bool:
+        """Whether the customer came for the order itself, and something of it can still be stopped."""
+        view = self.view
+        if view.order is None or view.draft.channel != "self_service" or not view.terms.cancellations:
+            return False
+        return any(line.cancelable_units for line in view.order.items)
+
     def may(self, step: Step) -> bool:
         """Whether the customer may answer that step; of locked items there may be none to choose yet."""
         return may_change(step, self.view.draft)

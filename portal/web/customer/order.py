@@ -23,7 +23,7 @@ from portal.web.words import gettext as _
 from portal.words import cancelling
 from portal.words.cancelling import Move
 
-TOLD_ELSEWHERE = ("already_returned", "already_canceled", "already_shipped")
+TOLD_ELSEWHERE = ("already_returned", "already_canceled", "already_shipped", "service_ending")
 """Objections that the row shows anyway: by what may be sent back, and by what happened before."""
 
 
@@ -196,11 +196,11 @@ NOTHING_CAME = ("declined", "canceled", "expired", "overtaken", "refused")
 """Of these no money moved."""
 
 
-def past_rows(opened: Opened, past: Iterable[PastRow]) -> list[dict[str, Any]]:
+def past_rows(return_id: UUID, past: Iterable[PastRow]) -> list[dict[str, Any]]:
     """Returns and cancellations of the order, newest first, with a link where this browser may open them."""
     found = []
     for row in past:
-        if row.state == "proposed" or row.id == opened.id:
+        if row.state == "proposed" or row.id == return_id:
             continue
         ours = row.kind in CANCELLATIONS
         may_open = (row.mine and ours) or holds(row.id)

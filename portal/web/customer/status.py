@@ -17,12 +17,21 @@ from portal.core.facts import KEEP
 from portal.core.lifecycles import RETURN, IllegalStep
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.spans import count
-from portal.services import bank_accounts, confirmation, credit_notes, credits, notices, shipping
+from portal.services import (
+    bank_accounts,
+    cancellations,
+    confirmation,
+    credit_notes,
+    credits,
+    notices,
+    shipping,
+)
 from portal.services import progress as following
 from portal.services.progress import Progress
 from portal.web.customer import cancellation
 from portal.web.customer.check import sending_words, slot_words
 from portal.web.customer.opened import Opened, next_url, open_return
+from portal.web.customer.order import past_rows
 from portal.web.customer.paid import paid_to
 from portal.web.extensions import limiter
 from portal.web.page import gateways, now, page, redirect_to, tell
@@ -45,7 +54,14 @@ def show(return_id: UUID) -> Response:
             next_url(opened) if opened.link.purpose == "finish" else opened.url("customer.landing.show")
         )
     found = following.progress(opened.actor, return_id, now=now())
-    return page("customer/status.html", fragments=("progress",), **opened.context(**context(opened, found)))
+    around = cancellations.around(opened.actor, return_id, gateways=gateways(), now=now())
+    return page(
+        "customer/status.html",
+        fragments=("progress",),
+        **opened.context(
+            **context(opened, found), past=past_rows(return_id, around.past), totals=around.totals
+        ),
+    )
 
 
 @bp.post("/withdrawal")
