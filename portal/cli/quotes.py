@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 from uuid import UUID
@@ -137,6 +137,20 @@ def _show(found: Any) -> None:
         click.echo(
             f"{'Still to be paid by the customer':<48}{words.money(found.breakdown.due, currency):>18}"
         )
+    _show_totals_of_the_order(found.plain, lambda amount: words.money(amount, currency))
+
+
+def _show_totals_of_the_order(plain: dict[str, Any], money: Callable[[int], str]) -> None:
+    """Of a cancellation: what the order comes to, and when services end."""
+    totals = plain.get("totals") or {}
+    if totals.get("after"):
+        before, after = totals["before"], totals["after"]
+        click.echo()
+        for key, name in (("total", "The order comes to"), ("due", "Still owed by the customer")):
+            if before[key] or after[key]:
+                click.echo(f"{name:<48}{money(after[key]):>18}  before: {money(before[key])}")
+    for one in plain.get("endings", ()):
+        click.echo(f"{one['line_id']} ends on {one['ends_on'] or 'no day: it never began'}")
 
 
 @click.command("policy-check")

@@ -7,9 +7,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from portal.core.bundle_prices import priced_out
 from portal.core.facts import CHARGES, LINE_KINDS
 from portal.core.intake import (
-    CAPTURED,
-    DUE,
-    DUE_TENDERS,
     INTERVALS,
     MAIN,
     MODES,
@@ -22,6 +19,7 @@ from portal.core.intake import (
     IncomingTax,
     Special,
     label_of,
+    mode_of,
     number_key,
     postcode_key,
 )
@@ -221,7 +219,7 @@ def _payment(payment: IncomingPayment, due: Minor, reading: _Reading) -> PaidPay
         reading.reasons.append(f"payment {payment.reference}: captured less than nothing")
     if payment.tender not in TENDERS:
         reading.reasons.append(f"payment {payment.reference}: the tender {payment.tender!r} is unknown")
-    mode = payment.mode or (DUE if payment.tender in DUE_TENDERS else CAPTURED)
+    mode = payment.mode or mode_of(payment.tender)
     if mode not in MODES:
         reading.reasons.append(f"payment {payment.reference}: the mode {mode!r} is unknown")
     return PaidPayment(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
+from portal.core import cancellations
 from portal.core.facts import CANCELLATIONS, OrderFacts
 from portal.core.policy import verdict as verdicts
 from portal.core.policy.terms import Terms
@@ -12,7 +13,7 @@ from portal.core.policy.verdict import REFUSED, Finding, Verdict, judge
 from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, NotTheSum, TooMuch
 from portal.core.refunds.engine import quote
-from portal.quotes import orders, prior, requests, schema
+from portal.quotes import canceled, orders, prior, requests, schema
 from portal.quotes.faults import BadInput, Fault
 from portal.quotes.forms import Names
 from portal.quotes.requests import Asked
@@ -76,13 +77,18 @@ def _applying(
 
 
 def _answer(order: OrderFacts, asked: Asked, terms: Terms, names: Names, notes: list[str]) -> Answer:
-    request, refusals = asked.request, list[dict[str, Any]]()
+    cancels = asked.request.kind in CANCELLATIONS
+    request = cancellations.prepared(order, asked.request, zone=asked.zone) if cancels else asked.request
+    refusals = list[dict[str, Any]]()
     breakdown = None
     try:
         breakdown = quote(order, request, terms, now=asked.now)
     except (TooMuch, Negative, NotGranted, NotTheSum) as problem:
         refusals.append(_by_the_engine(problem, names))
-    verdict = judge(order, request, terms, now=asked.now, zone=asked.zone)
+    if cancels:
+        verdict = canceled.verdict(order, request, terms, asked)
+    else:
+        verdict = judge(order, request, terms, now=asked.now, zone=asked.zone)
     refusals += [_by_the_policy(finding, names) for finding in verdict.findings if finding.weight == REFUSED]
     plain = {
         "kind": request.kind,
@@ -95,6 +101,8 @@ def _answer(order: OrderFacts, asked: Asked, terms: Terms, names: Names, notes: 
         "verdict": names.told(verdicts.to_json(verdict)),
         "breakdown": None if breakdown is None else names.told(told(breakdown)),
     }
+    if cancels:
+        plain |= names.told(canceled.told(order, request, terms, asked, breakdown))
     return Answer(order=order, breakdown=breakdown, verdict=verdict, plain=plain)
 
 

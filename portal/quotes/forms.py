@@ -6,12 +6,13 @@ The forms name their fields as the core does; a test holds schema and types toge
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from portal.core.cancellations import CancelOffer, Constraint, Totals
 from portal.core.facts import (
     Addition,
     ExchangeItem,
@@ -24,7 +25,15 @@ from portal.core.facts import (
     TaxFacts,
     Wanted,
 )
-from portal.core.policy.terms import Deal, Depreciation, FeeTier, RestockingFee, Terms, Window
+from portal.core.policy.terms import (
+    Deal,
+    Depreciation,
+    FeeTier,
+    RestockingFee,
+    ShippingTier,
+    Terms,
+    Window,
+)
 from portal.core.refunds.breakdown import Breakdown, LineRefund, Row, Share
 
 
@@ -39,18 +48,20 @@ class Form:
 
 FORMS: dict[str, Form] = {
     "order": Form(shape=OrderFacts, less=("merchant_id", "differs"), more=("prices_include_tax", "discount")),
-    "line": Form(shape=LineFacts),
+    "line": Form(shape=LineFacts, more=("list_price",)),
     "tax": Form(shape=TaxFacts),
     "payment": Form(shape=PaymentFacts),
     "promotion": Form(shape=Promotion),
     "promotion_step": Form(shape=PromotionStep),
-    "request": Form(shape=ReturnRequest, more=("now", "zone")),
+    "request": Form(shape=ReturnRequest, more=("now", "zone", "by_customer", "constraints")),
     "wanted": Form(shape=Wanted),
+    "constraint": Form(shape=Constraint),
     "addition": Form(shape=Addition),
     "exchange_item": Form(shape=ExchangeItem),
     "policy": Form(shape=Terms),
     "window": Form(shape=Window),
     "deal": Form(shape=Deal),
+    "shipping_tier": Form(shape=ShippingTier),
     "restocking_fee": Form(shape=RestockingFee),
     "fee_tier": Form(shape=FeeTier),
     "depreciation": Form(shape=Depreciation),
@@ -58,6 +69,8 @@ FORMS: dict[str, Form] = {
     "row": Form(shape=Row),
     "line_refund": Form(shape=LineRefund),
     "share": Form(shape=Share),
+    "totals": Form(shape=Totals),
+    "offer": Form(shape=CancelOffer),
 }
 
 
@@ -125,6 +138,6 @@ def _read(hint: Any, value: Any, names: Names) -> Any:
         return names.id(value)
     if hint is Decimal:
         return Decimal(value)
-    if hint is datetime:
-        return datetime.fromisoformat(value)
+    if hint in (date, datetime):
+        return hint.fromisoformat(value)
     return made(hint, value, names) if is_dataclass(hint) and isinstance(hint, type) else value

@@ -7,12 +7,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from portal.core.facts import CHARGES, MERCHANDISE, LineFacts, OrderFacts, PaymentFacts
+from portal.core.bundle_prices import priced_out
+from portal.core.facts import CHARGES, MERCHANDISE, LineFacts, OrderFacts, PaymentFacts, TaxFacts
+from portal.core.intake import Special, mode_of
 from portal.core.money import allocate, line_total
 from portal.core.spans import Span, count, free, lowest, merge, without
 from portal.quotes import schema
 from portal.quotes.faults import BadInput, Fault, below
 from portal.quotes.forms import Names, made
+from portal.quotes.paid import paid_line
 
 MERCHANT = UUID(int=0)
 """A file's order belongs to no merchant."""
@@ -28,6 +31,7 @@ def read(value: Any, names: Names, *, sent: bool = True) -> OrderFacts:
         raise BadInput(found)
     lines = [_line(value, i, names, found, sent) for i in range(len(value["lines"]))]
     if not found:
+        lines = _unbundled(value, lines, names)
         lines = _spread(value.get("discount", 0), lines, found)
     if not found:
         order = _order(value, lines, names, found)
@@ -90,9 +94,11 @@ def _line(order: Mapping[str, Any], i: int, names: Names, faults: list[Fault], s
     value, path = order["lines"][i], below("order", "lines", i)
     kind, units = value.get("kind", MERCHANDISE), value["units"]
     canceled = _positions(value.get("canceled", 0), ((0, units),), below(path, "canceled"), faults)
-    claimed = _positions(value.get("claimed", 0), free(canceled, units), below(path, "claimed"), faults)
+    held = _positions(value.get("held", 0), free(canceled, units), below(path, "held"), faults)
+    room = free((*canceled, *held), units)
+    claimed = _positions(value.get("claimed", 0), room, below(path, "claimed"), faults)
     returned = _positions(value.get("returned", count(claimed)), claimed, below(path, "returned"), faults)
-    there = units - count(canceled) if sent and kind == MERCHANDISE else 0
+    there = units - count(canceled) - count(held) if sent and kind == MERCHANDISE else 0
     shipped = value.get("shipped", there)
     given = {
         "goods": line_total(Decimal(value["unit_price"]), units, order["currency"]),
@@ -104,7 +110,8 @@ def _line(order: Mapping[str, Any], i: int, names: Names, faults: list[Fault], s
         "delivered": shipped,
     }
     told = {**given, **value}
-    return _made(LineFacts, told, names, path, faults, canceled=canceled, claimed=claimed, returned=returned)
+    taken = {"canceled": canceled, "held": held, "claimed": claimed, "returned": returned}
+    return _made(LineFacts, told, names, path, faults, **taken)
 
 
 def _positions(
@@ -126,6 +133,33 @@ def _positions(
     return spans
 
 
+def _unbundled(order: Mapping[str, Any], lines: list[LineFacts], names: Names) -> list[LineFacts]:
+    """The price of a bundle on its parts where the file tells what those cost alone, as at intake."""
+    if not any(line.get("list_price") for line in order["lines"]):
+        return lines
+    paid = []
+    for told, line in zip(order["lines"], lines, strict=True):
+        price = Decimal(told["list_price"]) if told.get("list_price") else None
+        parent = names.text(line.parent_id) or ""
+        paid.append(replace(paid_line(line, names), parent=parent, special=Special(list_price=price)))
+    done = priced_out(paid, order["currency"], tax_inside=order.get("prices_include_tax", True))
+    return [
+        replace(
+            line,
+            unit_price=one.unit_price,
+            goods=one.goods,
+            discount=one.discount,
+            taxes=tuple(
+                TaxFacts(label=t.label, amount=t.amount, rate_ppm=t.rate_ppm, jurisdiction=t.jurisdiction)
+                for t in one.taxes
+            ),
+        )
+        if (one.goods, one.tax) != (line.goods, line.tax)
+        else line
+        for line, one in zip(lines, done.lines, strict=True)
+    ]
+
+
 def _spread(discount: int, lines: list[LineFacts], faults: list[Fault]) -> list[LineFacts]:
     """The order's discount over its goods, in proportion to value, by largest remainder (money.md 2)."""
     room = [line.goods - line.discount if line.kind not in CHARGES else 0 for line in lines]
@@ -143,7 +177,10 @@ def _payments(value: Mapping[str, Any], lines: Sequence[LineFacts], names: Names
     if "payments" not in value:
         paid = sum(line.paid for line in lines)
         return (PaymentFacts(id=names.id("card"), tender="card", label="card", captured=max(0, paid)),)
-    return tuple(made(PaymentFacts, {"label": one["tender"], **one}, names) for one in value["payments"])
+    return tuple(
+        made(PaymentFacts, {"label": one["tender"], "mode": mode_of(one["tender"]), **one}, names)
+        for one in value["payments"]
+    )
 
 
 def _parts(order: OrderFacts, value: Mapping[str, Any]) -> Iterator[Fault]:
@@ -170,6 +207,7 @@ def _parts(order: OrderFacts, value: Mapping[str, Any]) -> Iterator[Fault]:
                 f"{line.shipped} is more than the {line.units - count(line.canceled)} that were not canceled"
             )
             yield Fault(path=below(path, "shipped"), message=message)
+        yield from _of_cancellations(line, path)
         if line.delivered > line.shipped:
             yield Fault(
                 path=below(path, "delivered"),
@@ -183,7 +221,23 @@ def _parts(order: OrderFacts, value: Mapping[str, Any]) -> Iterator[Fault]:
         if gone > payment.captured:
             message = f"{gone} with what is disputed is more than it captured, {payment.captured}"
             yield Fault(path=below("order", "payments", i, "refunded"), message=message)
+        if payment.released > payment.refunded:
+            message = f"{payment.released} is more than went back altogether, {payment.refunded}"
+            yield Fault(path=below("order", "payments", i, "released"), message=message)
     yield from _deals(order, value)
+
+
+def _of_cancellations(line: LineFacts, path: str) -> Iterator[Fault]:
+    """What is said of units that are still here, and of the days of a service."""
+    here = line.units - count(line.canceled) - line.shipped
+    if line.picked > max(0, here):
+        message = f"{line.picked} is more than the {max(0, here)} that were neither sent nor canceled"
+        yield Fault(path=below(path, "picked"), message=message)
+    if (line.period_start is None) != (line.period_end is None):
+        missing = "period_start" if line.period_start is None else "period_end"
+        yield Fault(path=below(path, missing), message="a period has a first and a last day")
+    elif line.period_start and line.period_end and line.period_end < line.period_start:
+        yield Fault(path=below(path, "period_end"), message="is before the first day")
 
 
 def _deals(order: OrderFacts, value: Mapping[str, Any]) -> Iterator[Fault]:

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from portal.core.elsewhere import with_refunds
-from portal.core.facts import LineFacts, OrderFacts
+from portal.core.facts import NEXT_PERIOD, LineFacts, OrderFacts
 from portal.core.intake import IncomingRefund, IncomingRefundLine
 from portal.core.money import major
-from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidTax
+from portal.core.paid import PaidOrder
 from portal.core.refunds.after import after
 from portal.core.refunds.breakdown import Breakdown
 from portal.core.spans import count, without
 from portal.quotes import schema
 from portal.quotes.faults import BadInput, Fault, below
 from portal.quotes.forms import Names, made
+from portal.quotes.paid import paid_order
 
 
 def applied(
@@ -41,7 +42,7 @@ def applied(
             continue
         breakdown: Breakdown = made(Breakdown, told, names)
         found += list(_too_much(order, breakdown, place))
-        order = order if found else after(order, breakdown, kind=kind)
+        order = order if found else _ending(after(order, breakdown, kind=kind), entry, names)
     if found:
         raise BadInput(found)
     return order, tuple(notes)
@@ -53,6 +54,17 @@ def _breakdown(entry: Mapping[str, Any], path: str) -> tuple[str, Mapping[str, A
         return "return", entry, path
     told = None if entry.get("refused", True) else entry.get("breakdown")
     return entry.get("kind", "return"), told, below(path, "breakdown")
+
+
+def _ending(order: OrderFacts, entry: Mapping[str, Any], names: Names) -> OrderFacts:
+    """``order`` with the last days of the services that were ended with their period."""
+    last = {
+        names.id(one["line_id"]): date.fromisoformat(one["ends_on"])
+        for one in entry.get("endings", ())
+        if one["ends_on"] and one["ending"] == NEXT_PERIOD
+    }
+    lines = (replace(line, ends_on=last.get(line.id, line.ends_on)) for line in order.lines)
+    return replace(order, lines=tuple(lines)) if last else order
 
 
 def _unknown(order: OrderFacts, entry: Mapping[str, Any], path: str, names: Names) -> Iterator[Fault]:
@@ -79,7 +91,7 @@ def _too_much(order: OrderFacts, breakdown: Breakdown, path: str) -> Iterator[Fa
     """Units that are taken already, and more money than is left: such a refund cannot have been made."""
     for i, refund in enumerate(breakdown.lines):
         line, place = order.line(refund.line_id), below(path, "lines", i)
-        room = without(((0, line.units),), (*line.canceled, *line.claimed))
+        room = without(((0, line.units),), (*line.canceled, *line.claimed, *line.held))
         if count(without(refund.spans, room)):
             yield Fault(path=below(place, "spans"), message="names units that are taken already")
         if refund.amount > line.refundable:
@@ -112,50 +124,8 @@ def elsewhere(
             for line in entry.get("lines", ())
         ),
     )
-    paid = with_refunds(_paid(order, names), [refund])
+    paid = with_refunds(paid_order(order, names), [refund])
     return _facts(order, paid), paid.notes
-
-
-def _paid(order: OrderFacts, names: Names) -> PaidOrder:
-    return PaidOrder(
-        external_id=order.number,
-        number=order.number,
-        number_key="",
-        currency=order.currency,
-        placed_at=order.placed_at,
-        state="confirmed",
-        prices_include_tax=True,
-        lines=tuple(_paid_line(line, names) for line in order.lines),
-        payments=tuple(
-            PaidPayment(
-                reference=str(payment.id),
-                tender=payment.tender,
-                captured=payment.captured,
-                refunded=payment.refunded,
-            )
-            for payment in order.payments
-        ),
-    )
-
-
-def _paid_line(line: LineFacts, names: Names) -> PaidLine:
-    return PaidLine(
-        external_id=names.text(line.id) or "",
-        number=line.number,
-        kind=line.kind,
-        units=line.units,
-        unit_price=line.unit_price,
-        goods=line.goods,
-        discount=line.discount,
-        taxes=tuple(PaidTax(label=tax.label, amount=tax.amount, refunded=tax.refunded) for tax in line.taxes),
-        tax=line.tax,
-        paid=line.paid,
-        shipped=line.shipped,
-        canceled=line.canceled,
-        claimed=line.claimed,
-        returned=line.returned,
-        refunded=line.refunded,
-    )
 
 
 def _facts(order: OrderFacts, paid: PaidOrder) -> OrderFacts:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from portal.core.cancellations import Constraint
 from portal.core.facts import OrderFacts, ReturnRequest
 from portal.core.policy import terms as policies
 from portal.core.policy.rules import needs_photo
@@ -23,6 +24,8 @@ class Asked:
     request: ReturnRequest
     now: datetime
     zone: tzinfo
+    by_customer: bool = True
+    constraints: tuple[Constraint, ...] = ()
 
 
 def read(value: Any, terms: Terms, names: Names) -> Asked:
@@ -40,7 +43,9 @@ def read(value: Any, terms: Terms, names: Names) -> Asked:
         zone: tzinfo = ZoneInfo(value["zone"]) if "zone" in value else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise BadInput([Fault(path="request.zone", message=f"{value['zone']!r} is no time zone")]) from None
-    return Asked(request=request, now=now, zone=zone)
+    constraints = tuple(made(Constraint, one, names) for one in value.get("constraints", ()))
+    by_customer = value.get("by_customer", True)
+    return Asked(request=request, now=now, zone=zone, by_customer=by_customer, constraints=constraints)
 
 
 def _evident(wanted: Mapping[str, Any], terms: Terms) -> Mapping[str, Any]:
@@ -58,11 +63,12 @@ def unknown(value: Any, order: OrderFacts, names: Names) -> Iterator[Fault]:
     if not isinstance(value, Mapping):
         return
     lines, payments = {line.id for line in order.lines}, {payment.id for payment in order.payments}
-    for i, one in _listed(value.get("wanted")):
-        text = one.get("line_id") if isinstance(one, Mapping) else None
-        if isinstance(text, str) and names.id(text) not in lines:
-            path = below("request", "wanted", i, "line_id")
-            yield Fault(path=path, message=f"the order has no line {text!r}")
+    for key in ("wanted", "constraints"):
+        for i, one in _listed(value.get(key)):
+            text = one.get("line_id") if isinstance(one, Mapping) else None
+            if isinstance(text, str) and names.id(text) not in lines:
+                path = below("request", key, i, "line_id")
+                yield Fault(path=path, message=f"the order has no line {text!r}")
     tenders = value.get("tenders")
     pairs = tenders.items() if isinstance(tenders, Mapping) else (one for _, one in _listed(tenders))
     for pair in pairs:

@@ -7,8 +7,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from jsonschema import Draft202012Validator
 
-from portal.core.facts import CANCELLATIONS, KEEP, LINE_KINDS
-from portal.core.intake import TENDERS
+from portal.core.facts import CANCELLATIONS, ENDINGS, KEEP, LINE_KINDS
+from portal.core.intake import INTERVALS, MODES, STATES, TENDERS
+from portal.core.logistics import CONSTRAINTS, LOGISTICS
 from portal.core.money import exponent
 from portal.core.promotions import KINDS as PROMOTIONS
 from portal.core.reasons import CONDITIONS, GRADES, REASONS, RETURN_KINDS
@@ -46,7 +47,8 @@ def test_every_type_that_a_quote_is_made_of_has_a_form() -> None:
     inside = {
         one for name in ("order", "request", "policy", "breakdown") for one in types_in(FORMS[name].shape)
     }
-    assert inside == {form.shape for form in FORMS.values()}
+    beside = {FORMS[name].shape for name in ("constraint", "totals", "offer")}
+    assert inside | beside == {form.shape for form in FORMS.values()}
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -122,3 +124,9 @@ def test_the_codes_and_rules_that_it_tells_are_all_there_are() -> None:
     assert tuple(DEFINED["request"]["properties"]["waived"]["items"]["enum"]) == WAIVABLE
     assert tuple(DEFINED["promotion"]["properties"]["kind"]["enum"]) == PROMOTIONS
     assert {*CANCELLATIONS, KEEP} <= set(DEFINED["request"]["properties"]["kind"]["enum"])
+    assert tuple(DEFINED["line"]["properties"]["logistics"]["items"]["enum"]) == LOGISTICS
+    assert tuple(DEFINED["line"]["properties"]["interval"]["enum"]) == ("", *INTERVALS)
+    assert tuple(DEFINED["payment"]["properties"]["mode"]["enum"]) == MODES
+    assert tuple(DEFINED["order"]["properties"]["state"]["enum"]) == STATES
+    assert tuple(DEFINED["constraint"]["properties"]["code"]["enum"]) == CONSTRAINTS
+    assert set(DEFINED["wanted"]["properties"]["ending"]["enum"]) == {"", *ENDINGS}
