@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from portal.core.bundled import bundles
 from portal.core.facts import CHARGES, OrderFacts, ReturnRequest
 from portal.core.money import Minor
 from portal.core.refunds.after import after as order_after
@@ -33,11 +34,12 @@ class Totals:
     due: Minor
     """What the customer still has to pay."""
     units: int
-    """Units that are neither canceled nor back."""
+    """Units that are neither canceled nor back; the name of a bundle is none."""
 
 
 def totals(order: OrderFacts) -> Totals:
     """The order as it stands now."""
+    names = {bundle.header.id for bundle in bundles(order) if bundle.is_name}
     sums = {"goods": 0, "shipping": 0, "other": 0}
     for line in order.lines:
         sums[_of(line.kind)] += line.paid - line.refunded
@@ -50,7 +52,9 @@ def totals(order: OrderFacts) -> Totals:
         released=sum(payment.released for payment in order.payments),
         due=sum(payment.left for payment in order.payments if payment.mode == "due"),
         units=sum(
-            line.units - count(merge((*line.canceled, *line.returned))) for line in order.items if line.units
+            line.units - count(merge((*line.canceled, *line.returned)))
+            for line in order.items
+            if line.id not in names
         ),
     )
 

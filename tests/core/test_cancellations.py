@@ -316,6 +316,7 @@ def test_an_accessory_leaves_a_bundle_that_is_kept_with_its_own_price() -> None:
     refund = quoted(order, want(3), kind=CANCEL)
     assert refund.amount == 4_000
     kept = after(order, refund, kind=CANCEL)
+    assert (totals(order).units, totals(kept).units) == (3, 2)
     assert codes(kept, want(4)) == []
     assert codes(kept, want(1), want(2), want(4)) == []
 
