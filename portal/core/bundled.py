@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from uuid import UUID
 
 from portal.core.facts import LineFacts, OrderFacts
@@ -62,6 +63,31 @@ def broken(order: OrderFacts, asked: Asked, *, whole: bool) -> Iterator[Broken]:
             yield from _broken(bundle, asked, whole)
 
 
+def along(order: OrderFacts, asked: Asked) -> dict[UUID, int]:
+    """Units that go along with ``asked``, beyond it: line id -> how many more.
+
+    A bundle that is only a name goes when nothing of it stays, and all of it goes when the name alone is
+    asked for.
+    """
+    more: dict[UUID, int] = {}
+    for bundle in bundles(order):
+        if not bundle.is_name:
+            continue
+        if asked.get(bundle.header.id) and not any(asked.get(part.id) for part in bundle.parts):
+            stays = _stays(bundle.header, asked)
+            more |= {part.id: _beyond(part, asked, stays) for part in bundle.parts}
+        elif any(asked.get(part.id) for part in bundle.parts):
+            stays = max(_stays(part, asked) for part in bundle.parts)
+            more[bundle.header.id] = _beyond(bundle.header, asked, stays)
+    return {line_id: units for line_id, units in more.items() if units}
+
+
+def _beyond(line: LineFacts, asked: Asked, stays: Fraction) -> int:
+    """How many more of its units go, so that no greater part of it stays; a bundle that is begun is kept."""
+    there = line.units - count(line.canceled) - asked.get(line.id, 0)
+    return max(0, there - ceil(stays * line.units))
+
+
 def _broken(bundle: Bundle, asked: Asked, whole: bool) -> Iterator[Broken]:
     stays = {line.id: _stays(line, asked) for line in bundle.lines}
     of_parts = max(stays[part.id] for part in bundle.parts)
@@ -75,7 +101,7 @@ def _broken(bundle: Bundle, asked: Asked, whole: bool) -> Iterator[Broken]:
             yield Broken(rule="whole_only", line_id=line.id, bundle=bundle)
         elif (line.part_required and stays[line.id] < most) or (is_header and stays[line.id] < carried):
             yield Broken(rule="part_required", line_id=line.id, bundle=bundle)
-        elif not is_header and bundle.is_name and of_parts < stays[bundle.header.id]:
+        elif not is_header and bundle.is_name and _beyond(bundle.header, asked, of_parts):
             yield Broken(rule="nothing_left", line_id=line.id, bundle=bundle)
 
 

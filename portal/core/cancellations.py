@@ -126,6 +126,21 @@ def by_terms(order: OrderFacts | None, request: ReturnRequest, terms: Terms) -> 
     return Verdict(findings=tuple(findings), policy_version=terms.version)
 
 
+def completed(order: OrderFacts, request: ReturnRequest) -> ReturnRequest:
+    """``request`` with what goes along: the name of a bundle of which nothing stays, the parts of a whole one."""
+    asked: dict[UUID, int] = {}
+    for wanted in request.wanted:
+        asked[wanted.line_id] = asked.get(wanted.line_id, 0) + max(0, wanted.units)
+    more = bundled.along(order, asked)
+    reason = request.wanted[0].reason if request.wanted else None
+    grown = []
+    for wanted in request.wanted:
+        units = more.pop(wanted.line_id, 0) if wanted.units > 0 else 0
+        grown.append(replace(wanted, units=wanted.units + units) if units else wanted)
+    added = (Wanted(line_id=line_id, units=units, reason=reason) for line_id, units in more.items())
+    return replace(request, wanted=(*grown, *added))
+
+
 def prepared(order: OrderFacts, request: ReturnRequest, *, zone: tzinfo = UTC) -> ReturnRequest:
     """``request`` with how much of its services was had on the day it was made, which the engine goes by."""
     day = request.requested_at.astimezone(zone).date()

@@ -371,6 +371,47 @@ def test_one_of_two_bundles_goes_with_all_that_belongs_to_it() -> None:
     assert codes(two, want(3, units=4)) == []
 
 
+@pytest.mark.parametrize(
+    ("wishes", "grown"),
+    [
+        ({3: 1}, {3: 1}),
+        ({2: 1, 3: 1, 4: 1}, {2: 1, 3: 1, 4: 1, 1: 1}),
+        ({1: 1}, {1: 1, 2: 1, 3: 1, 4: 1}),
+        ({1: 1, 3: 1}, {1: 1, 3: 1}),
+        ({1: 1, 2: 1, 3: 1, 4: 1}, {1: 1, 2: 1, 3: 1, 4: 1}),
+    ],
+)
+def test_the_name_of_a_bundle_goes_along_with_its_last_part_and_its_parts_with_the_name(
+    wishes: dict[int, int], grown: dict[int, int]
+) -> None:
+    order = an_order(*bundle())
+    request = a_request(*(want(number, units) for number, units in wishes.items()), kind=CANCEL)
+    found = cancellations.completed(order, request)
+    assert {wish.line_id.int: wish.units for wish in found.wanted} == grown
+    assert cancellations.completed(order, found) == found
+    codes_left = codes(order, *found.wanted)
+    assert "bundle_nothing_left" not in codes_left
+    assert bool(codes_left) == (wishes == {1: 1, 3: 1})
+
+
+def test_of_two_bundles_one_name_goes_with_one_set_and_none_with_half_of_it() -> None:
+    two = an_order(
+        unsent(1, units=2, goods=0),
+        unsent(2, units=2, parent_id=UUID(int=1)),
+        unsent(3, units=4, parent_id=UUID(int=1)),
+    )
+
+    def grown(*wanted: Wanted) -> dict[int, int]:
+        found = cancellations.completed(two, a_request(*wanted, kind=CANCEL))
+        assert codes(two, *found.wanted) == []
+        return {wish.line_id.int: wish.units for wish in found.wanted}
+
+    assert grown(want(1)) == {1: 1, 2: 1, 3: 2}
+    assert grown(want(2), want(3, units=2)) == {2: 1, 3: 2, 1: 1}
+    assert grown(want(2), want(3)) == {2: 1, 3: 1}
+    assert grown(want(1, units=2)) == {1: 2, 2: 2, 3: 4}
+
+
 def test_a_price_that_stands_on_the_bundle_does_not_go_back_while_its_parts_are_kept() -> None:
     order = an_order(unsent(1, goods=9_000), unsent(2, goods=0, parent_id=UUID(int=1)))
     assert codes(order, want(1)) == ["bundle_part_required"]
