@@ -5,6 +5,7 @@ says what was decided and what the ledger holds. Amounts are minor units and nev
 credits, and what lowers the credit stands as an allowance.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -102,6 +103,8 @@ class Paid:
     tender: str
     label: str
     amount: Minor
+    mode: str = "captured"
+    """``authorized`` or ``due``: it was never paid, so it is not charged, or owed no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +179,10 @@ class Heading:
     buyer: Party
 
 
-def build(breakdown: Breakdown, order: OrderFacts, heading: Heading) -> CreditNote:
-    """The credit note of a decided refund.
+def build(
+    breakdown: Breakdown, order: OrderFacts, heading: Heading, modes: Mapping[UUID, str] | None = None
+) -> CreditNote:
+    """The credit note of a decided refund; ``modes`` says of payments that were never captured what they are.
 
     Its payable amount is the refund's amount. Raises ``ValueError`` when the breakdown does not add up to that.
     """
@@ -207,7 +212,12 @@ def build(breakdown: Breakdown, order: OrderFacts, heading: Heading) -> CreditNo
         additions=additions,
         set_off=-sum(row.amount for row in breakdown.rows if row.code == SET_OFF),
         paid=tuple(
-            Paid(tender=share.tender, label=share.label, amount=share.amount)
+            Paid(
+                tender=share.tender,
+                label=share.label,
+                amount=share.amount,
+                mode=(modes or {}).get(share.origin_id, "captured") if share.origin_id else "captured",
+            )
             for share in breakdown.shares
             if share.amount
         ),

@@ -3,6 +3,11 @@
 A note says that goods, tax and charges were credited. A transfer that fails afterwards changes nothing about
 that: the money is still owed and is sent again, under the same note. Only when such a refund is given up is the
 note taken back, by a reversal with the next number; the note itself stays as it was.
+
+A credit note takes back a part of an invoice. What is only reserved on a card, or is paid on delivery, is invoiced
+when it is sent: of what leaves the order before, no invoice was ever written, and none is taken back. An invoice to
+be paid later and instalments are billed with the order, as what was captured is. Where one refund goes to both, its
+note is over all of it, and says what was never charged.
 """
 
 from collections.abc import Sequence
@@ -25,10 +30,12 @@ from portal.db import merchants, orders, returns
 from portal.db.base import db, uuid7
 from portal.db.credit_notes import CreditNoteRow
 from portal.db.merchants import Merchant
-from portal.db.refunds import Refund
+from portal.db.orders import Payment
+from portal.db.refunds import Payout, Refund
 from portal.ports import Gateways
 from portal.services import scope, tasks
 
+ON_DELIVERY = "cash_on_delivery"
 TASK = "credit_note_failed"
 """What finance is asked to look at when a refund was paid and its note could not be made."""
 
@@ -62,7 +69,7 @@ def issue(refund: Refund, *, now: datetime) -> str | None:
     known = _of(refund.id, CREDIT_NOTE)
     if known is not None:
         return known.number
-    if refund.order_id is None:
+    if refund.order_id is None or not _was_billed(refund):
         return None
     try:
         note = _made(refund, now)
@@ -98,6 +105,26 @@ def take_back(refund: Refund, *, now: datetime) -> str | None:
     shop = _shop(refund.merchant_id)
     back = core.reversal(note, number="", issued_on=_day(now, shop.zone))
     return _write(refund, back, now)
+
+
+def _was_billed(refund: Refund) -> bool:
+    """Whether any of it was paid, or billed to be paid: else there is no invoice that a note could be about."""
+    transfers = _transfers(refund.id)
+    unbilled = [
+        mode == "authorized" or (mode == "due" and tender == ON_DELIVERY) for _, mode, tender in transfers
+    ]
+    return not unbilled or not all(unbilled)
+
+
+def _transfers(refund_id: UUID) -> list[tuple[UUID | None, str, str]]:
+    """(payment, mode, tender) of every transfer that took effect, or will."""
+    wanted = (
+        sa.select(Payout.payment_id, Payout.mode, Payment.tender)
+        .outerjoin(Payment, Payment.id == Payout.payment_id)
+        .where(Payout.refund_id == refund_id, Payout.state.not_in(("failed", "canceled")))
+        .order_by(Payout.id)
+    )
+    return [(row.payment_id, row.mode, row.tender or "") for row in db.session.execute(wanted)]
 
 
 def _of(refund_id: UUID, kind: str) -> CreditNoteRow | None:
@@ -147,7 +174,8 @@ def _made(refund: Refund, now: datetime) -> CreditNote:
         seller=_seller(shop),
         buyer=Party(name=head.name or head.number, address=_address(head.address, head.country)),
     )
-    return core.build(breakdowns.from_json(refund.breakdown), orders.facts(order_id), heading)
+    modes = {payment_id: mode for payment_id, mode, _ in _transfers(refund.id) if payment_id}
+    return core.build(breakdowns.from_json(refund.breakdown), orders.facts(order_id), heading, modes)
 
 
 def _shop(merchant_id: UUID) -> Merchant:

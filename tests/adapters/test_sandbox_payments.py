@@ -91,8 +91,40 @@ class TestSandboxEndings:
                 "INSERT INTO captures VALUES ('cap', 'EUR', 1000);"
                 "INSERT INTO refunds VALUES ('k', 'sandbox-00000001', 'cap', 400, 'succeeded', '', 1.0);"
             )
-        found = _sandbox(tmp_path).look_up(key="k", capture="cap", reference="sandbox-00000001")
+        sandbox = _sandbox(tmp_path)
+        found = sandbox.look_up(key="k", capture="cap", reference="sandbox-00000001")
         assert found is not None and (found.amount, found.state) == (400, "succeeded")
+        _go_on(sandbox)
+
+    def test_books_of_the_second_version_are_taken_over(self, tmp_path: Path) -> None:
+        with sqlite3.connect(tmp_path / "gateway.sqlite") as old:
+            old.executescript(
+                "CREATE TABLE captures (reference TEXT PRIMARY KEY, currency TEXT NOT NULL,"
+                " captured INTEGER NOT NULL);"
+                "CREATE TABLE made (number INTEGER PRIMARY KEY, key TEXT NOT NULL, capture TEXT NOT NULL,"
+                " amount INTEGER NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL DEFAULT '', at REAL NOT NULL);"
+                "CREATE TABLE secret (value TEXT NOT NULL);"
+                "INSERT INTO captures VALUES ('cap', 'EUR', 1000);"
+                "INSERT INTO made VALUES (1, 'k', 'cap', 400, 'succeeded', '', 1.0);"
+                "INSERT INTO secret VALUES ('kept');"
+                "PRAGMA user_version = 2;"
+            )
+        sandbox = _sandbox(tmp_path)
+        _go_on(sandbox)
+        with sqlite3.connect(tmp_path / "gateway.sqlite") as now:
+            assert now.execute("SELECT value FROM secret").fetchall() == [("kept",)]
+
+
+def _go_on(sandbox: SandboxPayments) -> None:
+    """What was captured is still captured, and what is reserved from now on can be let go."""
+    before = sandbox.capture("cap")
+    assert before is not None and (before.captured, before.refunded, before.authorized) == (1_000, 400, 0)
+    sandbox.learn("auth", captured=500, currency="EUR", authorized=True)
+    assert (
+        sandbox.release(key="r", reference="auth", amount=500, remaining=0, currency="EUR").state
+        == "succeeded"
+    )
+    assert [one.released for one in sandbox.refunds_since(EVER)] == [False, True]
 
 
 EVER = datetime.fromtimestamp(0, UTC)

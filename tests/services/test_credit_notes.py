@@ -12,6 +12,7 @@ from portal.db.base import transaction
 from portal.db.credit_notes import CreditNoteRow
 from portal.db.refunds import Refund
 from portal.services import audit, credit_notes, looking, payouts, refunds, tasks
+from tests.adapters.parcels import text_of
 from tests.builders import (
     NOW,
     a_customer,
@@ -22,6 +23,7 @@ from tests.builders import (
     an_order,
     came_back,
 )
+from tests.services.reserved import an_unpaid_order, given_back
 
 
 @pytest.fixture
@@ -225,3 +227,39 @@ def test_a_note_that_cannot_be_made_holds_nothing_up_and_is_a_task(shop, refund_
     assert (
         task.details["number"] == session.get(Refund, refund_id).number and "pays" in task.details["problem"]
     )
+
+
+# ------------------------------------------------------------------------------- what was never charged
+
+
+@pytest.mark.parametrize(
+    ("mode", "tender", "is_billed"),
+    [
+        ("authorized", "card", False),
+        ("due", "cash_on_delivery", False),
+        ("due", "invoice", True),
+        ("due", "instalments", True),
+        ("captured", "card", True),
+    ],
+)
+def test_only_what_was_billed_is_credited(shop, gateways, session, mode, tender, is_billed):
+    order = an_unpaid_order(gateways, shop, number="N-1", tenders={mode: a_payment(tender)})
+    refund_id = given_back(gateways, shop, order)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    assert [row.refund_id for row in notes(session, shop)] == [refund_id] * is_billed
+    assert audit.verify().problems == []
+
+
+def test_a_note_over_both_says_what_was_never_charged(shop, gateways, session):
+    tenders = {"captured": a_payment("wallet", "12.00"), "authorized": a_payment("card", "8.00")}
+    order = an_unpaid_order(gateways, shop, number="N-2", tenders=tenders)
+    refund_id = given_back(gateways, shop, order, 2)
+    payouts.send(refund_id, gateways=gateways, now=NOW)
+    (row,) = notes(session, shop)
+    assert {one["mode"]: one["amount"] for one in row.content["paid"]} == {
+        "captured": 1200,
+        "authorized": 800,
+    }
+    finance = a_person(shop, "finance")
+    words = text_of(credit_notes.document(finance, row.number, merchant_id=shop, gateways=gateways).content)
+    assert "Not charged: Demo card" in words and "Paid to: Demo wallet" in words

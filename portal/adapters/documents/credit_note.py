@@ -142,6 +142,7 @@ def _foot(page: FPDF, note: CreditNote, words: Words) -> None:
         return
     for paid in note.paid:
         to = paid.label or words.tender(paid.tender)
-        pdf.paragraph(page, f"{_('Paid to')}: {to}, {words.money(paid.amount, note.currency)}", after=2)
+        said = {"authorized": _("Not charged"), "due": _("No longer owed")}.get(paid.mode, _("Paid to"))
+        pdf.paragraph(page, f"{said}: {to}, {words.money(paid.amount, note.currency)}", after=2)
     if note.seller.email:
         pdf.paragraph(page, f"{_('Questions')}: {note.seller.email}", size=9, gray=70)

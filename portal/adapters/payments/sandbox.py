@@ -13,7 +13,6 @@ just before it is asked for. What people do on a gateway's own pages are methods
 import hashlib
 import hmac
 import json
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from portal import faults
+from portal.adapters.payments import sandbox_books as books
 from portal.core.money import Minor
 from portal.ports import (
     Capture,
@@ -37,58 +37,6 @@ from portal.ports import (
 
 TOLERANCE_SECONDS = 300
 """An event whose signature is older, or from the future by as much, is not believed."""
-
-_VERSION = 3
-_TABLES = """
-CREATE TABLE IF NOT EXISTS captures (
-    reference TEXT PRIMARY KEY, currency TEXT NOT NULL, captured INTEGER NOT NULL CHECK (captured > 0),
-    state TEXT NOT NULL DEFAULT 'captured' CHECK (state IN ('captured', 'authorized', 'void')),
-    reserved INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0)
-);
-CREATE TABLE IF NOT EXISTS made (
-    number INTEGER PRIMARY KEY,
-    key TEXT NOT NULL,
-    capture TEXT NOT NULL REFERENCES captures (reference),
-    amount INTEGER NOT NULL CHECK (amount > 0),
-    state TEXT NOT NULL CHECK (state IN ('pending', 'requires_action', 'succeeded', 'failed', 'canceled')),
-    error TEXT NOT NULL DEFAULT '',
-    at REAL NOT NULL,
-    kind TEXT NOT NULL DEFAULT 'refund' CHECK (kind IN ('refund', 'release'))
-);
-CREATE UNIQUE INDEX IF NOT EXISTS made_key ON made (key) WHERE key <> '';
-CREATE TABLE IF NOT EXISTS disputes (
-    number INTEGER PRIMARY KEY,
-    capture TEXT NOT NULL REFERENCES captures (reference),
-    amount INTEGER NOT NULL CHECK (amount > 0),
-    state TEXT NOT NULL CHECK (state IN ('open', 'won', 'lost')),
-    at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS secret (value TEXT NOT NULL);
-"""
-
-_ADDED = (
-    "ALTER TABLE captures ADD COLUMN state TEXT NOT NULL DEFAULT 'captured'",
-    "ALTER TABLE captures ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE made ADD COLUMN kind TEXT NOT NULL DEFAULT 'refund'",
-)
-"""What the second version of the books lacked."""
-
-_SETTLE = """
-UPDATE made SET
-    state = CASE WHEN capture LIKE '%-fails-late' OR state = 'succeeded' THEN 'failed' ELSE 'succeeded' END,
-    error = CASE WHEN capture LIKE '%-fails-late' THEN 'the card is closed'
-                 WHEN state = 'succeeded' THEN 'the bank sent it back' ELSE '' END
-WHERE at <= :before
-  AND (state IN ('pending', 'requires_action')
-       OR state = 'succeeded' AND capture LIKE '%-returned' AND kind = 'refund')
-"""
-
-_STARTS = {
-    "-pending": ("pending", ""),
-    "-fails-late": ("pending", ""),
-    "-asks": ("requires_action", ""),
-    "-fails": ("failed", "the card is closed"),
-}
 
 
 class SandboxPayments:
@@ -129,13 +77,13 @@ class SandboxPayments:
             if row is None:
                 return None
             currency, captured, state, reserved = row
-            released = _released(db, reference)
+            released = books.released(db, reference)
             return Capture(
                 reference=reference,
                 currency=currency,
                 captured=captured if state == "captured" else 0,
-                refunded=_refunded(db, reference),
-                disputed=_disputed(db, reference),
+                refunded=books.refunded(db, reference),
+                disputed=books.disputed(db, reference),
                 authorized=reserved - released if state == "authorized" else 0,
                 released=released,
             )
@@ -146,7 +94,7 @@ class SandboxPayments:
             if known is None:
                 if reference.endswith("-declines"):
                     raise Declined("refused", "this card takes nothing back")
-                _check(db, reference, amount, currency)
+                books.check(db, reference, amount, currency)
                 self._make(db, key, reference, amount)
             elif known != (reference, amount):
                 raise Declined("key_reused", "that key was used for another refund")
@@ -168,7 +116,7 @@ class SandboxPayments:
             if known is None:
                 if reference.endswith("-declines"):
                     raise Declined("refused", "this card lets nothing go")
-                left = _reserved(db, reference, amount, currency)
+                left = books.reserved(db, reference, amount, currency)
                 self._make(db, key, reference, amount, kind="release")
                 if not min(left - amount, remaining):
                     db.execute("UPDATE captures SET state = 'void' WHERE reference = ?", (reference,))
@@ -207,8 +155,8 @@ class SandboxPayments:
             ).fetchall()
         for number, capture, amount, currency, state, at in rows:
             yield GatewayDispute(
-                reference=_dispute_id(number), capture=capture, amount=amount, currency=currency, state=state,
-                at=_moment(at),
+                reference=books.dispute_id(number), capture=capture, amount=amount, currency=currency, state=state,
+                at=books.moment(at),
             )  # fmt: skip
 
     def read_event(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> GatewayEvent:
@@ -226,7 +174,7 @@ class SandboxPayments:
     def settle(self, *, before: float | None = None) -> int:
         """Let what is pending (since ``before``, if given) come to its end; answers how many refunds did."""
         with self._transaction() as db:
-            done = db.execute(_SETTLE, {"before": self._clock() + 1 if before is None else before})
+            done = db.execute(books.SETTLE, {"before": self._clock() + 1 if before is None else before})
             return done.rowcount
 
     def refunds(self) -> list[tuple[str, str, Minor, str]]:
@@ -262,7 +210,7 @@ class SandboxPayments:
             currency = db.execute(
                 "SELECT currency FROM captures WHERE reference = ?", (reference,)
             ).fetchone()
-            _check(db, reference, amount, currency[0] if currency else "")
+            books.check(db, reference, amount, currency[0] if currency else "")
             return self._make(db, "", reference, amount, state=state)
 
     def end(self, refund_id: str, state: str, *, error: str = "", amount: Minor | None = None) -> None:
@@ -270,7 +218,7 @@ class SandboxPayments:
         with self._transaction() as db:
             db.execute(
                 "UPDATE made SET state = ?, error = ?, amount = coalesce(?, amount) WHERE number = ?",
-                (state, error, amount, _number(refund_id)),
+                (state, error, amount, books.number(refund_id)),
             )
 
     def dispute(self, reference: str, amount: Minor) -> str:
@@ -280,16 +228,16 @@ class SandboxPayments:
                 "INSERT INTO disputes (capture, amount, state, at) VALUES (?, ?, 'open', ?)",
                 (reference, amount, self._clock()),
             )
-            return _dispute_id(made.lastrowid or 0)
+            return books.dispute_id(made.lastrowid or 0)
 
     def decide(self, dispute_id: str, state: str) -> None:
         """A dispute is ``won`` or ``lost`` by the merchant."""
         with self._transaction() as db:
-            db.execute("UPDATE disputes SET state = ? WHERE number = ?", (state, _number(dispute_id)))
+            db.execute("UPDATE disputes SET state = ? WHERE number = ?", (state, books.number(dispute_id)))
 
     def announce(self, reference: str, *, now: datetime, number: int = 1) -> tuple[dict[str, str], bytes]:
         """The signed delivery (headers, raw body) of the ``number``-th event of a refund or a dispute, by its id."""
-        found: Any = next(self._list("WHERE made.number = ?", _number(reference)), None)
+        found: Any = next(self._list("WHERE made.number = ?", books.number(reference)), None)
         if reference.startswith("dispute"):
             found = next((one for one in self.disputes_since(datetime.fromtimestamp(0, UTC))
                           if one.reference == reference), None)  # fmt: skip
@@ -337,7 +285,7 @@ class SandboxPayments:
             raise Declined("unknown_capture", "there is no such authorization")
         if row[0] != "authorized":
             raise Declined("not_reserved", f"it is {row[0]}")
-        wanted = row[1] - _released(db, reference) if amount is None else amount
+        wanted = row[1] - books.released(db, reference) if amount is None else amount
         if not 0 < wanted <= row[1]:
             raise Declined("too_much", f"at most {row[1]} can be captured")
         db.execute(
@@ -345,7 +293,7 @@ class SandboxPayments:
         )
         newest = "SELECT number FROM made WHERE capture = ? AND kind = 'release' ORDER BY number DESC"
         for (number,) in db.execute(newest, (reference,)).fetchall():
-            if wanted <= row[1] - _released(db, reference):
+            if wanted <= row[1] - books.released(db, reference):
                 return
             db.execute(
                 "UPDATE made SET state = 'failed', error = 'captured_anyway: the shop has captured it'"
@@ -363,12 +311,14 @@ class SandboxPayments:
         state: str = "",
         kind: str = "refund",
     ) -> str:
-        begins = next((begin for end, begin in _STARTS.items() if reference.endswith(end)), ("succeeded", ""))
+        begins = next(
+            (begin for end, begin in books.STARTS.items() if reference.endswith(end)), ("succeeded", "")
+        )
         made = db.execute(
             "INSERT INTO made (key, capture, amount, state, error, at, kind) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (key, reference, amount, state or begins[0], "" if state else begins[1], self._clock(), kind),
         )
-        return _refund_id(made.lastrowid or 0)
+        return books.refund_id(made.lastrowid or 0)
 
     def _list(self, where: str, *values: object) -> Iterator[GatewayRefund]:
         if self._settles_after is not None:
@@ -381,8 +331,8 @@ class SandboxPayments:
             ).fetchall()
         for number, key, capture, amount, currency, state, at, error, kind in rows:
             yield GatewayRefund(
-                reference=_refund_id(number), key=key, capture=capture, amount=amount, currency=currency,
-                state=state, at=_moment(at), error=error,
+                reference=books.refund_id(number), key=key, capture=capture, amount=amount, currency=currency,
+                state=state, at=books.moment(at), error=error,
                 bank_reference=f"SANDBOX{number:08d}" if (state, kind) == ("succeeded", "refund") else "",
                 released=kind == "release",
             )  # fmt: skip
@@ -397,7 +347,7 @@ class SandboxPayments:
             db.execute("BEGIN IMMEDIATE")
             try:
                 if not self._ready:
-                    _set_up(db)
+                    books.set_up(db)
                 yield db
             except BaseException:
                 db.execute("ROLLBACK")
@@ -406,86 +356,13 @@ class SandboxPayments:
             self._ready = True
 
 
-def _set_up(db: sqlite3.Connection) -> None:
-    """Make the tables, and take over the books of the sandbox's earlier versions."""
-    before = db.execute("PRAGMA user_version").fetchone()[0]
-    if before >= _VERSION:
-        return
-    if before == 2:
-        for addition in _ADDED:
-            db.execute(addition)
-    for statement in _TABLES.split(";\n"):
-        db.execute(statement)
-    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'refunds'").fetchone():
-        db.execute(
-            "INSERT INTO made (key, capture, amount, state, error, at) "
-            "SELECT key, capture, amount, state, error, at FROM refunds ORDER BY rowid"
-        )
-        db.execute("DROP TABLE refunds")
-    if before < 2:
-        db.execute("INSERT INTO secret VALUES (?)", (secrets.token_hex(32),))
-    db.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def _check(db: sqlite3.Connection, reference: str, amount: Minor, currency: str) -> None:
-    capture = _known(db, reference, currency)
-    if capture[2] != "captured":
-        raise Declined("not_captured", f"it is {capture[2]}")
-    left = capture[1] - _refunded(db, reference) - _disputed(db, reference)
-    if amount <= 0 or amount > left:
-        raise Declined("too_much", f"at most {left} can be refunded")
-
-
-def _reserved(db: sqlite3.Connection, reference: str, amount: Minor, currency: str) -> Minor:
-    """What is still reserved, of which ``amount`` may be let go. Raises ``Declined``."""
-    capture = _known(db, reference, currency)
-    if capture[2] == "captured":
-        raise Declined("already_captured", "the shop has captured it")
-    left: Minor = capture[3] - _released(db, reference)
-    if amount <= 0 or amount > left:
-        raise Declined("too_much", f"at most {left} can be let go")
-    return left
-
-
-def _known(db: sqlite3.Connection, reference: str, currency: str) -> Any:
-    """Currency, captured, state and reserved. Raises ``Declined``."""
-    found = db.execute(
-        "SELECT currency, captured, state, reserved FROM captures WHERE reference = ?", (reference,)
-    ).fetchone()
-    if found is None:
-        raise Declined("unknown_capture", "there is no such capture")
-    if found[0] != currency:
-        raise Declined("wrong_currency", f"the capture is in {found[0]}")
-    return found
-
-
-def _refunded(db: sqlite3.Connection, reference: str) -> Minor:
-    return _sum(db, "made", "kind = 'refund' AND state NOT IN ('failed', 'canceled')", reference)
-
-
-def _released(db: sqlite3.Connection, reference: str) -> Minor:
-    return _sum(db, "made", "kind = 'release' AND state NOT IN ('failed', 'canceled')", reference)
-
-
-def _disputed(db: sqlite3.Connection, reference: str) -> Minor:
-    return _sum(db, "disputes", "state <> 'won'", reference)
-
-
-def _sum(db: sqlite3.Connection, table: str, where: str, reference: str) -> Minor:
-    found = db.execute(
-        f"SELECT coalesce(sum(amount), 0) FROM {table} WHERE capture = ? AND {where}",  # noqa: S608  ours
-        (reference,),
-    ).fetchone()
-    return int(found[0])
-
-
 def _event(told: Any) -> GatewayEvent:
     """Raises ``ValueError`` for a body that makes no sense, however well it is signed."""
     try:
         return GatewayEvent(
             id=str(told["id"]),
             kind=str(told["kind"]),
-            at=_moment(float(told["at"])),
+            at=books.moment(float(told["at"])),
             reference=str(told["reference"]),
             key=str(told["key"]),
             capture=str(told["capture"]),
@@ -495,19 +372,3 @@ def _event(told: Any) -> GatewayEvent:
         )
     except (KeyError, TypeError) as problem:
         raise ValueError(f"an event without {problem}") from None
-
-
-def _refund_id(number: int) -> str:
-    return f"sandbox-{number:08d}"
-
-
-def _dispute_id(number: int) -> str:
-    return f"dispute-{number:08d}"
-
-
-def _number(reference: str) -> int:
-    return int(reference.rpartition("-")[2])
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
