@@ -19,7 +19,7 @@ from portal.adapters.mail.smtp import SmtpMailer
 from portal.core.addresses import Address
 from portal.core.merchants import MerchantFacts
 from portal.core.refunds.breakdown import Breakdown, Row, to_json
-from portal.ports import Attachment, Declined, Message, Unavailable
+from portal.ports import Attachment, Declined, Message, Rendered, Unavailable
 from portal.settings import Settings
 from portal.words import LANGUAGES, Words
 from tests.mail import Mailbox, free_port
@@ -258,6 +258,32 @@ def test_a_refund_says_where_the_money_goes_and_when_it_arrives() -> None:
     made = written("refunded", "fr")
     assert "Card ending 4242\N{NO-BREAK SPACE}: 17,00\N{NO-BREAK SPACE}€" in made.text
     assert "3 à 5 jours ouvrés" in made.text
+
+def refunded_by(*modes: str) -> Rendered:
+    """The message of a refund of 8.50 for each of ``modes``."""
+    shares = [
+        {"tender": "card", "label": f"Card {place}", "provider": "sandbox", "amount": 850, "mode": mode}
+        for place, mode in enumerate(modes, 1)
+    ]
+    refund = {"number": "RF-7K3M-9QX1", "amount": 850 * len(modes), "currency": "EUR", "shares": shares}
+    return written("refunded", refund=refund)
+
+
+@pytest.mark.parametrize(
+    ("mode", "headline"), [("authorized", "€8.50 is not charged"), ("due", "You owe €8.50 less")]
+)
+def test_what_was_never_charged_is_not_called_a_refund_that_is_sent(mode: str, headline: str) -> None:
+    made = refunded_by(mode)
+    assert made.subject == headline
+    for text in (made.text, made.html):
+        assert "We have sent" not in text and "on its way" not in text and "working days" not in text
+    assert {"authorized": "Card 1: not charged", "due": "Card 1: you owe less"}[mode] in made.text
+
+
+def test_a_refund_of_both_says_which_part_comes_back() -> None:
+    made = refunded_by("captured", "authorized")
+    assert made.subject == "You get €8.50 back · €8.50 is not charged"
+    assert "- Card 1: €8.50" in made.text and "- Card 2: not charged: €8.50" in made.text
 
 
 def cancelled(event: str, **changed: object) -> str:

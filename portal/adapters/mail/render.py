@@ -22,7 +22,7 @@ from portal.core.refunds.breakdown import from_json
 from portal.core.returns import Sending
 from portal.core.shipping import Method
 from portal.ports import Rendered
-from portal.words import Words, install
+from portal.words import Words, cancelling, install
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
 EVENTS = (
@@ -141,7 +141,14 @@ def _refund(words: Words, refund: Mapping[str, Any]) -> dict[str, Any]:
         }
         for share in refund.get("shares", ())
     ]
-    return {"number": refund["number"], "amount": words.money(refund["amount"], currency), "shares": shares}
+    amounts = cancelling.by_mode(cancelling.moves(words, refund.get("shares", ()), currency))
+    return {
+        "number": refund["number"],
+        "amount": words.money(refund["amount"], currency),
+        "shares": shares,
+        "is_sent": not set(amounts) - {"captured"},
+        "headline": cancelling.headline(words, amounts, currency),
+    }
 
 
 def _credit(words: Words, credit: Mapping[str, Any]) -> dict[str, Any]:
