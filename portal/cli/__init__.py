@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from portal.cli import bank, books, gateways, orders, people, quotes, system
+from portal.cli import bank, books, gateways, orders, people, quotes, stock, system
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,
@@ -21,6 +21,8 @@ COMMANDS: tuple[click.Command, ...] = (
     books.journal,
     books.credit_note,
     gateways.reconcile,
+    stock.verify_stock,
+    stock.ship,
     system.messages,
 )
 

@@ -28,8 +28,7 @@ from portal.core.inventory import (
 from portal.db.base import db, insert_ignore, uuid7
 from portal.db.orders import Order, OrderLine
 from portal.db.stock import CONTAINER, StockLevel, StockMovement
-from portal.services import proofs, tasks
-from portal.services.proofs import stock as proofs_of_stock
+from portal.services import tasks, verifying
 
 LEVELS: Any = StockLevel.__table__
 LINES: Any = OrderLine.__table__
@@ -383,7 +382,4 @@ def hold(changes: Sequence[dict[str, Any]]) -> bool:
 
 def verify() -> list[str]:
     """Whatever does not hold of any level, movement or line, as ``flask verify-stock`` says it."""
-    found: list[proofs.Break] = []
-    for _, prove in proofs_of_stock.PROOFS:
-        prove(found)
-    return [str(one) for one in found]
+    return verifying.run().problems
