@@ -233,3 +233,23 @@ def test_events_need_no_network_and_pass(server: StripeServer, gateway: Breaker)
     headers, body = server.signed(event)
     assert gateway.code == "stripe"
     assert gateway.read_event(headers, body, now=datetime.now(UTC)).reference == refund
+
+
+def test_what_is_let_go_counts_as_paying_and_is_left_alone_with_it(
+    server: StripeServer, clock: Clock, gateway: Breaker
+) -> None:
+    held, paid = server.authorization(10_000), server.payment(10_000)
+    server.fault("error", times=3, path="/v1/payment_intents", status=500)
+
+    def let_go() -> str:
+        return gateway.release(key="r1", reference=held, amount=100, remaining=9_900, currency="EUR").state
+
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            let_go()
+    for left_alone in (let_go, lambda: pay(gateway, paid)):
+        with pytest.raises(Unavailable) as refused:
+            left_alone()
+        assert refused.value.retry_after == 30
+    clock.now += 30
+    assert let_go() == "succeeded" and pay(gateway, paid) == "succeeded"

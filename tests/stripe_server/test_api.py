@@ -339,3 +339,57 @@ def test_amounts_follow_the_rules_of_their_currency(
     server: StripeServer, currency: str, amount: int, status: int
 ) -> None:
     assert refund(server, server.payment(10_000, currency), amount)[0] == status
+
+
+# ------------------------------------------------------------------------------------------ authorizations
+
+
+def post(server: StripeServer, what: str, body: str = "", **more: str) -> Any:
+    return ask(server, f"/v1/payment_intents/{what}", body, **more)
+
+
+def test_an_authorization_is_captured_once_for_as_much_as_is_named_and_the_rest_is_freed(
+    server: StripeServer,
+) -> None:
+    held = server.authorization(10_000)
+    status, intent, _ = post(server, f"{held}/capture", "amount_to_capture=7500")
+    assert (status, intent["status"], intent["amount_received"], intent["amount_capturable"]) == (
+        200, "succeeded", 7_500, 0,
+    )  # fmt: skip
+    assert [one["amount"] for one in server.refunds(held)] == [2_500]
+    assert post(server, f"{held}/capture", "amount_to_capture=1")[0] == 400
+    assert post(server, f"{held}/cancel")[0] == 400
+    assert refund(server, held, 7_501)[0] == 400 and refund(server, held, 7_500)[0] == 200
+
+
+def test_no_more_than_was_authorized_is_captured(server: StripeServer) -> None:
+    held = server.authorization(10_000)
+    assert post(server, f"{held}/capture", "amount_to_capture=10001")[0] == 400
+    assert post(server, f"{held}/capture")[1]["amount_received"] == 10_000
+    assert server.refunds(held) == []
+
+
+def test_what_is_canceled_can_be_neither_captured_nor_refunded(server: StripeServer) -> None:
+    held = server.authorization(10_000)
+    assert post(server, f"{held}/cancel", key="k")[1]["status"] == "canceled"
+    assert post(server, f"{held}/cancel", key="k")[1]["status"] == "canceled", "the first answer is kept"
+    assert error(post(server, f"{held}/cancel"))[0] == 400
+    assert post(server, f"{held}/capture")[0] == 400 and refund(server, held, 1)[0] == 400
+    assert [event["type"] for event in server.events(about=held)][-1] == "payment_intent.canceled"
+
+
+def test_what_is_only_authorized_is_not_refunded(server: StripeServer) -> None:
+    held, bare = server.authorization(10_000), server.authorization(10_000, kind="charge")
+    assert refund(server, held, 10_000)[0] == 400
+    assert ask(server, "/v1/refunds", f"charge={bare}&amount=1")[0] == 400
+    assert ask(server, "/v1/refunds", f"charge={bare}")[0] == 200, "a charge alone is let go so, as a whole"
+    assert ask(server, f"/v1/charges/{bare}/capture", "")[0] == 400
+
+
+def test_metadata_is_merged_taken_back_and_limited(server: StripeServer) -> None:
+    held = server.authorization(10_000)
+    post(server, held, "metadata[a]=1&metadata[b]=2")
+    assert post(server, held, "metadata[a]=&metadata[c]=3")[1]["metadata"] == {"b": "2", "c": "3"}
+    more = "&".join(f"metadata[n{number}]=1" for number in range(49))
+    assert post(server, held, more)[0] == 400
+    assert post(server, held, f"metadata[{'x' * 41}]=1")[0] == 400
