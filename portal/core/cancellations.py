@@ -63,11 +63,11 @@ def offers(
     by_customer: bool = True,
 ) -> tuple[CancelOffer, ...]:
     """Per thing bought, in the order of the receipt, how many of its units may be taken out."""
-    told, day = tuple(constraints), now.astimezone(zone).date()
+    told, day = _by_line(constraints), now.astimezone(zone).date()
     whole = tuple(_of_order(order, terms, by_customer))
     found = []
     for line in order.items:
-        room = _room(line, _told(line, told), now, day)
+        room = _room(line, told.get(line.id, ()), now, day)
         found.append(
             CancelOffer(
                 line_id=line.id,
@@ -95,19 +95,19 @@ def judge(
     Units that the request itself holds (``Wanted.spans``) are no objection to it. ``by_customer``: the
     customer asks; what an agent asks for does not need the shop to offer it to customers.
     """
-    told, day = tuple(constraints), now.astimezone(zone).date()
+    told, day = _by_line(constraints), now.astimezone(zone).date()
+    lines = {line.id: line for line in order.lines}
     findings = [*_of_order(order, terms, by_customer), *_of_request(order, request)]
     asked: dict[UUID, int] = {}
     mine: dict[UUID, tuple[Span, ...]] = {}
     for wanted in request.wanted:
         asked[wanted.line_id] = asked.get(wanted.line_id, 0) + max(0, wanted.units)
         mine[wanted.line_id] = (*mine.get(wanted.line_id, ()), *wanted.spans)
-        findings += _of_wish(order, wanted, day)
-    lines = {line.id: line for line in order.lines}
+        findings += _of_wish(lines.get(wanted.line_id), wanted, day)
     for line_id, units in asked.items():
         if (line := lines.get(line_id)) is not None and units:
             held = replace(line, held=without(line.held, mine[line_id]))
-            findings += _of_units(line, units, _room(held, _told(line, told), now, day))
+            findings += _of_units(line, units, _room(held, told.get(line_id, ()), now, day))
     findings += _of_bundles(order, asked, terms)
     once = {(f.code, f.rule, f.line_id, str(f.details)): f for f in findings}
     return Verdict(findings=tuple(once.values()), policy_version=terms.version)
@@ -280,9 +280,8 @@ def _cut_offs(line: LineFacts, told: tuple[Constraint, ...]) -> Iterator[datetim
     yield from (one.until for one in told if one.code == "cut_off")
 
 
-def _of_wish(order: OrderFacts, wanted: Wanted, day: date) -> Iterator[Finding]:
+def _of_wish(line: LineFacts | None, wanted: Wanted, day: date) -> Iterator[Finding]:
     """What is wrong with what was said about a line."""
-    line = next((one for one in order.lines if one.id == wanted.line_id), None)
     if line is None:
         yield Finding(code="unknown_line", weight=REFUSED, rule="order", line_id=wanted.line_id)
         return
@@ -316,8 +315,11 @@ def _of_bundles(order: OrderFacts, asked: dict[UUID, int], terms: Terms) -> Iter
         )
 
 
-def _told(line: LineFacts, constraints: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
-    return tuple(one for one in constraints if one.line_id == line.id)
+def _by_line(constraints: Iterable[Constraint]) -> dict[UUID, tuple[Constraint, ...]]:
+    found: dict[UUID, tuple[Constraint, ...]] = {}
+    for one in constraints:
+        found[one.line_id] = (*found.get(one.line_id, ()), one)
+    return found
 
 
 def _finding(code: str, rule: str, line: LineFacts, **details: object) -> Finding:

@@ -4,15 +4,17 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.core import cancellations
 from portal.core.cancellations import judge, offers, prepared, totals
-from portal.core.facts import LineFacts, OrderFacts, Wanted
+from portal.core.facts import KEEP, LineFacts, OrderFacts, Wanted
+from portal.core.logistics import CONSTRAINTS, Constraint
 from portal.core.policy.terms import ShippingTier, Terms
-from portal.core.refunds import ledger
-from portal.core.refunds.breakdown import Breakdown
+from portal.core.refunds import adjustments, ledger
+from portal.core.refunds.breakdown import Breakdown, TooMuch
 from portal.core.refunds.engine import positions
 from portal.core.refunds.values import paid_for
 from portal.core.spans import Span, count, merge, without
@@ -131,12 +133,16 @@ class World:
             self.let_go(mine)
         cost = 0
         for wish, spans in positions({one.id: one for one in self.order.lines}, wishes, kind=CANCEL):
-            cost += paid_for(self.order.line(wish.line_id), spans)[0]
+            line = self.order.line(wish.line_id)
+            cost += paid_for(line, spans)[0] - adjustments.given(line, spans)[0]
         made = self.refund(wishes, CANCEL)
         assert made.amount >= cost or made.clamped
         assert made.due == 0
         assert not any(line.withheld for line in made.lines)
         return made
+
+
+STEPS = ["cancel", "hold", "ship", "return", "lower", "confirm", "release", "too_much"]
 
 
 def step(data: st.DataObject, world: World) -> None:
@@ -145,7 +151,7 @@ def step(data: st.DataObject, world: World) -> None:
     room = {offer.line_id: offer.units for offer in offers(order, world.terms, now=NOW)}
     free = {line_id: units for line_id, units in room.items() if units}
     back = {line.id: line.returnable_units for line in order.items if line.returnable_units}
-    what = data.draw(st.sampled_from(["cancel", "hold", "ship", "return", "confirm", "release", "too_much"]))
+    what = data.draw(st.sampled_from(STEPS))
     if what == "cancel" and free:
         world.cancel(some(data, free))
     elif what == "hold" and free:
@@ -156,6 +162,10 @@ def step(data: st.DataObject, world: World) -> None:
             world.change(line, shipped=line.shipped + wish.units, delivered=line.shipped + wish.units)
     elif what == "return" and back:
         world.refund(some(data, back), "return")
+    elif what == "lower" and free:
+        (wish,) = some(data, dict([data.draw(st.sampled_from(sorted(free.items())))]))
+        maximum = most_lowered(order, wish)
+        world.refund((replace(wish, allowance=data.draw(st.integers(0, maximum))),), KEEP)
     elif what in ("confirm", "release") and world.proposals:
         held = data.draw(st.sampled_from(world.proposals))
         if what == "confirm":
@@ -169,6 +179,13 @@ def step(data: st.DataObject, world: World) -> None:
         assert verdict.outcome == "refused"
         (maximum,) = {one.details["maximum"] for one in verdict.findings if "maximum" in one.details} or {0}
         assert maximum == room[line.id]
+
+
+def most_lowered(order: OrderFacts, wish: Wanted) -> int:
+    """What can be given back at most for units that are kept."""
+    with pytest.raises(TooMuch) as caught:
+        quoted(order, replace(wish, allowance=10**18), kind=KEEP)
+    return caught.value.maximum
 
 
 def some(data: st.DataObject, units: dict[Any, int]) -> tuple[Wanted, ...]:
@@ -291,6 +308,7 @@ def plans(draw: st.DrawFn) -> OrderFacts:
                 goods=goods,
                 shipped=draw(st.integers(0, units)),
                 tax={"T": tax} if tax else {},
+                prices_include_tax=draw(st.booleans()),
                 interval=draw(st.sampled_from(["", "month"])),
                 period_start=first,
                 period_end=first + timedelta(days=days - 1),
@@ -328,6 +346,74 @@ def test_of_a_service_what_was_had_and_what_goes_back_is_what_was_paid(
             others = [one for one in plan.lines if one.id != line.id]
             assert others == [one for one in done.lines if one.id != line.id]
             assert totals(done).total == totals(plan).total - refund.amount
+
+
+MOMENTS = st.sampled_from([None, NOW - timedelta(hours=1), NOW, NOW + timedelta(hours=1)])
+
+
+@st.composite
+def lives(draw: st.DrawFn, number: int = 1) -> LineFacts:
+    """A line in any state that a line can be in."""
+    units = draw(st.integers(1, 8))
+    kind = draw(st.sampled_from(["merchandise", "merchandise", "service", "sample", "gift_card"]))
+    fates = draw(st.lists(st.sampled_from("-chr"), min_size=units, max_size=units))
+
+    def spans(fate: str) -> tuple[Span, ...]:
+        return merge((n, n + 1) for n, one in enumerate(fates) if one == fate)
+
+    shipped = draw(st.integers(0, units))
+    plan = kind == "service" and draw(st.booleans())
+    return a_line(
+        number,
+        kind=kind,
+        units=units,
+        shipped=shipped,
+        picked=draw(st.integers(0, units - shipped)),
+        canceled=spans("c"),
+        held=spans("h"),
+        claimed=spans("r"),
+        logistics=draw(st.sampled_from([(), (), ("drop_ship",), ("custom_made", "third_party")])),
+        cut_off=draw(MOMENTS),
+        interval="month" if plan else "",
+        period_start=date(2026, 3, 1) if plan else None,
+        period_end=draw(st.sampled_from([date(2026, 3, 19), date(2026, 3, 31)])) if plan else None,
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), lives())
+def test_a_line_gives_up_exactly_what_it_offers_and_every_refusal_says_why(
+    data: st.DataObject, line: LineFacts
+) -> None:
+    order = an_order(line, a_line(2), payments=(a_payment(10**6),))
+    told = data.draw(st.lists(constraints(line), max_size=3))
+    (offer, _) = offers(order, Terms(), told, now=NOW)
+    plain = offers(order, Terms(), now=NOW)[0]
+    assert 0 <= offer.units <= plain.units <= line.cancelable_units
+    assert all(finding.line_id == line.id for finding in offer.findings)
+    assert offer.units == line.units or offer.findings
+    for units in range(1, line.units + 2):
+        request = a_request(want(1, units, ending=next(iter(offer.endings[-1:]), "")), kind=CANCEL)
+        verdict = judge(order, request, Terms(), told, now=NOW)
+        assert verdict.allowed == (units <= offer.units)
+        if not verdict.allowed:
+            assert {one.code for one in offer.findings} <= {one.code for one in verdict.findings}
+            assert not offer.units or [
+                one.details["maximum"] for one in verdict.findings if one.code == "too_many_units"
+            ] == [offer.units]
+        else:
+            quoted(order, *prepared(order, request).wanted, kind=CANCEL)
+
+
+@st.composite
+def constraints(draw: st.DrawFn, line: LineFacts) -> Constraint:
+    return Constraint(
+        line_id=line.id,
+        code=draw(st.sampled_from(CONSTRAINTS)),
+        units=draw(st.none() | st.integers(0, 9)),
+        until=draw(MOMENTS),
+        by="depot",
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -55,7 +55,7 @@ class LineOffer:
     units: int
     """Shipped units that are in nobody's return."""
     unshipped: int
-    """Units that may still be canceled instead."""
+    """Units that were not sent, so that nothing of them can come back; they may be canceled instead."""
     until: date | None
     """Last day, inclusive, where the reason has no window of its own; None where nothing was shipped yet."""
     until_at_best: date | None
