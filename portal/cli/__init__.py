@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from portal.cli import bank, books, gateways, orders, people, quotes, stock, system
+from portal.cli import bank, books, gateways, orders, people, quotes, stock, system, warehouse
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,
@@ -23,6 +23,7 @@ COMMANDS: tuple[click.Command, ...] = (
     gateways.reconcile,
     stock.verify_stock,
     stock.ship,
+    warehouse.warehouse,
     system.messages,
 )
 
