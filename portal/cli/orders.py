@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -69,10 +69,17 @@ def import_orders(
 @click.command("replay-cancellations")
 @click.option("--merchant", "slug", required=True, help="The merchant's short name.")
 @click.option("--mapping", required=True, help="The TOML file the orders were imported with.")
+@click.option(
+    "--unsent-for",
+    "hours",
+    type=click.IntRange(0, 24 * 30),
+    default=0,
+    help="So many hours after an order nothing had left: cancellations within them are made cancellations.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.argument("files", nargs=-1, required=True)
 @with_appcontext
-def replay_cancellations(slug: str, mapping: str, as_json: bool, files: tuple[str, ...]) -> None:
+def replay_cancellations(slug: str, mapping: str, hours: int, as_json: bool, files: tuple[str, ...]) -> None:
     """Make closed returns of the cancellations in FILES, whose orders are imported; again changes nothing."""
     from portal.core.money import major
     from portal.services import replay
@@ -85,7 +92,12 @@ def replay_cancellations(slug: str, mapping: str, as_json: bool, files: tuple[st
             sums[place] += more
 
     orders = _source("csv", files, mapping, ())
-    replay.replay(SYSTEM, merchant_id(slug), orders.read(), report=report)
+    unsent = replay.Unsent(
+        within=timedelta(hours=hours),
+        gateways=current_app.extensions["gateways"],
+        site=current_app.extensions["site"],
+    )
+    replay.replay(SYSTEM, merchant_id(slug), orders.read(), report=report, unsent=unsent if hours else None)
     rows = [
         {
             "verdict": verdict,

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from portal.core.access import Actor, NotAllowed
 from portal.core.facts import OrderFacts
 from portal.core.intake import Incoming, IncomingCancellation
+from portal.core.links import Site
 from portal.core.money import Minor, minor
 from portal.core.policy.terms import RestockingFee, Terms
 from portal.core.replaying import Bought, Take, after, verdict, within
@@ -24,11 +25,22 @@ from portal.core.spans import merge
 from portal.db import history, merchants, orders
 from portal.db.base import db, transaction
 from portal.db.returns import Return
+from portal.ports import Gateways
+from portal.services import replayed_unsent
 from portal.services.replayed import Run, give_back, nonce, worth_of
 
 WINDOW = timedelta(days=30)
 PARTS = 8
 """Orders of one cancellation that are looked up at once; most are about one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsent:
+    """How long after the purchase nothing had left yet, and what cancellations are made with."""
+
+    within: timedelta
+    gateways: Gateways
+    site: Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +65,12 @@ def replay(
     stream: Iterable[Incoming],
     *,
     report: Callable[[Outcome], None],
+    unsent: Unsent | None = None,
 ) -> None:
     """Make returns of the cancellations in ``stream`` (its orders must be imported), in the order of time.
 
-    Each row is told to ``report`` once. What was replayed before is recognized and changes nothing.
+    With ``unsent`` those that came so soon that nothing had left are made cancellations. Each row is told
+    to ``report`` once. What was replayed before is recognized and changes nothing.
     Raises ``NotAllowed``, and ``LookupError`` for a merchant without policy.
     """
     if not actor.may("orders.import", merchant_id):
@@ -72,7 +86,7 @@ def replay(
     rows = [row for row in stream if isinstance(row, IncomingCancellation)]
     rows.sort(key=lambda row: (row.at, row.number, row.row))
     for _, invoice in groupby(rows, key=lambda row: (row.at, row.number)):
-        for outcome in _replay(run, list(invoice)):
+        for outcome in _replay(run, list(invoice), unsent):
             report(outcome)
 
 
@@ -92,7 +106,7 @@ def _exact(terms: Terms) -> Terms:
     )
 
 
-def _replay(run: Run, rows: Sequence[IncomingCancellation]) -> list[Outcome]:
+def _replay(run: Run, rows: Sequence[IncomingCancellation], unsent: Unsent | None) -> list[Outcome]:
     """One cancellation, which may be about several orders, in one transaction."""
     with transaction():
         done = _done(run, rows)
@@ -105,7 +119,7 @@ def _replay(run: Run, rows: Sequence[IncomingCancellation]) -> list[Outcome]:
             outcome, takes = verdict(row, bought)
             bought = after(bought, takes)
             judged.append((row, outcome, takes))
-        facts = _write(run, rows, judged)
+        facts = _write(run, rows, judged, unsent)
     return [
         done[position] if position in done else _outcome(row, what, takes, facts)
         for position, (row, what, takes) in enumerate(judged)
@@ -205,17 +219,24 @@ def _write(
     run: Run,
     rows: Sequence[IncomingCancellation],
     judged: Sequence[tuple[IncomingCancellation, str, tuple[Take, ...]]],
+    unsent: Unsent | None,
 ) -> dict[UUID, OrderFacts]:
-    """A return and a refund for every order that the accepted rows are about."""
-    by_order: dict[UUID, list[tuple[int, Take, str]]] = {}
+    """A return (or, of what had not left, a cancellation) with its refund for every order that is concerned."""
+    by_order: dict[tuple[UUID, bool], list[tuple[int, Take, str]]] = {}
     for position, (row, _, takes) in enumerate(judged):
         window = within(takes, row.at, WINDOW) if takes else ""
+        soon = bool(takes) and unsent is not None and within(takes, row.at, unsent.within) == "inside"
         for take in takes:
-            by_order.setdefault(take.bought.order_id, []).append((position, take, window))
+            by_order.setdefault((take.bought.order_id, soon), []).append((position, take, window))
     facts: dict[UUID, OrderFacts] = {}
-    for part, (order_id, takes_of_order) in enumerate(by_order.items()):
+    for part, ((order_id, soon), takes_of_order) in enumerate(by_order.items()):
         facts[order_id] = orders.facts(order_id, lock=True)
-        give_back(run, rows[0], part, facts[order_id], takes_of_order)
+        if soon and unsent is not None:
+            replayed_unsent.cancel(
+                run, rows[0], part, order_id, takes_of_order, gateways=unsent.gateways, site=unsent.site
+            )
+        else:
+            give_back(run, rows[0], part, facts[order_id], takes_of_order)
     return facts
 
 
