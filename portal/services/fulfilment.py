@@ -197,6 +197,7 @@ def imported(
             details={"number": cancellation},
             now=now,
         )
+        ending.sent_anyway(return_id, now=now)
     return tuple(overtaken), tuple(stand)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal import faults
+from portal.db import cancellations
 from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
@@ -81,13 +82,17 @@ def look(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime)
 
 
 def tell_of_waiting(*, now: datetime, limit: int = 100) -> int:
-    """Open a task for every transfer that waits for longer than a day; answers how many were opened."""
+    """Open a task for every transfer that waits for longer than a day; answers how many were opened.
+
+    What waits for a warehouse is told of as that, and sooner.
+    """
     waiting = (
         sa.select(Payout, Refund)
         .join(Refund, Refund.id == Payout.refund_id)
         .where(
             Payout.state.in_((*SENDABLE, "pending", "requires_action")),
             Payout.created_at < now - WAITS_AFTER,
+            sa.or_(Refund.return_id.is_(None), Refund.return_id.not_in(cancellations.waiting())),
             ~sa.exists().where(
                 Task.merchant_id == Payout.merchant_id,
                 Task.kind == "refund_waits",

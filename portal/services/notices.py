@@ -38,6 +38,7 @@ CHANGED_BY_STATUS = frozenset(
         "cancellation_confirmed",
         "cancellation_expired",
         "cancellation_overtaken",
+        "cancellation_sent_anyway",
     }
 )
 """Messages that bring the link to the status page."""

@@ -264,6 +264,8 @@ def _repeated(row: Return, beside: Cancellation, answer: LeaveOutAnswer, now: da
     }
     after_release = ours == RELEASED and answer.state == SHIPPED
     _ask_a_person(AFTER_RELEASE if after_release else CONTRADICTS, row, now, **about)
+    if after_release:
+        ending.sent_anyway(row.id, now=now)
     return "contradicts"
 
 

@@ -77,6 +77,9 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "order_line.cancellation_overtaken": (N_("Ended: the goods were sent first"),),
     "order_line.cancellation_refused": (N_("Ended: the warehouse could not leave the units out"),),
     "order_line.cancellation_withdrawn": (N_("Proposal withdrawn"),),
+    "order_line.cancellation_contradicted": (
+        N_("The goods were sent although the warehouse had kept them back"),
+    ),
     "order_line.cancellation_scored": (
         N_("The customer gave %(score)s of 5"),
         N_("The customer said how it went"),

@@ -258,6 +258,7 @@ MAILS = {
     "cancellation_confirmed": N_("Cancellation confirmed"),
     "cancellation_expired": N_("Cancellation not answered in time"),
     "cancellation_overtaken": N_("Cancellation came too late"),
+    "cancellation_sent_anyway": N_("Canceled, and sent all the same"),
 }
 STEP_BUTTONS = {
     "submit": N_("Submit return"),

@@ -47,6 +47,7 @@ EVENTS = (
     "cancellation_confirmed",
     "cancellation_expired",
     "cancellation_overtaken",
+    "cancellation_sent_anyway",
 )
 """Every message there is; each is a folder of templates/email."""
 

@@ -23,6 +23,7 @@ from portal.db.orders import Order
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Gateways
 from portal.services import asking, scope
+from portal.services import returns as returning
 from portal.services.cancellations import reading, telling
 from portal.services.cancellations.reading import CancellationPage, PastRow
 from portal.services.cancellations.wishes import Choice, new_lines, new_return
@@ -50,8 +51,8 @@ def around(actor: Actor, return_id: UUID, *, gateways: Gateways, now: datetime) 
     head = orders.head(row.order_id) if row.order_id else None
     if head is None or not is_buyer(row, head):
         return Around()
-    order = orders.facts(head.id)
-    merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+    known = returning.read(row, now=now)
+    order, terms = known.order or orders.facts(head.id), known.terms
     past = reading.past_of(head.id, email=order.email, but=[row.id])
     companion = None
     choosing = row.state == "draft" and row.kind not in CANCELLATIONS and row.channel == "self_service"
@@ -59,7 +60,7 @@ def around(actor: Actor, return_id: UUID, *, gateways: Gateways, now: datetime) 
         beside = stored.of(found.id)
         page = reading.read(found, beside, now=now) if beside is not None else None
         companion = page if page is not None and page.lines else None
-    zone = ZoneInfo(merchant.zone)
+    zone = ZoneInfo(known.zone)
     offered = choosing and terms.cancellations
     return Around(
         buyer=True,

@@ -157,11 +157,11 @@ def _take(row: Return, page: CancellationPage, spans: Mapping[UUID, tuple[Span, 
     holding.cancel(order, gone, held=held)
     if held:
         holding.let_go(order, {line_id: taken for line_id, taken in held.items() if line_id in runs_out})
-    holding.end_services(ends_of(page))
+    holding.end_services(_ended_whole(page))
 
 
-def ends_of(page: CancellationPage) -> dict[UUID, date]:
-    """Order line -> the last day of a service that ends by this."""
+def _ends_of(page: CancellationPage) -> dict[UUID, date]:
+    """Order line -> the last day of the service, or of those of its units, that end by this."""
     day = page.now.astimezone(ZoneInfo(page.merchant.zone)).date()
     found = {}
     for line in page.lines:
@@ -169,6 +169,17 @@ def ends_of(page: CancellationPage) -> dict[UUID, date]:
             last = subscriptions.ended(page.order.line(line.order_line_id), line.ending, on=day).ends_on
             if last is not None:
                 found[line.order_line_id] = last
+    return found
+
+
+def _ended_whole(page: CancellationPage) -> dict[UUID, date]:
+    """Of ``_ends_of`` the services of which nothing goes on: the last unit, or all that run out together."""
+    ends, found = _ends_of(page), {}
+    for line in page.lines:
+        if line.order_line_id in ends:
+            bought = page.order.line(line.order_line_id)
+            if line.ending == NEXT_PERIOD or line.units >= bought.units - count(bought.canceled):
+                found[line.order_line_id] = ends[line.order_line_id]
     return found
 
 
@@ -189,7 +200,7 @@ def _write(
     row.refund_state, row.version = "calculated", row.version + 1
     beside.answered_at, beside.totals = now, telling.totals_json(page.before, page.after)
     db.session.flush()
-    ends, used = ends_of(page), {one.line_id: one.scope_used for one in page.request.wanted}
+    ends, used = _ends_of(page), {one.line_id: one.scope_used for one in page.request.wanted}
     table = ReturnLine.__table__
     rows: list[dict[str, Any]] = [
         {

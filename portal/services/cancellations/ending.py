@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from portal import faults
 from portal.core.access import SYSTEM, Actor, Conflict
-from portal.core.facts import MERCHANDISE, OrderFacts
+from portal.core.facts import MERCHANDISE, NEXT_PERIOD, OrderFacts
 from portal.core.lifecycles import CANCELLATION
 from portal.core.refunds.breakdown import from_json
+from portal.core.returns import Draft
 from portal.core.spans import Span, count
 from portal.core.totals import Totals, totals
 from portal.db import cancellations as stored
@@ -108,6 +109,30 @@ def released(return_id: UUID, *, now: datetime) -> None:
     closing.close_if_settled(row, now=now)
 
 
+def sent_anyway(return_id: UUID, *, now: datetime) -> None:
+    """Goods left although the warehouse had said that they stay: the refund stands, and the customer is told, once.
+
+    In the caller's transaction, which has asked a person to look at it.
+    """
+    held = stored.hold(return_id)
+    if held is None or held[1].ended or held[0].state not in ("confirmed", "closed"):
+        return
+    row, beside = held
+    page = reading.read(row, beside, now=now)
+    beside.ended = {"code": "shipped_after_release", "lines": [line.name for line in page.lines]}
+    telling.happened(SYSTEM, "contradicted", row, now, number=row.number)
+    telling.mail(
+        "cancellation_sent_anyway",
+        beside,
+        page.draft,
+        page.order,
+        before=page.before,
+        after=page.after,
+        breakdown=page.breakdown,
+        now=now,
+    )
+
+
 def _refunds_of(return_id: UUID, states: tuple[str, ...]) -> list[Refund]:
     wanted = sa.select(Refund).where(Refund.return_id == return_id, Refund.state.in_(states))
     held = wanted.order_by(Refund.id).with_for_update().execution_options(populate_existing=True)
@@ -181,9 +206,7 @@ def _undo(
         refunds.give_up(actor, refund, reason=code, now=now)
     holding.restore(order, mine)
     draft = returns.draft(row)
-    holding.renew_services(
-        line.order_line_id for line in draft.lines if line.order_line_id is not None and line.ending
-    )
+    holding.renew_services(_ended_by(draft, order))
     goods = {
         line.id: count(mine[line.id]) for line in order.lines if line.id in mine and line.kind == MERCHANDISE
     }
@@ -194,6 +217,22 @@ def _undo(
             .where(Order.id == row.order_id, Order.state == "canceled")
             .values(state="confirmed")
         )
+
+
+def _ended_by(draft: Draft, order: OrderFacts) -> list[UUID]:
+    """The services that go on again: not one that another cancellation lets run out."""
+    found = []
+    for line in draft.lines:
+        if line.order_line_id is None or not line.ending:
+            continue
+        bought = order.line(line.order_line_id)
+        if (
+            line.ending == NEXT_PERIOD
+            or bought.ends_on == line.ends_on
+            or bought.ends_on != bought.period_end
+        ):
+            found.append(line.order_line_id)
+    return found
 
 
 TOLD = {

@@ -94,6 +94,8 @@ class CancellationPage:
     order: OrderFacts
     merchant: MerchantFacts
     terms: Terms
+    request: ReturnRequest
+    """The same as policy and engine judge it."""
     breakdown: Breakdown
     """What it gives back: worked out now while nobody has answered, then as it was answered."""
     verdict: Verdict
@@ -116,10 +118,6 @@ class CancellationPage:
     @property
     def state(self) -> str:
         return self.draft.state
-
-    @property
-    def request(self) -> ReturnRequest:
-        return as_request(self.draft, now=self.now)
 
 
 def page(actor: Actor, return_id: UUID, *, now: datetime) -> CancellationPage:
@@ -173,6 +171,7 @@ def read(
         order=order,
         merchant=merchant,
         terms=terms,
+        request=request,
         breakdown=breakdown,
         verdict=verdict,
         before=before,

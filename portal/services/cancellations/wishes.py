@@ -45,7 +45,7 @@ class Wish:
 def request_of(
     choices: Iterable[Choice], order: OrderFacts, *, reason: str = "", now: datetime, zone: tzinfo
 ) -> ReturnRequest:
-    """The choices as policy and engine judge them. Raises ``Conflict("negative_units")``, ``NotFound``."""
+    """The choices as policy and engine judge them, with the names of bundles that go as a whole. Raises ``Conflict("negative_units")``, ``NotFound``."""
     known = {line.id for line in order.lines}
     wanted = []
     for choice in choices:
@@ -63,7 +63,7 @@ def request_of(
                 )
             )
     request = ReturnRequest(wanted=tuple(wanted), requested_at=now, kind=KIND)
-    return core.prepared(order, request, zone=zone)
+    return core.prepared(order, core.completed(order, request), zone=zone)
 
 
 def new_return(
