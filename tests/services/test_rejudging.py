@@ -12,14 +12,26 @@ from sqlalchemy.engine import Engine
 from portal.core.access import NotAllowed, NotFound
 from portal.core.facts import KEEP
 from portal.core.policy.overrides import Override, overrule
-from portal.core.policy.terms import RestockingFee, Terms, Window
+from portal.core.policy.terms import RestockingFee, ShippingTier, Terms, Window
 from portal.core.policy.verdict import Verdict, to_json
 from portal.core.rejudging import Rejudged
 from portal.db import returns as stored
 from portal.db.base import db, transaction
 from portal.services import confirmation, merchants, refunds, rejudging, returns
 from tests import builders
-from tests.builders import NOW, SITE, a_merchant, a_person, a_return, an_item, an_order, shipping_cost
+from tests.builders import (
+    NOW,
+    SITE,
+    a_merchant,
+    a_person,
+    a_return,
+    an_item,
+    an_order,
+    as_it_is,
+    shipping_cost,
+    terms,
+)
+from tests.services import cancelling
 
 FEE = Terms(return_postage="merchant", restocking_fee=RestockingFee(percent_bp=1_000))
 
@@ -238,3 +250,17 @@ def test_totals_say_what_all_of_it_comes_to(session: Any, gateways: Any) -> None
     sums = totals.sums["EUR"]
     assert (sums.before, sums.after, sums.more, sums.less) == (3000, 1800, 0, 1200)
     assert sums.rules == {"restocking_fee": -200, "windows": -1000}
+
+
+def test_a_cancellation_is_tried_as_if_nothing_had_been_sent_since(session: Any, gateways: Any) -> None:
+    shop = a_merchant()
+    order = cancelling.unshipped(gateways, shop, cancelling.goods("MUG", 3, "10.00"), shipping_cost("7.90"))
+    made = cancelling.canceled(gateways, shop, order, {"MUG": 2})
+    waiting = cancelling.propose(gateways, shop, as_it_is(order), {"MUG": 1})
+    (one,) = check(shop, merchants.terms_of(shop))
+    assert one.past.id == made != waiting
+    assert (one.before.outcome, one.before.amount, one.differs) == ("allowed", 2000, False)
+    tiers = (ShippingTier(from_goods=0, price=390),)
+    anew = terms(cancel_shipping="re_evaluate", shipping_tiers=tiers)
+    (other,) = check(shop, anew)
+    assert (other.difference, [row.rule for row in other.rows]) == (400, ["cancel_shipping"])
