@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +16,11 @@ from portal.services import refunds
 from tests.builders import (
     NOW,
     Tender,
-    a_payment,
     a_person,
     an_item,
     an_order,
     as_it_is,
     came_back,
-    order_called,
 )
 
 
@@ -34,25 +32,32 @@ def an_unpaid_order(
     tenders: dict[str, Tender],
     units: int = 2,
     price: str = "10.00",
+    now: datetime = NOW,
 ) -> OrderFacts:
     """``tenders`` by mode (``authorized``, ``due``, ``captured``), one of each; the gateway knows what is reserved.
 
     The references are those of ``tests.builders``: number, tender, ending.
     """
-    items = [an_item("MUG", units, price)]
-    total = units * int(price.replace(".", ""))
-    named = {sum(int((one.amount or "0").replace(".", "")) for one in tenders.values() if one.amount)}
+    total = units * _cents(price)
+    said = sum(_cents(one.amount) for one in tenders.values() if one.amount)
     for mode, one in tenders.items():
-        reference = f"{number}-{one.tender}{one.ending}"
-        covers = int(one.amount.replace(".", "")) if one.amount else total - sum(named)
         if mode == "authorized":
             gateways.payments[gateways.gateway].learn(
-                reference, captured=covers, currency="EUR", authorized=True
+                f"{number}-{one.tender}{one.ending}",
+                captured=_cents(one.amount) if one.amount else total - said,
+                currency="EUR",
+                authorized=True,
             )
-    order = an_order(gateways, merchant_id, items, number=number, paid=tenders.values())
+    order = an_order(
+        gateways, merchant_id, [an_item("MUG", units, price)], number=number, paid=tenders.values(), now=now
+    )
     for mode, one in tenders.items():
         become(order, f"{number}-{one.tender}{one.ending}", mode)
     return as_it_is(order)
+
+
+def _cents(amount: str) -> int:
+    return int(amount.replace(".", ""))
 
 
 def become(order: OrderFacts, reference: str, mode: str) -> None:
@@ -89,6 +94,3 @@ def transfers_of(refund_id: UUID) -> list[Payout]:
     db.session.expire_all()
     wanted = sa.select(Payout).where(Payout.refund_id == refund_id)
     return list(db.session.scalars(wanted.order_by(Payout.created_at, Payout.id)))
-
-
-__all__ = ["a_payment", "an_unpaid_order", "become", "given_back", "order_called", "payments_of", "replace"]

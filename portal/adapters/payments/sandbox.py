@@ -284,7 +284,7 @@ class SandboxPayments:
         if row is None:
             raise Declined("unknown_capture", "there is no such authorization")
         if row[0] != "authorized":
-            raise Declined("not_reserved", f"it is {row[0]}")
+            raise Declined("already_captured", f"it is {row[0]}")
         wanted = row[1] - books.released(db, reference) if amount is None else amount
         if not 0 < wanted <= row[1]:
             raise Declined("too_much", f"at most {row[1]} can be captured")

@@ -127,7 +127,11 @@ def _page(
     status: int = 200,
 ) -> Response:
     currency = found.order.currency
-    sums = panels.sums(worked, currency=currency, merchant_id=found.merchant.id) if worked else {}
+    sums = (
+        panels.sums(worked, currency=currency, merchant_id=found.merchant.id, payments=found.order.payments)
+        if worked
+        else {}
+    )
     return page(
         "admin/allowances/new.html",
         fragments=("worked",),

@@ -1,6 +1,6 @@
 """A refund before it is made, or changed: what is worked out, what somebody decides otherwise, who must approve."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -178,6 +178,7 @@ def shown(
             merchant_id=found.page.draft.merchant_id,
             before=found.confirmed if not panel.is_kept else None,
             revises=panel.revises,
+            payments=panel.order.payments,
         ),
         changed=changed,
         stale=stale,
@@ -193,13 +194,25 @@ def sums(
     merchant_id: UUID,
     before: Breakdown | None = None,
     revises: bool = False,
+    payments: Sequence[PaymentFacts] = (),
 ) -> dict[str, Any]:
     """What the fragment ``_worked.html`` shows of a proposal."""
     due, plain = worked.due, worked.plain
+    modes: dict[UUID | None, str] = {payment.id: payment.mode for payment in payments}
     said = words()
     return {
         "due": explained(due),
-        "shares": due.shares,
+        "shares": [
+            {
+                "to": said.goes_to(
+                    share.tender, share.label, mode=modes.get(share.origin_id or share.payment_id, "captured")
+                )
+                if share.label or share.tender
+                else "",
+                "amount": share.amount,
+            }
+            for share in due.shares
+        ],
         "shown": worked.shown,
         "by_hand": said.changes(explain_change(plain, due), currency) if plain and plain != due else (),
         "changes": said.changes(explain_change(before, plain), currency)
