@@ -207,6 +207,7 @@ def demo_environment(port: int, *, stripe: bool = False) -> dict[str, str]:
         "SECRET_KEY_FILE": str(key),
         "BASE_URL": f"http://127.0.0.1:{port}",
         "MAILER": "sandbox",
+        "WAREHOUSE": "sandbox",
         "FLASK_APP": "wsgi",
     }
     if stripe:
@@ -218,7 +219,8 @@ def demo_environment(port: int, *, stripe: bool = False) -> dict[str, str]:
             "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
         }
     foreign = {"SECRET_KEY", "DATABASE_URL", "DATABASE_URL_FILE", "UPLOAD_DIR", "SMTP_HOST", "GATEWAY"}
-    kept = {k: v for k, v in os.environ.items() if k not in foreign and not k.startswith("STRIPE_")}
+    others = ("STRIPE_", "WAREHOUSE", "CHANNEL")
+    kept = {k: v for k, v in os.environ.items() if k not in foreign and not k.startswith(others)}
     return {**kept, **ours}
 
 

@@ -8,7 +8,7 @@ from portal.core.access import SYSTEM, Actor
 from portal.core.intake import IncomingOrder, provider_of
 from portal.core.links import FINISH, Site
 from portal.core.money import minor
-from portal.core.policy.terms import Deal, RestockingFee, Terms, Window
+from portal.core.policy.terms import Deal, RestockingFee, ShippingTier, Terms, Window
 from portal.core.promotions import PromotionStep
 from portal.demo import stories
 from portal.demo.wares import ATELIER, NORDHAUS, Pay, incoming, warehouse
@@ -48,6 +48,7 @@ def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = Non
             store_credit_bonus_bp=500,
             store_credit_bonus_cap=1_000,
             refund_limits=(("supervisor", 50_000), ("finance", 200_000)),
+            shipping_tiers=(ShippingTier(from_goods=0, price=490), ShippingTier(from_goods=20_000, price=0)),
             two_people_above=10_000,
         ),
         now=now,
@@ -69,6 +70,7 @@ def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = Non
     agent = _agent((first, second))
     stories.money_under_way(agent, first, gateways=gateways, site=site, now=now)
     stories.returns_under_way(agent, first, second, gateways=gateways, site=site, now=now)
+    stories.cancellations_under_way(agent, first, gateways=gateways, site=site, now=now)
     return True
 
 

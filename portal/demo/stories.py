@@ -10,6 +10,7 @@ from portal.ports import Gateways
 from portal.services import (
     allowances,
     bank_accounts,
+    cancellations,
     confirmation,
     desk,
     links,
@@ -63,6 +64,49 @@ def money_under_way(agent: Actor, shop: UUID, *, gateways: Gateways, site: Site,
     chosen = Overrides(way="store_credit", reason="The customer prefers store credit")
     refunds.propose(agent, credit, overrides=chosen, now=now)
     _keep(agent, shop, site, now)
+
+
+def cancellations_under_way(
+    agent: Actor, shop: UUID, *, gateways: Gateways, site: Site, now: datetime
+) -> None:
+    """Units taken out before they are sent: asked for, confirmed, declined, and one that had left already."""
+    _propose(agent, shop, "N-20437", {"SOP-LAV": 1}, gateways, site, now,
+             message="You said that one soap is enough. Please confirm, then we take the other one out.")  # fmt: skip
+    for number, units in (
+        ("N-20439", {"THR-GRY": 1}),
+        ("N-20438-SHIPPED", {"BOK-071": 1}),
+        ("N-20432", {"CND-3": 1}),
+    ):
+        made = _propose(agent, shop, number, units, gateways, site, now)
+        customer = Actor(kind="link", return_id=made, merchant_id=shop)
+        cancellations.confirm(customer, made, seen=None, gateways=gateways, site=site, now=now)
+    kept = _propose(agent, shop, "N-20435", {"HAT-RED": 1}, gateways, site, now)
+    customer = Actor(kind="link", return_id=kept, merchant_id=shop)
+    cancellations.decline(customer, kept, reason="", now=now)
+
+
+def _propose(
+    agent: Actor,
+    shop: UUID,
+    number: str,
+    units: dict[str, int],
+    gateways: Gateways,
+    site: Site,
+    now: datetime,
+    *,
+    message: str = "",
+) -> UUID:
+    order = orders.find_orders(agent, query=number, merchant_id=shop)[0]
+    lines = orders.order(agent, order.id).order.items
+    wish = cancellations.Wish(
+        choices=tuple(
+            cancellations.Choice(line_id=line.id, units=units[line.sku]) for line in lines if line.sku in units
+        ),
+        reason="changed_mind", note="Asked for on the phone", message=message,
+    )  # fmt: skip
+    return cancellations.propose(
+        agent, order.id, wish, shown=None, nonce=None, gateways=gateways, site=site, now=now
+    )
 
 
 def _inspected(

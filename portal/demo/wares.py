@@ -1,17 +1,19 @@
 """What the demo's shops sell and have sold: plainly made up."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from portal.core.addresses import Address
 from portal.core.intake import (
+    ORDINARY,
     IncomingDiscount,
     IncomingLine,
     IncomingOrder,
     IncomingPayment,
     IncomingTax,
+    Special,
     provider_of,
 )
 from portal.core.money import exponent, minor
@@ -35,6 +37,11 @@ class Item:
     final_sale: bool = False
     shipped: bool = True
     grams: int = 400
+    part_of: int = 0
+    """The number of the line in its order that it is a part of."""
+    special: Special = ORDINARY
+    months: bool = False
+    """A service of which the month that runs now is paid."""
 
 
 SHIRT = Item(
@@ -63,6 +70,84 @@ HAT = Item(sku="HAT-RED", name="Felt hat", variant="red", price="38.00", picture
 SOAP = Item(
     sku="SOP-LAV", name="Lavender soap", price="4.95", units=6, picture="soap", category="care", grams=120
 )
+CHAIR = Item(
+    sku="CHR-OAK-CUSTOM-MADE",
+    name="Oak chair",
+    variant="made to measure",
+    price="240.00",
+    picture="chair",
+    shipped=False,
+    grams=6500,
+    special=Special(logistics=("custom_made",)),
+)
+SET = Item(sku="SET-DESK", name="Writing desk set", price="150.00", picture="box", shipped=False, grams=0)
+SET_PARTS = (
+    Item(
+        sku="LMP-SET",
+        name="Desk lamp",
+        price="0.00",
+        picture="lamp",
+        shipped=False,
+        part_of=1,
+        special=Special(list_price=Decimal("110.00"), part_required=True),
+    ),
+    Item(
+        sku="CLK-SET",
+        name="Desk clock",
+        price="0.00",
+        picture="clock",
+        shipped=False,
+        part_of=1,
+        special=Special(list_price=Decimal("45.00")),
+    ),
+    Item(
+        sku="SRV-SET",
+        name="Assembly at home",
+        price="0.00",
+        kind="service",
+        shipped=False,
+        part_of=1,
+        grams=0,
+        special=Special(list_price=Decimal("35.00")),
+    ),
+)
+MAGAZINE = Item(
+    sku="SUB-MAG",
+    name="Craft magazine",
+    variant="monthly",
+    price="12.00",
+    picture="book",
+    kind="service",
+    shipped=False,
+    months=True,
+    grams=0,
+)
+CLASSES = Item(
+    sku="SUB-CLS",
+    name="Online classes",
+    variant="monthly",
+    price="30.00",
+    kind="service",
+    shipped=False,
+    months=True,
+    grams=0,
+)
+GIFT_WRAPPED = Item(
+    sku="SOP-ROS",
+    name="Rose soap",
+    variant="a gift",
+    price="0.00",
+    picture="soap",
+    category="care",
+    shipped=False,
+    grams=120,
+    special=Special(gift=True),
+)
+
+
+def unsent(item: Item, units: int = 1) -> Item:
+    """The same, still in the warehouse."""
+    return replace(item, shipped=False, units=units)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +162,10 @@ class DemoOrder:
     items: Sequence[Item]
     discount_percent: int = 0
     shipping: str = "4.90"
-    paid_with: Sequence[tuple[str, str, str | None]] = (("card", "Visa ·· 4242", None),)
+    paid_with: Sequence[tuple[str, str, str | None] | tuple[str, str, str | None, str]] = (
+        ("card", "Visa ·· 4242", None),
+    )
+    """Tender, label, amount (None: the rest), and how it counts where that is not by its tender."""
     code: str = ""
     """Of the discount, where it has one."""
     ending: str = ""
@@ -89,6 +177,8 @@ class DemoOrder:
 
 
 CARD = ("card", "Visa ·· 4242", None)
+RESERVED = ("card", "Visa ·· 4242", None, "authorized")
+ON_DELIVERY = ("cash_on_delivery", "Cash on delivery", None)
 TRANSFER = ("bank_transfer", "Bank transfer", None)
 NORDHAUS = (
     DemoOrder(number="N-20418", days=9, name="Demo Customer", language="en", country="DE",
@@ -112,6 +202,23 @@ NORDHAUS = (
     DemoOrder(number="N-20429", days=5, name="Keeping Example", language="en", country="DE", items=(CANDLE, HAT)),
     DemoOrder(number="N-20430", days=9, name="Disputing Example", language="en", country="DE", items=(SHOES, HAT),
               ending="-disputed"),
+    DemoOrder(number="N-20431", days=2, name="Partly Example", language="en", country="DE",
+              items=(LAMP, unsent(MUG, 3), unsent(BOOK), unsent(HAT), GIFT_WRAPPED)),
+    DemoOrder(number="N-20432", days=0, name="Reserved Example", language="de", country="DE",
+              items=(unsent(SHIRT), unsent(CANDLE, 2)), paid_with=(RESERVED,)),
+    DemoOrder(number="N-20433", days=0, name="Bundle Example", language="en", country="DE", items=(SET, *SET_PARTS)),
+    DemoOrder(number="N-20434", days=10, name="Monthly Example", language="en", country="DE",
+              items=(MAGAZINE, CLASSES), shipping=""),
+    DemoOrder(number="N-20435", days=0, name="Doorstep Example", language="fr", country="FR",
+              items=(unsent(HAT), unsent(SOAP, 6)), paid_with=(ON_DELIVERY,)),
+    DemoOrder(number="N-20436", days=1, name="Measured Example", language="en", country="DE",
+              items=(CHAIR, unsent(THROW))),
+    DemoOrder(number="N-20437", days=1, name="Asked Example", language="en", country="DE",
+              items=(unsent(BAG), unsent(SOAP, 2), unsent(CANDLE))),
+    DemoOrder(number="N-20438-SHIPPED", days=1, name="Overtaken Example", language="en", country="DE",
+              items=(unsent(SHOES), unsent(BOOK))),
+    DemoOrder(number="N-20439", days=1, name="Done Example", language="en", country="DE",
+              items=(unsent(THROW), unsent(VASE), unsent(MUG, 2))),
 )  # fmt: skip
 ATELIER = (
     DemoOrder(number="A-1001", days=4, name="Sample Shopper", language="en", country="GB", items=(SHOES, SOAP),
@@ -152,13 +259,17 @@ def incoming(order: DemoOrder, currency: str, now: datetime, pay: Pay | None) ->
         )  # fmt: skip
     total = sum((line.unit_price * line.units - line.discount for line in lines), Decimal(0))
     payments, rest = [], total
-    for tender, name, amount in order.paid_with:
+    for tender, name, amount, *mode in order.paid_with:
         part = rest if amount is None else Decimal(amount)
         rest -= part
         reference = f"demo-{order.number}-{tender}{order.ending}"
         if pay is not None and provider_of(tender, "stripe") == "stripe":
             reference = pay(reference, minor(part, currency), currency)
-        payments.append(IncomingPayment(reference=reference, tender=tender, captured=part, label=name))
+        payments.append(
+            IncomingPayment(
+                reference=reference, tender=tender, captured=part, label=name, mode=mode[0] if mode else ""
+            )
+        )
     place = PLACES[order.country]
     return IncomingOrder(
         external_id=order.number, number=order.number, currency=currency, placed_at=placed, lines=tuple(lines),
@@ -177,11 +288,16 @@ def _line(number: int, item: Item, order: DemoOrder, label: str, rate: int, plac
     if item.kind == "merchandise":
         taxes = (IncomingTax(label=label, amount=_tax(goods - discount, rate), rate=Decimal(rate) / 100),)
     sent = item.units if item.shipped else 0
+    special = item.special
+    if item.months:
+        begun = placed.date()
+        special = Special(period_start=begun, period_end=begun + timedelta(days=29), interval="month")
     return IncomingLine(
         external_id=str(number), sku=item.sku, name=item.name, variant=item.variant, units=item.units, kind=item.kind,
         unit_price=price, discount=discount, taxes=taxes, picture=item.picture, category=item.category,
         weight_g=item.grams, final_sale=item.final_sale, shipped=sent, delivered=sent,
-        delivered_at=placed + timedelta(days=2) if sent else None,
+        delivered_at=placed + timedelta(days=min(2, order.days)) if sent else None, special=special,
+        parent=str(item.part_of) if item.part_of else "",
     )  # fmt: skip
 
 
