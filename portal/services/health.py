@@ -4,9 +4,12 @@ import os
 import shutil
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.db import health
+from portal.db.base import db
+from portal.db.cancellations import GATED, Cancellation
 
 LEAST_FREE = 100 * 1024 * 1024
 """Bytes that must be left on the disk."""
@@ -26,6 +29,18 @@ def faults(*, migrations: str, folders: tuple[Path, ...]) -> tuple[str, ...]:
     if not all(_writable(folder) for folder in folders):
         found.append("disk")
     return tuple(found)
+
+
+def notices() -> tuple[str, ...]:
+    """What is no reason to stop working, and for somebody to look at, as codes.
+
+    ``warehouse_silent``: a warehouse has not answered for a quarter of an hour. Our own books tell; nobody
+    outside is asked for a page that is asked every few seconds.
+    """
+    silent = sa.select(Cancellation.id).where(
+        Cancellation.silent_at.is_not(None), Cancellation.warehouse_state.in_(GATED)
+    )
+    return ("warehouse_silent",) if db.session.scalar(silent.limit(1)) is not None else ()
 
 
 def _writable(folder: Path) -> bool:

@@ -298,18 +298,18 @@ def _unheard(return_id: UUID, code: str, message: str, *, now: datetime, at_once
         beside.next_ask_at = now + PAUSE
         beside.answer = beside.answer | {"error": code, "told": message[:300]}
         if beside.warehouse_state in GATED and (at_once or _is_silent(beside, now)):
-            _silent(row, beside, now, reason=code, error=message[:300])
+            _silent(row, beside, now, code=code, error=message[:300])
 
 
 def _is_silent(beside: Cancellation, now: datetime) -> bool:
     return now - (beside.asked_at or beside.answered_at or beside.requested_at) >= SILENT_AFTER
 
 
-def _silent(row: Return, beside: Cancellation, now: datetime, **details: object) -> None:
+def _silent(row: Return, beside: Cancellation, now: datetime, *, code: str = "", **details: object) -> None:
     if beside.silent_at is None:
         beside.silent_at = now
         since = (beside.asked_at or beside.answered_at or beside.requested_at).isoformat()
-        _ask_a_person(SILENT, row, now, since=since, **details)
+        _ask_a_person(SILENT, row, now, since=since, reason=f"warehouse_{code}" if code else "", **details)
 
 
 def tell_of_silent(*, now: datetime, limit: int = 100) -> int:
@@ -330,9 +330,8 @@ def tell_of_silent(*, now: datetime, limit: int = 100) -> int:
         with transaction():
             held = stored.hold(return_id)
             if held is not None and held[1].warehouse_state in GATED and held[1].silent_at is None:
-                _silent(
-                    *held, now, reason=str(held[1].answer.get("error", "")), state=held[1].warehouse_state
-                )
+                code = str(held[1].answer.get("error", ""))
+                _silent(*held, now, code=code, state=held[1].warehouse_state)
     return len(found)
 
 

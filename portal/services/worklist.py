@@ -3,25 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.core.access import Actor, NotFound
 from portal.db.base import db
+from portal.db.cancellations import Cancellation
+from portal.db.channels import ChannelMessage
+from portal.db.channels import ChannelMessage
 from portal.db.mails import Mail
 from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.db.shipments import Shipment
+from portal.db.warehouse import WarehouseEvent
 from portal.services import work
 
-SUBJECTS: dict[str, type[Mail] | type[Shipment] | type[Refund]] = {
-    "mail": Mail,
-    "label": Shipment,
-    "void": Shipment,
-    "refund": Refund,
+SUBJECTS: dict[str, tuple[Any, Any, Any]] = {
+    "mail": (Mail.id, Mail.merchant_id, Mail.return_id),
+    "label": (Shipment.id, Shipment.merchant_id, Shipment.return_id),
+    "void": (Shipment.id, Shipment.merchant_id, Shipment.return_id),
+    "refund": (Refund.id, Refund.merchant_id, Refund.return_id),
+    "leave_out": (Cancellation.return_id, Cancellation.merchant_id, Cancellation.return_id),
+    "channel": (ChannelMessage.id, ChannelMessage.merchant_id, ChannelMessage.return_id),
 }
-"""What each kind of work is about; every one of them belongs to a return of one merchant."""
+"""What each kind of work is about: its id, its merchant and its return."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +90,20 @@ def _mine(actor: Actor, items: Sequence[work.Item]) -> list[tuple[Entry, work.It
 def _about(items: Sequence[work.Item]) -> dict[tuple[str, str], tuple[UUID, UUID | None, str | None]]:
     """(kind, subject) -> merchant, return and its number; one query per kind."""
     found: dict[tuple[str, str], tuple[UUID, UUID | None, str | None]] = {}
-    for kind, table in SUBJECTS.items():
+    for kind, (key, merchant, of_return) in SUBJECTS.items():
         ids = [UUID(item.subject) for item in items if item.kind == kind]
         if not ids:
             continue
         rows = db.session.execute(
-            sa.select(table.id, table.merchant_id, table.return_id, Return.number)
-            .outerjoin(Return, Return.id == table.return_id)
-            .where(table.id.in_(ids))
+            sa.select(key, merchant, of_return, Return.number)
+            .outerjoin(Return, Return.id == of_return)
+            .where(key.in_(ids))
         )
         for subject, merchant_id, return_id, number in rows:
             found[kind, str(subject)] = (merchant_id, return_id, number)
+    ids = [UUID(item.subject) for item in items if item.kind == "warehouse_event"]
+    if ids:
+        events = sa.select(WarehouseEvent.id, WarehouseEvent.merchant_id).where(WarehouseEvent.id.in_(ids))
+        for subject, merchant_id in db.session.execute(events):
+            found["warehouse_event", str(subject)] = (merchant_id, None, None)
     return found

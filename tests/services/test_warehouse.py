@@ -284,7 +284,7 @@ def test_a_warehouse_that_is_connected_no_more_is_for_a_person_at_once(shop, gat
     with pytest.raises(Unavailable):
         leave_out(replace(gateways, warehouse=None), made)
     (task,) = tasks.listing(a_person(shop, "csr"))
-    assert (task.kind, task.details["reason"]) == ("warehouse_silent", "no_warehouse")
+    assert (task.kind, task.details["reason"]) == ("warehouse_silent", "warehouse_no_warehouse")
 
 
 # ------------------------------------------------------------------------------------------------- people's answers
@@ -450,7 +450,7 @@ def test_over_http_an_order_that_it_does_not_know_is_for_a_person_until_it_does(
         leave_out(over_http, made)
     assert away.value.retry_after == 300
     (task,) = tasks.listing(a_person(shop, "csr"))
-    assert (task.kind, task.details["reason"]) == ("warehouse_silent", "unknown_order")
+    assert (task.kind, task.details["reason"]) == ("warehouse_silent", "warehouse_unknown_order")
     taken_in(session, server, shop, order)
     leave_out(over_http, made, NOW + timedelta(minutes=5))
     assert beside(made).warehouse_state == "released" and open_tasks(shop) == []

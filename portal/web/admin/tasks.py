@@ -111,6 +111,8 @@ def task_row(task: TaskFacts) -> TaskRow:
         ("theirs", _("Their list")),
     )
     told = [(name, _value(key, details[key], currency)) for key, name in named if details.get(key)]
+    if task.kind in OF_RETURN:
+        told = [(name, _said(key, details[key])) for key, name in named if details.get(key)]
     return TaskRow(
         task=task,
         name=words().task(task.kind),
@@ -126,6 +128,13 @@ def _page_of(task: TaskFacts) -> str | None:
     if task.kind in OF_RETURN:
         return url_for("admin.returns.show", return_id=task.subject_id)
     return url_for("admin.refunds.show", refund_id=task.subject_id) if task.kind in OF_REFUND else None
+
+
+def _said(key: str, value: object) -> str:
+    """One detail of what a warehouse said."""
+    if key in ("ours", "theirs", "state"):
+        return words().state("warehouse", str(value)).name
+    return _value(key, value, "")
 
 
 def _value(key: str, value: object, currency: str) -> str:

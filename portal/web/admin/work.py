@@ -44,6 +44,9 @@ def kinds() -> dict[str, str]:
         "label": _("Make a label"),
         "void": _("Cancel a label"),
         "refund": _("Send a refund"),
+        "channel": _("Tell the shop's system"),
+        "leave_out": _("Tell the warehouse what to leave out"),
+        "warehouse_event": _("Take in what the warehouse told"),
     }
 
 
