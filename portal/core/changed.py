@@ -212,4 +212,7 @@ def _payment(known: PaidPayment, told: PaidPayment, currency: str, notes: list[s
 
 
 def _covered(known: PaidPayment, told: Minor) -> Minor:
+    """``told`` with what the shop no longer counts: what was let go, or all that went back, where that fits."""
+    if told + known.refunded == known.captured:
+        return known.captured
     return max(told, min(known.captured, told + known.released))

@@ -155,6 +155,12 @@ def test_a_shop_that_takes_our_canceled_units_off_its_own_order_cancels_them_onc
     assert any("without the 1 canceled before; they are canceled once" in note for note in new.notes)
 
 
+def test_a_shop_that_tells_what_is_left_of_a_payment_does_not_lower_it_twice() -> None:
+    old = payment_of(three(), refunded=1000, id=AN_ID)
+    assert [one.captured for one in again(old, a_payment("20.00", mode="captured"))] == [3000]
+    assert [one.captured for one in again(old, a_payment("25.00", mode="captured"))] == [2500]
+
+
 def test_an_order_that_was_canceled_here_as_a_whole_is_not_opened_again() -> None:
     old = replace(stored(three(), canceled=((0, 3),), refunded=3000), state="canceled")
     assert changed(old, three(name="Ana")).state == "canceled"
