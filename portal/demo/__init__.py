@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from portal.core.access import SYSTEM, Actor
-from portal.core.intake import IncomingOrder, provider_of
+from portal.core.intake import AUTHORIZED, IncomingOrder, provider_of
 from portal.core.links import FINISH, Site
 from portal.core.money import minor
 from portal.core.policy.terms import Deal, RestockingFee, ShippingTier, Terms, Window
@@ -81,7 +81,12 @@ def _announce(orders: Sequence[IncomingOrder], gateways: Gateways) -> None:
         for payment in order.payments:
             if provider_of(payment.tender, gateways.gateway) == gateways.gateway and payment.captured:
                 captured = minor(payment.captured, order.currency)
-                gateway.learn(payment.reference, captured=captured, currency=order.currency)
+                gateway.learn(
+                    payment.reference,
+                    captured=captured,
+                    currency=order.currency,
+                    authorized=payment.mode == AUTHORIZED,
+                )
 
 
 def _agent(merchant_ids: Sequence[UUID]) -> Actor:

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from portal.core.addresses import Address
 from portal.core.intake import (
+    AUTHORIZED,
     ORDINARY,
     IncomingDiscount,
     IncomingLine,
@@ -177,7 +178,7 @@ class DemoOrder:
 
 
 CARD = ("card", "Visa ·· 4242", None)
-RESERVED = ("card", "Visa ·· 4242", None, "authorized")
+RESERVED = ("card", "Visa ·· 4242", None, AUTHORIZED)
 ON_DELIVERY = ("cash_on_delivery", "Cash on delivery", None)
 TRANSFER = ("bank_transfer", "Bank transfer", None)
 NORDHAUS = (
@@ -262,7 +263,8 @@ def incoming(order: DemoOrder, currency: str, now: datetime, pay: Pay | None) ->
     for tender, name, amount, *mode in order.paid_with:
         part = rest if amount is None else Decimal(amount)
         rest -= part
-        reference = f"demo-{order.number}-{tender}{order.ending}"
+        kept = "-authorized" if AUTHORIZED in mode else ""
+        reference = f"demo-{order.number}-{tender}{kept}{order.ending}"
         if pay is not None and provider_of(tender, "stripe") == "stripe":
             reference = pay(reference, minor(part, currency), currency)
         payments.append(

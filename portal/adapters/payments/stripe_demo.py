@@ -23,7 +23,10 @@ class DemoPayments:
         self._gateway = gateway
 
     def __call__(self, name: str, amount: Minor, currency: str) -> str:
-        """The id of a captured payment of ``amount`` minor units; ``name`` is its key and says how it ends."""
+        """The id of a payment of ``amount`` minor units; ``name`` is its key and says how it ends.
+
+        It is captured, unless the name says that it is only authorized.
+        """
         method = next((card for end, card in METHODS.items() if name.endswith(end)), "pm_card_visa")
         asked: Any = {
             "amount": to_stripe(amount, currency),
@@ -32,5 +35,6 @@ class DemoPayments:
             "confirm": True,
             "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
             "metadata": {"demo": name},
+            **({"capture_method": "manual"} if name.endswith("-authorized") else {}),
         }
         return self._gateway.make_test_payment(asked, key=name)
