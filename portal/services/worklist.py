@@ -12,7 +12,6 @@ from portal.core.access import Actor, NotFound
 from portal.db.base import db
 from portal.db.cancellations import Cancellation
 from portal.db.channels import ChannelMessage
-from portal.db.channels import ChannelMessage
 from portal.db.mails import Mail
 from portal.db.refunds import Refund
 from portal.db.returns import Return

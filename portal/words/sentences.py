@@ -11,7 +11,10 @@ FINDINGS: dict[str, tuple[str, ...]] = {
     "not_eligible_category": (N_("Goods of this kind cannot be returned."),),
     "not_merchandise": (N_("This is not an item that can be sent back."),),
     "not_shipped_yet": (N_("This has not been shipped yet, so there is nothing to send back."),),
-    "already_returned": (N_("All units of this are already in a return."),),
+    "already_returned": (
+        N_("Already in a return: %(units)s."),
+        N_("All units of this are already in a return."),
+    ),
     "too_many_units": (
         N_("At most %(maximum)s can be returned; you chose %(wanted)s."),
         N_("At most %(maximum)s can be returned."),
@@ -135,6 +138,8 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "is_cancellation": (
         N_("These units never left: they have a page of their own among the cancellations."),
     ),
+    "answer_known": (N_("The warehouse has answered meanwhile. Look at what it said."),),
+    "answer_unknown": (N_("Choose what the warehouse says."),),
     "not_a_draft": (N_("This return is already confirmed and can no longer be changed."),),
     "photo_too_large": (
         N_("This photo is larger than %(megabytes)s MB."),
@@ -195,6 +200,12 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "more_found_than_arrived": (
         N_("More of “%(name)s” are damaged or something else than arrived."),
         N_("More are damaged or something else than arrived."),
+    ),
+    "unknown_bucket": (N_("Nobody counts that here."),),
+    "too_many_counted": (N_("That cannot be: at most %(maximum)s."), N_("That cannot be.")),
+    "stock_changed": (
+        N_("Units have moved meanwhile: there are %(there)s now. Count again, please."),
+        N_("Units have moved meanwhile. Count again, please."),
     ),
     "not_in_stock": (
         N_("Only %(maximum)s of %(sku)s are there at %(location)s. Correct the stock first."),

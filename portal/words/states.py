@@ -261,6 +261,11 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "sent": (N_("Sent"), "mail", "good", N_("The mail server has taken the message.")),
         "failed": (N_("Not sent"), "alert", "bad", N_("The mail server did not take the message.")),
     },
+    "channel": {
+        "queued": (N_("Waiting to be sent"), "clock", "quiet", N_("The message is sent in a moment.")),
+        "sent": (N_("Sent"), "check", "good", N_("The shop's system has taken the message.")),
+        "failed": (N_("Not sent"), "alert", "bad", N_("The shop's system did not take the message.")),
+    },
     "batch": {
         "open": (N_("Waits for release"), "clock", "wait", N_("A second person has to release it.")),
         "released": (N_("Released"), "bank", "info", N_("The file can be handed to the bank.")),

@@ -7,6 +7,7 @@ from portal.web.admin import (
     allowances,
     bank,
     cancellations,
+    channels,
     credits,
     desk,
     entry,
@@ -25,6 +26,7 @@ from portal.web.admin import (
     returns,
     sign_in,
     steps,
+    stock,
     tasks,
     work,
 )
@@ -33,7 +35,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks, cancellations, proposals,
-    policies, finance, accounts, measures,
+    policies, finance, accounts, measures, stock, channels,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)

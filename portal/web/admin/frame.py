@@ -16,6 +16,7 @@ ENTRIES = (
     ("admin.entry.new", "plus", "returns.create"),
     ("admin.cancellations.index", "close", "returns.read"),
     ("admin.orders.index", "store", "orders.read"),
+    ("admin.stock.index", "box", "stock.read"),
     ("admin.refunds.index", "coins", "refunds.read"),
     ("admin.finance.index", "chart", "finance.read"),
     ("admin.measures.index", "clock", "refunds.read"),
@@ -50,6 +51,7 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.entry.new": _("New return"),
         "admin.cancellations.index": _("Cancellations"),
         "admin.orders.index": _("Orders"),
+        "admin.stock.index": _("Stock"),
         "admin.refunds.index": _("Refunds"),
         "admin.finance.index": _("Finance"),
         "admin.measures.index": _("Measures"),
@@ -79,6 +81,7 @@ def _is_current(endpoint: str) -> bool:
         "admin.prepare": "admin.entry",
         "admin.links": "admin.entry",
         "admin.allowances": "admin.orders",
+        "admin.channels": "admin.work",
         "admin.proposals": "admin.orders",
     }.get(here, here)
     return here == endpoint.rsplit(".", 1)[0]
