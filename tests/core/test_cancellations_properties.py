@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.core import cancellations
-from portal.core.cancellations import judge, offers, prepared, totals
+from portal.core.cancellations import completed, judge, offers, prepared, totals
 from portal.core.facts import KEEP, LineFacts, OrderFacts, Wanted
 from portal.core.logistics import CONSTRAINTS, Constraint
 from portal.core.policy.terms import ShippingTier, Terms
@@ -432,3 +433,40 @@ def test_what_one_proposal_holds_no_other_can_take(data: st.DataObject, order: O
         assert line.held == taken.get(line.id, ())
         assert line.cancelable_units == line.units - count(line.held)
         assert line.returnable_units == 0
+
+
+@st.composite
+def sets(draw: st.DrawFn) -> OrderFacts:
+    """So many bundles, of parts that are so many in each, of which some went before."""
+    bought = draw(st.integers(1, 4))
+    lines = [a_line(1, units=bought, goods=0, shipped=0)]
+    for number in range(2, draw(st.integers(2, 4)) + 1):
+        units = bought * draw(st.integers(1, 3))
+        required = draw(st.booleans())
+        lines.append(a_line(number, units=units, shipped=0, parent_id=UUID(int=1), part_required=required))
+    return an_order(*lines)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), sets())
+def test_a_bundle_can_always_go_as_a_whole_and_never_leaves_its_name_behind(
+    data: st.DataObject, order: OrderFacts
+) -> None:
+    terms = Terms(bundles=data.draw(st.sampled_from(["parts", "whole"])))
+    world = World(order=order, terms=terms)
+    for _ in range(3):
+        free = {one.line_id: one.units for one in offers(world.order, terms, now=NOW) if one.units}
+        if not free:
+            break
+        request = completed(world.order, a_request(*some(data, free), kind=CANCEL))
+        assert completed(world.order, request) == request
+        verdict = judge(world.order, request, terms, now=NOW)
+        assert "bundle_nothing_left" not in {one.code for one in verdict.findings}
+        if verdict.allowed:
+            world.cancel(request.wanted)
+    header, *parts = world.order.items
+    assert header.cancelable_units or not any(part.cancelable_units for part in parts)
+    assert not header.cancelable_units or any(part.cancelable_units for part in parts)
+    if header.cancelable_units:
+        world.cancel(completed(world.order, a_request(want(1, header.cancelable_units), kind=CANCEL)).wanted)
+    assert world.given == order.paid
