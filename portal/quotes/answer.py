@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-from portal.core import cancellations
 from portal.core.facts import CANCELLATIONS, OrderFacts
 from portal.core.policy import verdict as verdicts
 from portal.core.policy.terms import Terms
@@ -78,7 +77,7 @@ def _applying(
 
 def _answer(order: OrderFacts, asked: Asked, terms: Terms, names: Names, notes: list[str]) -> Answer:
     cancels = asked.request.kind in CANCELLATIONS
-    request = cancellations.prepared(order, asked.request, zone=asked.zone) if cancels else asked.request
+    request = canceled.whole(order, asked) if cancels else asked.request
     refusals = list[dict[str, Any]]()
     breakdown = None
     try:

@@ -12,6 +12,11 @@ from portal.core.refunds.breakdown import Breakdown
 from portal.quotes.requests import Asked
 
 
+def whole(order: OrderFacts, asked: Asked) -> ReturnRequest:
+    """The request with what goes along in bundles, and with how much of its services was had."""
+    return cancellations.prepared(order, cancellations.completed(order, asked.request), zone=asked.zone)
+
+
 def verdict(order: OrderFacts, request: ReturnRequest, terms: Terms, asked: Asked) -> Verdict:
     """Every objection, those of the warehouse among them."""
     return cancellations.judge(

@@ -358,6 +358,18 @@ def test_a_shop_may_cancel_bundles_as_a_whole_only(ask: Ask) -> None:
     assert ask(order, whole, policy).total == 5000
 
 
+def test_the_name_of_a_bundle_goes_with_its_last_part_and_its_parts_with_the_name(ask: Ask) -> None:
+    order = an_order(*a_bundle(), a_line("mug"))
+    by_name = ask(order, cancel(want("set")), terms())
+    by_parts = ask(order, cancel(want("camera"), want("bag"), want("strap")), terms())
+    assert by_name.total == by_parts.total == 5000
+    for told in (by_name, by_parts):
+        assert {line["line_id"] for line in told.plain["breakdown"]["lines"]} == {
+            "set", "camera", "bag", "strap",
+        }  # fmt: skip
+        assert totals(told)["units"] == 1
+
+
 def test_a_part_of_a_bundle_is_worth_the_same_whenever_it_goes(ask: Ask) -> None:
     order = an_order(*a_bundle())
     for first, second in permutations(["bag", "strap"]):
