@@ -117,7 +117,7 @@ def beside(link_ids: Sequence[UUID], return_id: UUID, *, now: datetime) -> tuple
     """Whoever holds one of the links, as one who asks for a cancellation in the same order.
 
     Only for the buyer: both are in the name of the order's own e-mail address. Other returns are opened by
-    their own links alone. None where no link is open or finished.
+    their own links alone. Whether the link is still open is for the caller to look at; an open one is preferred.
     """
     own, wanted = aliased(Return), aliased(Return)
     found = db.session.execute(
@@ -135,13 +135,11 @@ def beside(link_ids: Sequence[UUID], return_id: UUID, *, now: datetime) -> tuple
         )
         .order_by(Link.id.desc())
     ).all()
-    for link, name in found:
-        if facts(link).standing(now) in ("open", "finished"):
-            actor = Actor(
-                kind="link", id=link.id, name=name, return_id=return_id, merchant_id=link.merchant_id
-            )
-            return actor, facts(link)
-    return None
+    if not found:
+        return None
+    link, name = min(found, key=lambda row: facts(row[0]).standing(now) in ("expired", "revoked"))
+    actor = Actor(kind="link", id=link.id, name=name, return_id=return_id, merchant_id=link.merchant_id)
+    return actor, facts(link)
 
 
 def mark_opened(actor: Actor, link_id: UUID, *, now: datetime) -> None:

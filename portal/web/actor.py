@@ -62,10 +62,9 @@ def holder(return_id: UUID, *, dead: bool = False) -> tuple[Actor, LinkFacts]:
     link_id = held.get(str(return_id))
     found = links.holder(UUID(link_id), now=now()) if link_id else None
     if found is None or found[1].return_id != return_id:
-        beside = links.beside([UUID(one) for one in held.values()], return_id, now=now()) if held else None
-        if beside is None:
+        found = links.beside([UUID(one) for one in held.values()], return_id, now=now()) if held else None
+        if found is None:
             raise NotFound
-        return beside
     actor, link = found
     standing = link.standing(now())
     if standing in ("expired", "revoked") and not dead:

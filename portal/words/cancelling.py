@@ -92,7 +92,9 @@ def moves(words: Words, shares: Iterable[Mapping[str, Any]], currency: str) -> t
         where = words.goes_to(tender, share.get("label", ""), provider)
         amount = words.money(share["amount"], currency)
         text = words.gettext(MOVES[mode], amount=amount, where=where)
-        when = words.there_by(share.get("arrives_on"), tender, provider) if mode == BACK else ""
+        on = share.get("arrives_on") or None
+        day = date.fromisoformat(on[:10]) if isinstance(on, str) else on
+        when = words.there_by(day, tender, provider) if mode == BACK else ""
         found.append(Move(mode=mode, amount=share["amount"], text=text, when=when))
     return tuple(found)
 

@@ -114,8 +114,16 @@ def usual_lines() -> tuple[IncomingLine, ...]:
     )
 
 
-def add_order(shop: Shop, number: str = "N-1", lines: tuple[IncomingLine, ...] | None = None) -> None:
-    """An order of Demo Customer in Hamburg, paid by card, placed a week ago."""
+def add_order(
+    shop: Shop,
+    number: str = "N-1",
+    lines: tuple[IncomingLine, ...] | None = None,
+    *,
+    tender: str = "card",
+    label: str = "Visa ·· 4242",
+    mode: str = "",
+) -> None:
+    """An order of Demo Customer in Hamburg, paid by card or as told, placed a week ago."""
     given = usual_lines() if lines is None else lines
     total = sum((one.unit_price * one.units for one in given), Decimal(0))
     order = IncomingOrder(
@@ -126,7 +134,7 @@ def add_order(shop: Shop, number: str = "N-1", lines: tuple[IncomingLine, ...] |
         lines=given,
         payments=(
             IncomingPayment(
-                reference=f"{shop.slug}-{number}", tender="card", captured=total, label="Visa ·· 4242"
+                reference=f"{shop.slug}-{number}", tender=tender, captured=total, label=label, mode=mode
             ),
         ),
         total=total,

@@ -256,7 +256,7 @@ def test_a_page_takes_few_statements_however_many_lines_there_are(
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", note)
-    print({p: 0 for p in STATEMENTS})
+    print(dict.fromkeys(STATEMENTS, 0))
     for path, most in STATEMENTS.items():
         asked.clear()
         client.get(prepared.home + path)

@@ -19,7 +19,7 @@ from portal.services.cancellations import CancellationPage
 from portal.web.actor import holder
 from portal.web.customer import after_cancellation
 from portal.web.customer.opened import notices
-from portal.web.customer.order import outcome, past_rows
+from portal.web.customer.order import outcome, past_rows, units_out
 from portal.web.extensions import limiter
 from portal.web.forms.returns import Problem
 from portal.web.page import gateways, now, page, redirect_to, site, tell
@@ -31,7 +31,7 @@ bp = Blueprint("cancellation", __name__, url_prefix="/r/<uuid:return_id>")
 ASKED = ("draft", "proposed")
 """Its question is not answered yet."""
 
-OTHERWISE = ("amount_changed", "changed_meanwhile", "units_gone", "stale")
+OTHERWISE = ("amount_changed", "changed_meanwhile", "units_gone", "units_taken", "stale")
 """It is not what the customer was shown: shown anew, with what is different."""
 
 
@@ -87,6 +87,8 @@ def show(return_id: UUID) -> Response:
     opened = open_cancellation(return_id)
     if not opened.is_asked:
         return redirect_to(opened.url("customer.status.show"))
+    if there := _nothing_chosen(opened):
+        return there
     return _page(opened, problems=_against(opened))
 
 
@@ -97,6 +99,8 @@ def answer(return_id: UUID) -> Response:
     opened = open_cancellation(return_id)
     if not opened.is_asked:
         return redirect_to(opened.url("customer.status.show"))
+    if there := _nothing_chosen(opened):
+        return there
     said = request.form.get("answer", "")
     if said not in ("confirm", "keep"):
         told = _("Choose whether these items are taken out of your order or stay in it.")
@@ -106,6 +110,13 @@ def answer(return_id: UUID) -> Response:
         return _confirm(opened) if said == "confirm" else _keep(opened)
     except IllegalStep:
         return redirect_to(opened.url("customer.status.show"))
+
+
+def _nothing_chosen(opened: OpenedCancellation) -> Response | None:
+    """To the selection, where it was emptied in another tab."""
+    if opened.view.lines or opened.view.together_with is None:
+        return None
+    return redirect_to(url_for("customer.items.show", return_id=opened.view.together_with))
 
 
 def _confirm(opened: OpenedCancellation) -> Response:
@@ -151,7 +162,7 @@ def _against(opened: OpenedCancellation) -> list[Problem]:
 def shown(opened: OpenedCancellation) -> str:
     """The figures of the page as its form sends them back, to say later what has changed of them."""
     view = opened.view
-    return f"{view.breakdown.amount}:{view.after.total}:{sum(line.units for line in view.lines)}"
+    return f"{view.breakdown.amount}:{view.after.total}:{units_out(view)}"
 
 
 def changes(opened: OpenedCancellation) -> list[str]:
@@ -165,7 +176,7 @@ def changes(opened: OpenedCancellation) -> list[str]:
     pairs = [
         (_("What you get"), amount, view.breakdown.amount, True),
         (_("New order total"), total, view.after.total, True),
-        (_("Items taken out"), units, sum(line.units for line in view.lines), False),
+        (_("Items taken out"), units, units_out(view), False),
     ]
     return [
         _(

@@ -17,7 +17,7 @@ from portal.core.returns import BY_CUSTOMER, Sending, Step, steps_left
 from portal.services import cancellations, confirmation
 from portal.web.customer.items import counted
 from portal.web.customer.opened import PAGES, Opened, elsewhere, go_on, open_return, settled_meanwhile
-from portal.web.customer.order import outcome
+from portal.web.customer.order import outcome, together
 from portal.web.customer.sending import price, speed
 from portal.web.extensions import limiter
 from portal.web.forms.returns import Problem
@@ -101,10 +101,10 @@ def _gone(opened: Opened, error: Conflict) -> str:
 
 
 def _page(opened: Opened, *, problems: list[str] | None = None, status: int = 200) -> Response:
+    around = cancellations.around(opened.actor, opened.id, gateways=gateways(), now=now())
+    companion, opened = around.companion, together(opened, around)
     view, said = opened.view, words()
     sending = view.draft.sending
-    around = cancellations.around(opened.actor, opened.id, gateways=gateways(), now=now())
-    companion = around.companion
     waits = [said.finding(f, view.draft.currency) for f in view.verdict.findings if f.weight == REVIEW]
     return page(
         "customer/check.html",

@@ -23,9 +23,12 @@ from portal.web.customer.order import (
     cancel_rows,
     chosen,
     is_container,
+    names_only,
     outcome,
     past_rows,
     place,
+    together,
+    units_out,
 )
 from portal.web.forms.cancellations import merged, read_selection
 from portal.web.forms.returns import Problem, Read, read_products, read_units
@@ -177,6 +180,7 @@ def _page(
     problems: tuple[Problem, ...] = (),
     status: int = 200,
 ) -> Response:
+    opened = together(opened, around)
     shown = items(opened, around, read)
     one_list = bool(around.offers)
     steps = opened.progress(Step.LINES)
@@ -208,9 +212,10 @@ def _page(
 def counted(opened: Opened, around: Around | None = None) -> dict[str, Any]:
     """How much of the order leaves it, and how much goes back, for the banner."""
     view = opened.view
-    out = sum(line.units for line in around.companion.lines) if around and around.companion else 0
-    whole = 0 < view.units_ordered <= view.draft.units + out
-    return {"units": view.draft.units, "out": out, "of": view.units_ordered, "whole": whole}
+    out = units_out(around.companion) if around and around.companion else 0
+    bought = view.units_ordered - (names_only(view.order) if view.order else 0)
+    whole = 0 < bought <= view.draft.units + out
+    return {"units": view.draft.units, "out": out, "of": bought, "whole": whole}
 
 
 def items(opened: Opened, around: Around, read: Read | None) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from portal.core import subscriptions
 from portal.core.cancellations import CancelOffer
 from portal.core.facts import AT_ONCE, CANCELLATIONS, NEXT_PERIOD, LineFacts, OrderFacts
 from portal.core.refunds.breakdown import Breakdown
+from portal.services import cancellations
 from portal.services.cancellations import Around, CancellationPage, Choice, PastRow
 from portal.web.actor import holds
 from portal.web.customer.opened import Opened
@@ -36,6 +38,13 @@ def chosen(around: Around) -> dict[str, Choice]:
         for line in around.companion.lines
         if line.order_line_id
     }
+
+
+def together(opened: Opened, around: Around) -> Opened:
+    """The return as it is worked out once what is chosen beside it was canceled: that comes first."""
+    if around.companion is None:
+        return opened
+    return replace(opened, view=cancellations.together(opened.actor, opened.id, now=now()).page)
 
 
 def cancel_rows(opened: Opened, around: Around, read: Read | None) -> dict[UUID, dict[str, Any]]:
@@ -138,8 +147,18 @@ def outcome(page: CancellationPage) -> dict[str, Any]:
         "after": page.after,
         "lines": lines_of(page),
         "stays": stays(page),
-        "units": sum(line.units for line in page.lines),
+        "units": units_out(page),
     }
+
+
+def units_out(page: CancellationPage) -> int:
+    """How many things leave the order; the name of a bundle is none."""
+    return sum(line["units"] for line in lines_of(page))
+
+
+def names_only(order: OrderFacts) -> int:
+    """Units of lines that are a bundle's name and nothing of their own."""
+    return sum(line.units for line in order.items if is_container(line, order))
 
 
 def lines_of(page: CancellationPage) -> list[dict[str, Any]]:
@@ -148,6 +167,8 @@ def lines_of(page: CancellationPage) -> list[dict[str, Any]]:
     found = []
     for line in page.lines:
         bought = known.get(line.order_line_id) if line.order_line_id else None
+        if bought is not None and is_container(bought, page.order):
+            continue  # the name of a bundle, which goes with its last part
         found.append(
             {
                 "id": line.id,

@@ -60,7 +60,7 @@ def _page(
 ) -> Response:
     return page(
         "customer/score.html",
-        fragments=("score",),
+        fragments=("how",),
         status=status,
         **opened.context(form=form, sends_itself=sends_itself, thanks=thanks),
     )
