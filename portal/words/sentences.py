@@ -293,6 +293,8 @@ DECLINED: dict[str, str] = {
     "bic_wrong": N_("This BIC cannot be right. Check it, or leave it empty."),
     "currency_not_sepa": N_("Files for the bank are in euro only. Pay this by hand."),
     "nothing_to_transfer": N_("No transfer waits that could be paid now."),
+    "unknown_order": N_("The warehouse does not know this order."),
+    "no_warehouse": N_("This warehouse is connected no more."),
     "credit_void": N_("This code is void."),
     "currency_differs": N_("This code is in another currency."),
 }
