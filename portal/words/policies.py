@@ -80,7 +80,7 @@ CHOICES = {
         "whole": N_("Only as a whole"),
     },
     "cancel_shipping": {
-        "keep": N_("It stays as it was charged"),
+        "keep": N_("The same rule as for returns"),
         "re_evaluate": N_("It is worked out anew for what stays"),
     },
     "return_postage": {
