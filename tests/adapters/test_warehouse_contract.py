@@ -1,5 +1,7 @@
 """What every warehouse promises, shown on both: the sandbox, and the REST adapter at a server of its own."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,10 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from jsonschema import ValidationError
 
+from portal.adapters.warehouse import wire
 from portal.adapters.warehouse.rest import RestWarehouse
 from portal.adapters.warehouse.sandbox import SandboxWarehouse
 from portal.core.logistics import (
+    ANSWERS,
+    CONSTRAINTS,
     LeaveOut,
     LeaveOutAnswer,
     LeftOut,
@@ -20,7 +26,7 @@ from portal.core.logistics import (
     WarehouseOrder,
 )
 from portal.ports import Declined, Forged, Unavailable
-from tests.warehouse_server import WarehouseServer, running
+from tests.warehouse_server import WarehouseServer, running, valid
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MUG, LID = UUID(int=1), UUID(int=2)
@@ -345,3 +351,34 @@ def test_what_is_signed_and_makes_no_sense_is_no_event(place: Place, body: bytes
 def test_an_event_of_a_kind_that_is_not_known_is_other(place: Place) -> None:
     body = b'{"version":1,"type":"weather.changed","timestamp":"2026-06-15T10:00:00Z","data":{}}'
     assert place.gateway.read_event(place.signed(body), body, now=NOW).kind == "other"
+
+
+PAGE = Path(wire.SCHEMA).with_name("CONTRACT.md")
+
+
+def test_the_page_for_implementers_has_every_form_and_its_examples_are_right() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    examples = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.S)]
+    forms = ["constraints_request", "constraints_answer", "leave_out_request", "leave_out_answer", "event",
+             "event_answer"]  # fmt: skip
+    assert len(examples) == len(forms)
+    for name, example in zip(forms, examples, strict=True):
+        valid(name, example)
+        assert f"`{name}`" in text or name in ("event",), name
+    for word in (*wire.TYPES.values(), *CONSTRAINTS, *ANSWERS, "health_answer", "`error`"):
+        assert word in text, word
+
+
+def test_the_forms_refuse_what_is_not_of_the_contract() -> None:
+    """Both sides check with them: a form that takes anything would prove nothing."""
+    right = wire.leave_out(leave_out(an_order()))
+    valid("leave_out_request", right)
+    for name in right:
+        with pytest.raises(ValidationError):
+            valid("leave_out_request", {key: value for key, value in right.items() if key != name})
+    with pytest.raises(ValidationError):
+        valid("leave_out_request", right | {"lines": []})
+    with pytest.raises(ValidationError):
+        valid("leave_out_answer", {"version": 1, "key": "k", "state": "perhaps"})
+    with pytest.raises(ValidationError):
+        valid("constraints_answer", {"version": 1, "constraints": [{"line": "1", "code": "bad weather"}]})

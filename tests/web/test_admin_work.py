@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.services.cancelling import canceled, unshipped
 from tests.web.admin_world import World, a_world
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -54,6 +55,20 @@ def test_what_failed_for_good_is_run_again_from_the_page(world: World, drain: An
     drain()
     assert world.dossier(return_id).parcels[0].state == "label_created"
     assert "the printer is on fire" not in client.get("/admin/durable-work").page.text
+
+
+def test_what_a_warehouse_shall_hear_is_listed_with_its_cancellation(make_app: Callable[..., Flask]) -> None:
+    app = make_app(WAREHOUSE="sandbox")
+    world = a_world(app)
+    with app.app_context():
+        order = unshipped(world.gateways, world.own)
+        made = canceled(world.gateways, world.own, order, {"MUG": 1})
+    client = world.signed_in("supervisor")
+    page = client.get("/admin/durable-work").page
+    assert "Tell the warehouse what to leave out" in page.text
+    assert f"/admin/returns/{made}" in page.links().values()
+    stranger = world.signed_in("supervisor", merchants=(world.other,))
+    assert "Tell the warehouse" not in stranger.get("/admin/durable-work").page.text
 
 
 def test_work_that_is_not_there_cannot_be_run(world: World) -> None:
