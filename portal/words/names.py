@@ -164,6 +164,8 @@ TENDERS = {
     "gift_card": N_("Gift card"),
     "cash": N_("Cash"),
     "invoice": N_("Invoice"),
+    "cash_on_delivery": N_("Cash on delivery"),
+    "instalments": N_("Instalments"),
     "other": N_("Other payment"),
 }
 WAYS = {

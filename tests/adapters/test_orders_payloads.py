@@ -137,6 +137,42 @@ def test_each_payload_is_taken_or_refused_for_its_reason(folder: str, name: str)
             assert one.number == wanted
 
 
+HOW = {
+    "shopify/order_450789469_partially_refunded.json": ("confirmed", ["captured"]),
+    "shopify/order_cancel_no_refund.json": ("confirmed", ["captured"]),
+    "shopify/order_close_response.json": ("confirmed", ["captured"]),
+    "shopify/order_create_addresses_discount.json": ("confirmed", ["captured"]),
+    "shopify/order_create_fulfilled.json": ("confirmed", []),
+    "shopify/order_create_fulfilled_2.json": ("confirmed", []),
+    "shopify/order_create_paid_total_tax.json": ("confirmed", ["captured"]),
+    "shopify/order_create_pending.json": ("pending", []),
+    "shopify/order_create_simple.json": ("confirmed", []),
+    "shopify/orders_list_since_id.json": ("confirmed", []),
+    "shopify-goclient/order.json": ("canceled", []),
+    "shopify-goclient/orders.json": ("canceled", []),
+    "woocommerce/order-details-partially-refunded.json": ("confirmed", ["captured"]),
+    "woocommerce/order-with-attribution-info.json": ("confirmed", ["captured"] * 3),
+    "woocommerce/order-with-bundled-line-items.json": ("confirmed", ["captured"]),
+    "woocommerce/order-with-charge.json": ("confirmed", ["captured"]),
+    "woocommerce/order-with-faulty-attributes.json": ("confirmed", ["due"]),
+    "woocommerce/order-with-subscription-renewal.json": ("confirmed", ["captured"]),
+    "woocommerce/order-without-data.json": ("confirmed", ["captured"]),
+    "woocommerce/orders-load-all-without-data.json": ("confirmed", ["captured"]),
+    "woocommerce/orders-load-all.json": ("confirmed", ["captured"]),
+}
+"""Every payload that holds orders which are taken: their state, and how they are paid."""
+
+
+def test_every_order_that_is_taken_has_its_state_and_its_kind_of_payment() -> None:
+    found = {
+        f"{folder}/{name}": (one.state, [payment.mode for payment in one.payments])
+        for folder, name in ALL
+        for one in read(folder.removesuffix("-goclient"), f"{folder}/{name}")
+        if isinstance(one, PaidOrder)
+    }
+    assert found == HOW
+
+
 def only(source: str, name: str, refunds: tuple[str, ...] = ()) -> PaidOrder:
     found = [one for one in read(source, name, refunds) if isinstance(one, PaidOrder)]
     assert found

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -28,6 +31,7 @@ from portal.core.intake import (
 from portal.db import orders
 from portal.db import returns as stored_returns
 from portal.db.base import db
+from portal.db.merchants import Merchant
 from portal.db.orders import Order, OrderLine, Payment
 from portal.db.stock import StockLevel, StockMovement
 from portal.services import intake
@@ -386,6 +390,23 @@ def test_what_is_owed_and_then_paid_is_one_payment(
 
 
 # --------------------------------------------------------------------------------------------------- real payloads
+
+
+def test_the_command_takes_orders_in_our_own_words(
+    shop: UUID, session: Session, app: Flask, tmp_path: Path
+) -> None:
+    line = {"id": "a", "units": 2, "unit_price": "10.00", "sku": "MUG", "location": "north"}
+    order = {"id": "7", "currency": "EUR", "placed_at": "2026-03-01T10:00:00Z", "lines": [line]}
+    file = tmp_path / "orders.json"
+    file.write_text(json.dumps([order, {**order, "id": "8", "lines": [{**line, "colour": "red"}]}]))
+    slug = session.get_one(Merchant, shop).slug
+    session.rollback()
+    given = ("import-orders", "--merchant", slug, "--source", "json", str(file))
+    done = app.test_cli_runner().invoke(args=given)
+    assert done.exit_code == 1
+    assert "1 orders imported" in done.output
+    assert "orders.json:2: line a: colour is not known" in done.output
+    assert levels(session) == {("MUG", "north", "reserved"): 2}
 
 
 @pytest.mark.parametrize("source", ["shopify", "woocommerce"])

@@ -16,8 +16,8 @@ from portal.adapters.carriers import house
 from portal.adapters.mail.render import EVENTS
 from portal.core import addresses, lifecycles, reasons
 from portal.core.access import ROLES
+from portal.core.intake import TENDERS
 from portal.core.policy.cases import CODES as FINDINGS
-from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import Finding
 from portal.core.refunds import breakdown as refunds
 from portal.core.refunds.breakdown import Breakdown, Row
@@ -65,7 +65,7 @@ NAMED = {
     "kind": reasons.RETURN_KINDS,
     "role": ROLES,
     "step": STEPS,
-    "tender": Terms().tender_order,
+    "tender": TENDERS,
     "pays": Pays,
     "document": DocumentKind,
     "mail": EVENTS,
@@ -437,3 +437,21 @@ def test_templates_speak_the_language_in_use() -> None:
     assert page.render() == "Aller au contenu|2 unités|Bonjour &lt;b&gt;,"
     spoken[0] = EN
     assert page.render() == "Skip to the content|2 units|Hello &lt;b&gt;,"
+
+
+def test_what_stands_against_a_cancellation_tells_how_many_since_when_and_what_to_do() -> None:
+    def told(code: str, **details: object) -> str:
+        return EN.finding(Finding(code=code, weight="refused", rule="any", details=details))
+
+    assert told("too_many_units", maximum=2, cancelable=2, wanted=3) == (
+        "At most 2 can be canceled; you chose 3."
+    )
+    assert told("already_shipped", units=2) == (
+        "Already shipped: 2. What was shipped can be returned after delivery."
+    )
+    since = datetime(2026, 12, 3, 14, 0, tzinfo=UTC)
+    late = "The warehouse leaves nothing out any more since 3 Dec 2026, 14:00."
+    assert told("past_cut_off", units=1, until=since) == late
+    assert told("past_cut_off", units=1, until=since.isoformat()) == late
+    assert told("service_ending", ends_on=date(2026, 12, 31)) == told("service_ending", ends_on="2026-12-31")
+    assert "“Set”" in told("bundle_part_required", bundle="Set")
