@@ -37,7 +37,7 @@ class WarehouseLine:
     name: str
     location: str
     units: int
-    """Bought and not canceled."""
+    """Bought and not canceled; never fewer than were shipped, whatever was canceled."""
     shipped: int = 0
 
 

@@ -1,4 +1,4 @@
-"""Numbers people read aloud: returns, refunds and per-item authorizations, each with a check character.
+"""Numbers people read aloud: returns, cancellations, refunds, per-item authorizations; each with a check character.
 
 A number is a prefix and eight characters of Crockford's base 32 (no I, L, O, U): seven random ones and one
 Luhn-mod-32 check character, so any single mistyped character is noticed. It is not a secret.
@@ -9,10 +9,11 @@ from typing import Final
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RETURN_PREFIX: Final = "RMA"
+CANCELLATION_PREFIX: Final = "CA"
 REFUND_PREFIX: Final = "RF"
 AUTHORIZATION_PREFIX: Final = "AC"
 BATCH_PREFIX: Final = "BT"
-PREFIXES: Final = (RETURN_PREFIX, REFUND_PREFIX, AUTHORIZATION_PREFIX)
+PREFIXES: Final = (RETURN_PREFIX, CANCELLATION_PREFIX, REFUND_PREFIX, AUTHORIZATION_PREFIX)
 BYTES_NEEDED: Final = 5
 """Random bytes a number is made of: seven characters of five bits are 35 bits."""
 
@@ -23,6 +24,11 @@ _FOLDED: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 def rma_number(randomness: bytes) -> str:
     """A return number, ``RMA-7K3M-9QX1``, from at least ``BYTES_NEEDED`` random bytes."""
     return _number(RETURN_PREFIX, randomness)
+
+
+def cancellation_number(randomness: bytes) -> str:
+    """The number of a cancellation, ``CA-7K3M-9QX1``, from at least ``BYTES_NEEDED`` random bytes."""
+    return _number(CANCELLATION_PREFIX, randomness)
 
 
 def refund_number(randomness: bytes) -> str:

@@ -83,7 +83,7 @@ def known_as(order_id: UUID) -> WarehouseOrder | None:
             sku=row.sku,
             name=row.name,
             location=row.location,
-            units=row.units,
+            units=max(row.units, row.shipped_units),
             shipped=row.shipped_units,
         )
         for row in rows

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from portal.core.numbers import (
     ALPHABET,
     authorization_code,
+    cancellation_number,
     check_character,
     is_valid,
     normalize,
@@ -38,7 +39,7 @@ def test_the_check_character_of_a_worked_example():
 
 @given(some_bytes)
 def test_every_number_made_is_valid_and_is_its_own_normal_form(randomness):
-    for make in (rma_number, refund_number, authorization_code):
+    for make in (rma_number, cancellation_number, refund_number, authorization_code):
         number = make(randomness)
         assert is_valid(number)
         assert normalize(number) == number

@@ -146,4 +146,4 @@ def new_lines(
 
 
 def new_number() -> str:
-    return numbers.rma_number(secrets.token_bytes(numbers.BYTES_NEEDED))
+    return numbers.cancellation_number(secrets.token_bytes(numbers.BYTES_NEEDED))
