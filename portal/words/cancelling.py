@@ -87,7 +87,8 @@ def moves(words: Words, shares: Iterable[Mapping[str, Any]], currency: str) -> t
     """What happens to each part: shares have ``tender``, ``label``, ``amount`` and ``mode`` of their payment."""
     found = []
     for share in shares:
-        mode = share.get("mode") if share.get("mode") in MOVES else BACK
+        told = str(share.get("mode") or BACK)
+        mode = told if told in MOVES else BACK
         provider, tender = share.get("provider", ""), share.get("tender", "")
         where = words.goes_to(tender, share.get("label", ""), provider)
         amount = words.money(share["amount"], currency)

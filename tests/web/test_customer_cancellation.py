@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.core.intake import Special
+from portal.core.intake import IncomingLine, Special
 from portal.core.policy.terms import Terms
 from tests.web.buyers import bought, propose, service, start, state_of
 from tests.web.shops import (
@@ -183,19 +183,22 @@ def test_whoever_is_not_the_buyer_sees_nothing_of_the_order(client: Any, app: Fl
     assert not page.has_id(f"cancel-{prepared.lines['THR']}")
 
 
+def tea_set() -> tuple[IncomingLine, ...]:
+    """A bundle of 90.00 for parts that cost 60.00 and 40.00 alone."""
+
+    def part(sku: str, name: str, alone: int) -> IncomingLine:
+        made = line(sku, name, "0.00", sent=0, special=Special(list_price=Decimal(alone)))
+        return replace(made, parent="SET")
+
+    return (line("SET", "Tea set", "90.00", sent=0), part("POT", "Tea pot", 60), part("CUP", "Cups", 40))
+
+
 def test_a_bundle_shows_its_parts_and_one_of_them_can_go(client: Any, shop: Shop) -> None:
-    add_order(
-        shop,
-        "N-3",
-        (
-            line("SET", "Tea set", "90.00", sent=0),
-            replace(line("POT", "Tea pot", "0.00", sent=0, special=Special(list_price=Decimal(60))), parent="SET"),
-            replace(line("CUP", "Cups", "0.00", sent=0, special=Special(list_price=Decimal(40))), parent="SET"),
-        ),
-    )  # fmt: skip
+    add_order(shop, "N-3", tea_set())
     page, started = at_items(client, shop, "N-3")
     assert "A bundle: choose among its parts." in page.page.text
     assert "Part of Tea set" in page.page.text
+    assert "2 items" in page.page.text
     assert not page.page.has_id(f"cancel-{started.lines['SET']}")
     question = client.submit(
         page, {f"cancel-{started.lines['CUP']}": "1"}, button="Continue", follow_redirects=True
@@ -418,3 +421,82 @@ def test_a_return_of_a_cancellation_cannot_be_made_of_its_link(client: Any, app:
         for path in ("/items", "/confirmation", "/withdrawal", "/handover"):
             client.post(proposed.home + path, data={})
     assert state_of(shop, proposed.id) == "proposed"
+
+
+# --------------------------------------------------------------------------------- how the money moves
+
+
+@pytest.mark.parametrize(
+    ("tender", "label", "mode", "told"),
+    [
+        (
+            "card",
+            "Visa ·· 4242",
+            "authorized",
+            "€69.00 is not charged: Visa ·· 4242. It was only reserved there.",
+        ),
+        ("invoice", "Invoice", "", "You owe €69.00 less: Invoice."),
+        ("cash_on_delivery", "Cash on delivery", "", "You owe €69.00 less: Cash on delivery."),
+        ("instalments", "Instalments", "", "You owe €69.00 less: Instalments."),
+        ("card", "Visa ·· 4242", "captured", "€69.00 goes back to you: Visa ·· 4242."),
+    ],
+)
+def test_what_was_never_paid_is_not_called_a_refund(
+    client: Any, shop: Shop, tender: str, label: str, mode: str, told: str
+) -> None:
+    add_order(shop, "N-7", bought(), tender=tender, label=label, mode=mode)
+    question = chosen(client, shop, {"THR": 1}, "N-7")
+    assert told in question.page.text
+    paid = mode == "captured"
+    assert ("You get back" in question.page.text) is paid
+    assert ("still to be paid€80.00" in question.page.text) is (tender != "card")
+    done = client.submit(question, button=CONFIRM, follow_redirects=True)
+    assert ("You get back" in done.page.text) is paid
+
+
+# ------------------------------------------------------------------------- objections, each at its row
+
+
+def test_a_bundle_that_goes_as_a_whole_only_says_so_at_the_row_of_its_part(client: Any, app: Flask) -> None:
+    shop = open_shop(app, "whole", Terms(bundles="whole"))
+    add_order(shop, "N-8", tea_set())
+    page, started = at_items(client, shop, "N-8")
+    field = f"cancel-{started.lines['CUP']}"
+    with nothing_changes(app):
+        answer = client.submit(page, {field: "1"}, button="Continue")
+    assert answer.status_code == 422
+    assert answer.page.has_id(f"{field}-error")
+    assert "Cups:" in answer.page.text
+    both = {field: "1", f"cancel-{started.lines['POT']}": "1"}
+    question = client.submit(answer, both, button="Continue", follow_redirects=True)
+    assert "You get €90.00 back" in question.page.text
+    assert "Nothing: the whole order is canceled." in question.page.text
+
+
+def test_objections_to_both_parts_of_a_selection_are_told_at_once(
+    client: Any, app: Flask, shop: Shop
+) -> None:
+    page, started = at_items(client, shop)
+    mug, throw = started.lines["MUG"], started.lines["THR"]
+    with nothing_changes(app):
+        wrong = {f"cancel-{throw}": "5", f"units-{mug}": "4", f"cancel-{mug}": "3"}
+        answer = client.submit(page, wrong, button="Continue")
+    assert answer.status_code == 422
+    for field in (f"cancel-{throw}", f"units-{mug}", f"cancel-{mug}"):
+        assert answer.page.has_id(f"{field}-error"), field
+
+
+def test_what_the_warehouse_says_is_told_at_its_row(make_app: Callable[..., Flask]) -> None:
+    app = make_app(WAREHOUSE="sandbox")
+    shop = open_shop(app)
+    add_order(
+        shop,
+        lines=(line("LMP-CUT-OFF", "Table lamp", "80.00", sent=0), line("SOA", "Soap", "5.00", sent=0)),
+    )
+    client = app.test_client()
+    page, started = at_items(client, shop)
+    field = f"cancel-{started.lines['LMP-CUT-OFF']}"
+    answer = client.submit(page, {field: "1"}, button="Continue")
+    assert answer.status_code == 422
+    assert answer.page.has_id(f"{field}-error")
+    assert "Table lamp:" in answer.page.text

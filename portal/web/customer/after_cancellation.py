@@ -24,6 +24,9 @@ SOON, LATER = 2, 20
 PATIENT = 300
 """Seconds for which something is expected any moment."""
 
+SENT_ANYWAY = "shipped_after_release"
+"""The warehouse had said that it leaves it out, and sent it all the same."""
+
 GONE_ON = ("declined", "expired", "canceled", "overtaken", "refused")
 """It came to nothing: the order is as it was."""
 
@@ -45,6 +48,7 @@ def context(actor: Actor, view: CancellationPage, found: Progress, *, late: bool
         "because": words().ended(str(view.facts.ended.get("code", "")))
         if state in ("overtaken", "refused")
         else "",
+        "sent_anyway": view.facts.ended.get("code") == SENT_ANYWAY,
         "may_return": state in ("overtaken", "refused") and view.terms.by_customer,
         "paid_to": paid_to(found) if state not in GONE_ON else [],
         "account_wanted": bool(found.refunds) and bank_accounts.is_wanted(view.draft.id),
