@@ -201,6 +201,7 @@ def test_a_yes_that_becomes_a_no_is_for_a_person_and_the_refund_stands(shop, gat
     (task,) = tasks.listing(a_person(shop, "csr"), kind="shipped_after_release")
     assert task.subject_id == made and task.details["theirs"] == "shipped"
     assert page(shop, made).state == "closed" and beside(made).warehouse_state == "released"
+    assert told(made).count("cancellation_sent_anyway") == 1
 
 
 def test_a_no_that_becomes_a_yes_is_for_a_person(shop, gateways, there, drain):

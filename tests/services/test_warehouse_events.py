@@ -218,6 +218,7 @@ def test_shipped_after_it_said_they_would_stay_is_for_a_person(
         (1000, "succeeded")
     ]
     assert page(shop, made).state == "closed" and counts(session, order) == {"MUG-CONTRADICTS": (0, 3)}
+    assert told(made).count("cancellation_sent_anyway") == 1
     there_now = session.scalars(sa.select(StockLevel.units).where(StockLevel.sku == "MUG-CONTRADICTS"))
     assert sum(there_now) == 0 and proven() == []
 
