@@ -301,7 +301,8 @@ def _of_units(line: LineFacts, units: int, room: _Room) -> Iterator[Finding]:
         return
     yield from room.findings
     if room.units or not room.findings:
-        yield _finding("too_many_units", "cancelable", line, maximum=room.units, wanted=units)
+        most = room.units
+        yield _finding("too_many_units", "cancelable", line, maximum=most, cancelable=most, wanted=units)
 
 
 def _of_bundles(order: OrderFacts, asked: dict[UUID, int], terms: Terms) -> Iterator[Finding]:

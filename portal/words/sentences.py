@@ -16,12 +16,13 @@ FINDINGS: dict[str, tuple[str, ...]] = {
         N_("All units of this are already in a return."),
     ),
     "too_many_units": (
+        N_("At most %(cancelable)s can be canceled; you chose %(wanted)s."),
         N_("At most %(maximum)s can be returned; you chose %(wanted)s."),
         N_("At most %(maximum)s can be returned."),
         N_("That is more than can be returned."),
     ),
     "units_not_positive": (N_("Choose at least one unit."),),
-    "nothing_chosen": (N_("Choose at least one item to return."),),
+    "nothing_chosen": (N_("Choose at least one item."),),
     "unknown_line": (N_("This item is not part of the order."),),
     "unknown_reason": (N_("Choose a reason from the list."),),
     "unknown_condition": (N_("Choose a condition from the list."),),
@@ -67,7 +68,7 @@ FINDINGS: dict[str, tuple[str, ...]] = {
         N_("Another cancellation of this waits for an answer."),
     ),
     "past_cut_off": (
-        N_("The warehouse leaves nothing out any more since %(until)s."),
+        N_("Since %(until)s the warehouse leaves nothing out of this delivery any more."),
         N_("It is too late: the warehouse leaves nothing out of this delivery any more."),
     ),
     "drop_ship": (N_("This is sent by its maker, who cannot be told to leave it out."),),

@@ -204,14 +204,14 @@ def test_a_partly_shipped_line_gives_up_what_is_neither_shipped_nor_picked() -> 
         "held_by_proposal",
         "too_many_units",
     ]
-    assert found[-1].details == {"maximum": 1, "wanted": 2}
+    assert found[-1].details == {"maximum": 1, "cancelable": 1, "wanted": 2}
 
 
 def test_two_wishes_for_one_line_are_judged_together() -> None:
     order = an_order(unsent(units=3))
     assert codes(order, want(units=2), want(units=1)) == []
     (found,) = objections(order, want(units=2), want(units=2))
-    assert (found.code, found.details) == ("too_many_units", {"maximum": 3, "wanted": 4})
+    assert (found.code, found.details) == ("too_many_units", {"maximum": 3, "cancelable": 3, "wanted": 4})
 
 
 def test_a_warehouse_that_knows_of_more_is_believed_and_the_same_units_count_once() -> None:

@@ -450,7 +450,7 @@ def test_what_stands_against_a_cancellation_tells_how_many_since_when_and_what_t
         "Already shipped: 2. What was shipped can be returned after delivery."
     )
     since = datetime(2026, 12, 3, 14, 0, tzinfo=UTC)
-    late = "The warehouse leaves nothing out any more since 3 Dec 2026, 14:00."
+    late = "Since 3 Dec 2026, 15:00 the warehouse leaves nothing out of this delivery any more."
     assert told("past_cut_off", units=1, until=since) == late
     assert told("past_cut_off", units=1, until=since.isoformat()) == late
     assert told("service_ending", ends_on=date(2026, 12, 31)) == told("service_ending", ends_on="2026-12-31")
