@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from portal.core.access import Actor, NotFound
+from portal.core.access import Actor, NotAllowed, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.merchants import MerchantFacts
 from portal.db import merchants
@@ -116,6 +116,21 @@ class Measures:
 def shops(actor: Actor) -> tuple[MerchantFacts, ...]:
     """The merchants whose figures the actor sees, by name."""
     return tuple(merchants.facts(row) for row in merchants.every() if actor.may("refunds.read", row.id))
+
+
+def shop(actor: Actor, merchant_id: UUID | None) -> MerchantFacts:
+    """That one of ``shops``, or where most was canceled. Raises ``NotFound`` for another's, ``NotAllowed``."""
+    mine = shops(actor)
+    if not mine:
+        raise NotAllowed("refunds.read")
+    if merchant_id is not None:
+        found = next((one for one in mine if one.id == merchant_id), None)
+        if found is None:
+            raise NotFound
+        return found
+    counted = sa.select(Cancellation.merchant_id, sa.func.count()).group_by(Cancellation.merchant_id)
+    counts: dict[UUID, int] = {row[0]: row[1] for row in db.session.execute(counted)}
+    return max(mine, key=lambda one: counts.get(one.id, 0))
 
 
 def read(actor: Actor, merchant_id: UUID, *, since: date, until: date) -> Measures:
