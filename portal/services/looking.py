@@ -61,7 +61,14 @@ def look(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime)
     Raises ``Unavailable``. A transfer that it knew once and knows no more is a matter for a person.
     """
     row = db.session.execute(
-        sa.select(Payout.key, Payout.provider, Payout.provider_reference, Payout.state, Payment.reference)
+        sa.select(
+            Payout.key,
+            Payout.provider,
+            Payout.provider_reference,
+            Payout.state,
+            Payout.destination,
+            Payment.reference,
+        )
         .join(Payment, Payment.id == Payout.payment_id)
         .where(Payout.id == payout_id)
     ).one_or_none()
@@ -69,7 +76,8 @@ def look(payout_id: UUID, refund_id: UUID, *, gateways: Gateways, now: datetime)
     gateway = gateways.payments.get(row.provider) if row is not None else None
     if row is None or gateway is None or row.state == "planned":
         return False
-    result = gateway.look_up(key=row.key, capture=row.reference, reference=row.provider_reference)
+    capture = str(row.destination.get(settling.ASKED) or row.reference)
+    result = gateway.look_up(key=row.key, capture=capture, reference=row.provider_reference)
     faults.point("after_http_response")
     if result is not None:
         record(payout_id, refund_id, result, now=now)

@@ -252,12 +252,14 @@ def _order(refund: Refund, payout: Payout, now: datetime) -> _Order:
     payout.attempts += 1
     payout.next_check_at = now + LOST_AFTER
     payment = db.session.get_one(Payment, payout.payment_id)
+    if payout.mode == AUTHORIZED and not again:
+        payout.destination = {**payout.destination, settling.ASKED: payment.reference}
     return _Order(
         payout_id=payout.id,
         refund_id=refund.id,
         provider=payout.provider,
         key=payout.key,
-        reference=payment.reference,
+        reference=str(payout.destination.get(settling.ASKED) or payment.reference),
         captured=payment.captured_minor,
         mode=payout.mode,
         remaining=max(0, payment.captured_minor - payment.released_minor - payout.amount_minor),

@@ -33,6 +33,11 @@ BANK = "bank_transfer"
 UNASKED = (MANUAL, BANK, DUE, *OWN_CREDIT)
 """Providers that no gateway stands behind, so that nobody can be asked."""
 
+ASKED = "asked"
+"""In a transfer's ``destination``: the authorization that was let go; once the shop captures it, the payment may be
+known by the capture's name.
+"""
+
 CAPTURED, AUTHORIZED = "captured", "authorized"
 """What a transfer takes from its payment: money that was paid, or what is only reserved (or ``DUE``)."""
 
@@ -323,7 +328,11 @@ def replace_by(
         payment_id=payout.payment_id,
         amount=payout.amount_minor,
         provider=provider or payout.provider,
-        destination=dict(payout.destination if destination is None else destination),
+        destination={
+            name: value
+            for name, value in (payout.destination if destination is None else destination).items()
+            if name != ASKED
+        },
         now=now,
     )
     db.session.execute(sa.insert(Payout), [row])

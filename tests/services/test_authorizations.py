@@ -371,3 +371,28 @@ def test_a_payout_knows_what_it_takes_from_the_moment_it_is_planned(shop, gatewa
     order = reserve(gateways, shop)
     refund_id = given_back(gateways, shop, order)
     assert session.scalar(sa.select(Payout.mode).where(Payout.refund_id == refund_id)) == "authorized"
+
+
+@pytest.mark.parametrize("ending", ["", "-unavailable"])
+def test_a_capture_that_goes_by_another_name_does_not_hide_what_was_let_go(
+    shop, finance, gateways, sandbox, session, ending
+):
+    """Some shops' systems name the capture otherwise than the authorization: what was let go is looked up where
+    it was, and an answer that was lost is not asked for of the capture.
+    """
+    order = reserve(gateways, shop, ending=ending)
+    refund_id = given_back(gateways, shop, order)
+    try:
+        send(refund_id, gateways)
+    except Unavailable:
+        assert ending
+    sandbox.take(f"A-1-card{ending}")
+    sandbox.learn("A-1-capture", captured=1000, currency="EUR")
+    with transaction() as writing:
+        writing.execute(sa.text("UPDATE payments SET reference = 'A-1-capture', mode = 'captured'"))
+    send(refund_id, gateways, timedelta(minutes=20))
+    look(gateways, timedelta(hours=1))
+    assert refunds.one(finance, refund_id).state == "succeeded"
+    assert sandbox.refunds() == [] and len(sandbox.releases()) == 1
+    assert [task.kind for task in tasks.listing(finance)] == []
+    assert audit.verify().problems == []
