@@ -54,6 +54,19 @@ def constraints(order: OrderFacts, *, gateways: Gateways, now: datetime) -> Aske
         return Asked(silent=True)
 
 
+def answers(*, gateways: Gateways) -> bool | None:
+    """Whether the warehouse can be used now; None where there is none. Waits two seconds at most."""
+    if gateways.warehouse is None:
+        return None
+    db.session.commit()  # nothing is read while the warehouse is waited for
+    try:
+        gateways.warehouse.health()
+    except Unavailable as problem:
+        log.warning("the warehouse cannot be used: %s", problem)
+        return False
+    return True
+
+
 def known_as(order_id: UUID) -> WarehouseOrder | None:
     """An order as a warehouse is told of it: goods alone, by the ids that the shop's channel gave them."""
     head = db.session.execute(

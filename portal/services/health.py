@@ -38,7 +38,9 @@ def notices() -> tuple[str, ...]:
     outside is asked for a page that is asked every few seconds.
     """
     silent = sa.select(Cancellation.id).where(
-        Cancellation.silent_at.is_not(None), Cancellation.warehouse_state.in_(GATED)
+        Cancellation.next_ask_at.is_not(None),
+        Cancellation.silent_at.is_not(None),
+        Cancellation.warehouse_state.in_(GATED),
     )
     return ("warehouse_silent",) if db.session.scalar(silent.limit(1)) is not None else ()
 

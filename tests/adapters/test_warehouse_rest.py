@@ -110,6 +110,12 @@ def test_what_it_says_of_other_lines_is_left_aside(there: WarehouseServer, gatew
     assert gateway.constraints(ORDER, now=NOW) == ()
 
 
+def test_a_day_that_is_none_is_not_understood(there: WarehouseServer, gateway: RestWarehouse) -> None:
+    there.says("demo", ORDER.order, "l1", "cut_off", until="2026-13-45T10:00:00Z")
+    with pytest.raises(Unavailable):
+        gateway.constraints(ORDER, now=NOW)
+
+
 def test_the_split_instructions_go_along_by_location(there: WarehouseServer, gateway: RestWarehouse) -> None:
     gateway.leave_out(leave_out(ORDER, 2), key="k1")
     told = there.requests["k1"]["body"]

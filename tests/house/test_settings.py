@@ -151,3 +151,33 @@ def test_a_key_of_test_mode_in_production_is_told(
     built = payments.build(Settings.from_env({**STRIPE, "STRIPE_API_KEY": key, "DATA_DIR": str(tmp_path)}))
     assert list(built) == ["stripe"]
     assert ("moves no real money" in caplog.text or "move no real money" in caplog.text) is told
+
+
+GOOD = "whsec_" + "QUJD" * 12
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"WAREHOUSE": "rest"}, ["WAREHOUSE_URL", "WAREHOUSE_SECRET"]),
+        ({"WAREHOUSE": "rest", "WAREHOUSE_URL": "https://wms.example.com"}, ["WAREHOUSE_SECRET"]),
+        ({"WAREHOUSE": "rest", "WAREHOUSE_URL": "wms", "WAREHOUSE_SECRET": "short"},
+         ["WAREHOUSE_URL", "WAREHOUSE_SECRET"]),
+        ({"WAREHOUSE": "elsewhere"}, ["WAREHOUSE"]),
+        ({"WAREHOUSE_URL": "https://wms.example.com"}, ["WAREHOUSE"]),
+        (PRODUCTION | {"WAREHOUSE": "rest", "WAREHOUSE_URL": "http://wms.example.com", "WAREHOUSE_SECRET": GOOD},
+         ["WAREHOUSE_URL"]),
+    ],
+)  # fmt: skip
+def test_a_warehouse_that_cannot_be_asked_stops_the_start(given: dict[str, str], named: list[str]) -> None:
+    with pytest.raises(BadSettings) as stop:
+        Settings.from_env(given)
+    assert [fault.split()[0] for fault in stop.value.faults] == named
+
+
+def test_a_warehouse_is_asked_where_everything_is_said() -> None:
+    assert Settings.from_env({}).warehouse == "none"
+    given = {"WAREHOUSE": "rest", "WAREHOUSE_URL": "https://wms.example.com/v1/", "WAREHOUSE_SECRET": GOOD}
+    made = Settings.from_env(PRODUCTION | given)
+    assert (made.warehouse, made.warehouse_url) == ("rest", "https://wms.example.com/v1")
+    assert GOOD not in repr(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -411,6 +412,16 @@ def taken_in(session, server, shop, order):
     known = asking.known_as(order.id)
     server.take_in(known.merchant, known.order, {one.line: (one.sku, one.units) for one in known.lines})
     return known
+
+
+def test_over_http_a_page_never_waits_for_long(shop, over_http, server, session):
+    order = unshipped(over_http, shop)
+    taken_in(session, server, shop, order)
+    server.trouble("hang_before", "/constraints", times=9, seconds=6)
+    began = time.monotonic()
+    sheet = cancellations.sheet(a_person(shop, "csr"), order.id, gateways=over_http, now=NOW)
+    assert time.monotonic() - began < 3 and sheet.warehouse_silent
+    assert [offer.units for offer in sheet.offers] == [3]
 
 
 def test_over_http_it_is_told_and_answers_the_same(shop, over_http, server, session):

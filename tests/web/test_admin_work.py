@@ -18,7 +18,8 @@ def world(app: Flask) -> World:
 
 
 def test_without_work_the_page_says_so(world: World) -> None:
-    assert "Nothing waits" in world.signed_in("supervisor").get("/admin/durable-work").page.text
+    page = world.signed_in("supervisor").get("/admin/durable-work").page
+    assert "Nothing waits" in page.text and "warehouse" not in page.text.lower()
 
 
 def test_what_waits_is_listed_with_its_return(world: World, drain: Any) -> None:
@@ -67,6 +68,9 @@ def test_what_a_warehouse_shall_hear_is_listed_with_its_cancellation(make_app: C
     page = client.get("/admin/durable-work").page
     assert "Tell the warehouse what to leave out" in page.text
     assert f"/admin/returns/{made}" in page.links().values()
+    assert "The warehouse answers" in page.text
+    world.gateways.warehouse.away(True)
+    assert "The warehouse does not answer" in client.get("/admin/durable-work").page.text
     stranger = world.signed_in("supervisor", merchants=(world.other,))
     assert "Tell the warehouse" not in stranger.get("/admin/durable-work").page.text
 

@@ -67,7 +67,10 @@ class RestWarehouse:
             return _read("constraints_answer", self._send("POST", "/constraints", body, now=now))
 
         found = self._pages.call(lambda: _within(self._page_seconds, ask))
-        return wire.constraints(found, order, by=self.code)
+        try:
+            return wire.constraints(found, order, by=self.code)
+        except ValueError as problem:
+            raise Unavailable(f"the answer is not of the contract: {problem}") from None
 
     def leave_out(self, request: LeaveOut, *, key: str) -> LeaveOutAnswer:
         body = wire.dumped(wire.leave_out(request))

@@ -1,9 +1,9 @@
 """Durable work that failed or waits: read, and run again."""
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, current_app, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.services import worklist
+from portal.services import asking, worklist
 from portal.web.actor import needs, person
 from portal.web.admin.shapes import Column
 from portal.web.page import page, redirect_to, tell
@@ -22,6 +22,7 @@ def index() -> Response:
         failed=[entry for entry in entries if entry.failed],
         waiting=[entry for entry in entries if not entry.failed],
         kinds=kinds(),
+        warehouse=asking.answers(gateways=current_app.extensions["gateways"]),
         statuses={
             "ENQUEUED": _("waits for its turn"),
             "DELAYED": _("waits for another try"),
