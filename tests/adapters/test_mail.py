@@ -318,6 +318,13 @@ def test_the_confirmation_tells_totals_refund_and_what_stays_and_asks_how_it_was
         assert f"{LINKS['status']}?score={score}\n" in text
 
 
+@pytest.mark.parametrize("event", ["status_link", "refunded", "account_needed", "store_credit"])
+def test_a_message_about_money_names_a_cancellation_as_one(event: str) -> None:
+    assert "Cancellation number" in written(event, kind="partial_cancellation").text
+    assert "return" not in written(event, kind="partial_cancellation").subject.lower()
+    assert "Return number" in written(event).text
+
+
 def test_a_service_says_how_it_ends() -> None:
     line = {"name": "Shirt <b>", "variant": "M", "units": 1, "ending": "next_period", "ends_on": "2026-11-30"}
     assert "Runs until 30 Nov 2026 and is not renewed." in cancelled("cancellation_confirmed", lines=[line])

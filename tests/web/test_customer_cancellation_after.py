@@ -12,12 +12,15 @@ from flask import Flask
 from portal.core.logistics import ToldUnits
 from portal.db.base import transaction
 from portal.services import cancellations, fulfilment, notices
+from portal.services.cancellations import ending
 from tests.web.buyers import bought, propose, start, state_of
 from tests.web.shops import (
+    EMAIL,
     Prepared,
     Shop,
     add_order,
     line,
+    newest_link,
     nothing_changes,
     now,
     open_shop,
@@ -112,8 +115,6 @@ def test_a_proposal_that_was_withdrawn_says_that_nothing_was_canceled(client: An
     with shop.app.app_context():
         cancellations.withdraw(shop.agent, proposed.id, reason="Entered twice", now=now())
     page = client.get(proposed.path, follow_redirects=True)
-    if page.status_code == 410:  # the link was closed with it
-        return
     assert "Nothing was canceled; your order stays as it is." in page.page.text
     assert "Entered twice" not in page.page.text
 
@@ -326,3 +327,46 @@ def test_the_confirmation_names_totals_refund_and_number(
     for part in ("1 × Wool throw", "New order total: €80.00", "You get €69.00 back", "Refund number: RF-"):
         assert part in mail.text
     assert "3 × Stoneware mug" in mail.text
+
+
+# ------------------------------------------------------------------------------------------- in other ways
+
+
+def test_where_a_bank_account_is_needed_the_page_asks_for_it(
+    client: Any, shop: Shop, drain: Callable[[], None]
+) -> None:
+    add_order(shop, "N-2", bought(), tender="bank_transfer", label="Bank transfer")
+    proposed = propose(shop, {"THR": 1}, "N-2")
+    client.submit(client.get(proposed.path, follow_redirects=True), button=CONFIRM)
+    drain()
+    page = client.get(proposed.home + "/status").page
+    account = client.get(page.link("Enter my bank account"))
+    filled = {"holder": "Demo Customer", "iban": "DE89 3704 0044 0532 0130 00", "bic": ""}
+    done = client.submit(account, filled, follow_redirects=True)
+    assert done.request.path == proposed.home + "/status"
+    assert "We send your refund to" in done.page.text
+
+
+def test_a_number_and_the_address_bring_a_link_to_a_cancellation(
+    client: Any, shop: Shop, drain: Callable[[], None]
+) -> None:
+    page, proposed = answered(client, shop)
+    number = page.page.title.split()[1]
+    assert number.startswith("CA-")
+    other = shop.app.test_client()
+    form = other.get("/start/nordhaus")
+    other.submit(form, {"number": number, "proof": EMAIL}, action="/start/nordhaus/track")
+    opened = other.get(newest_link(shop), follow_redirects=True)
+    assert opened.request.path == proposed.home + "/status"
+
+
+def test_the_page_says_when_it_was_sent_although_it_was_canceled(
+    client: Any, shop: Shop, drain: Callable[[], None]
+) -> None:
+    _, proposed = answered(client, shop)
+    drain()
+    with shop.app.app_context(), transaction():
+        ending.sent_anyway(proposed.id, now=now())
+    text = client.get(proposed.home + "/status").page.text
+    assert "By a mistake of ours it was sent all the same." in text
+    assert "Your cancellation stands" in text

@@ -17,12 +17,13 @@ from jinja2 import (
 )
 
 from portal.adapters.mail.cancelled import cancellation
+from portal.core.facts import CANCELLATIONS
 from portal.core.merchants import MerchantFacts
 from portal.core.refunds.breakdown import from_json
 from portal.core.returns import Sending
 from portal.core.shipping import Method
 from portal.ports import Rendered
-from portal.words import Words, cancelling, install
+from portal.words import N_, Words, cancelling, install
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
 EVENTS = (
@@ -50,6 +51,11 @@ EVENTS = (
     "cancellation_sent_anyway",
 )
 """Every message there is; each is a folder of templates/email."""
+
+
+NUMBERS = {False: N_("Return number"), True: N_("Cancellation number")}
+FOLLOWS = {False: N_("Follow your return"), True: N_("Follow your cancellation")}
+"""By whether the message is about a cancellation."""
 
 
 class Rendering:
@@ -98,6 +104,9 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
     expires_on = _day(values.get("expires_on"))
     return {
         **{key: values.get(key, "") for key in ("name", "number", "order_number", "note", "decline_message")},
+        "is_cancellation": values.get("kind") in CANCELLATIONS,
+        "number_is": words.gettext(NUMBERS[values.get("kind") in CANCELLATIONS]),
+        "follow": words.gettext(FOLLOWS[values.get("kind") in CANCELLATIONS]),
         "lines": values.get("lines", ()),
         "left": [words.step(step) for step in values.get("left", ())],
         "expires": words.day(expires_on, weekday=True) if expires_on else "",

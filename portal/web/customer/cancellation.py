@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,14 +13,14 @@ from werkzeug.wrappers import Response
 from portal.core.access import Actor, Conflict
 from portal.core.lifecycles import IllegalStep
 from portal.core.links import LinkFacts
-from portal.core.policy.verdict import REFUSED, Refused
+from portal.core.policy.verdict import REFUSED, Finding, Refused
 from portal.services import cancellations, links
 from portal.services import progress as following
 from portal.services.cancellations import CancellationPage
 from portal.web.actor import holder
 from portal.web.customer import after_cancellation
 from portal.web.customer.opened import notices
-from portal.web.customer.order import outcome, past_rows, units_out
+from portal.web.customer.order import objection, outcome, past_rows, units_out
 from portal.web.extensions import limiter
 from portal.web.forms.returns import Problem
 from portal.web.page import gateways, now, page, redirect_to, site, tell
@@ -124,8 +125,7 @@ def _confirm(opened: OpenedCancellation) -> Response:
     try:
         cancellations.confirm(opened.actor, opened.id, seen=seen, gateways=gateways(), site=site(), now=now())
     except Refused as error:
-        told = [words().finding(f, opened.view.draft.currency) for f in error.verdict.findings]
-        problems = [Problem(field="leaves", text=text) for text in dict.fromkeys(told)]
+        problems = _told(opened, error.verdict.findings)
         return _page(open_cancellation(opened.id), problems=problems, status=422)
     except Conflict as error:
         if error.code not in OTHERWISE:
@@ -148,12 +148,17 @@ def _keep(opened: OpenedCancellation) -> Response:
 
 
 def _against(opened: OpenedCancellation) -> list[Problem]:
-    """What stands against it now, each sentence once, with the item it is about."""
+    """What stands against it now."""
+    return _told(opened, opened.view.verdict.findings)
+
+
+def _told(opened: OpenedCancellation, findings: Iterable[Finding]) -> list[Problem]:
+    """Each objection once, with the item it is about."""
     names = {line.id: line.name for line in opened.view.order.lines}
     found = []
-    for finding in opened.view.verdict.findings:
+    for finding in findings:
         if finding.weight == REFUSED:
-            told = words().finding(finding, opened.view.draft.currency)
+            told = objection(finding, opened.view.draft.currency)
             name = names.get(finding.line_id) if finding.line_id else None
             found.append(f"{name}: {told}" if name else told)
     return [Problem(field="leaves", text=text) for text in dict.fromkeys(found)]

@@ -24,6 +24,7 @@ from portal.web.customer.order import (
     chosen,
     is_container,
     names_only,
+    objection,
     outcome,
     past_rows,
     place,
@@ -301,10 +302,8 @@ def _problems(opened: Opened, findings: tuple[Finding, ...], *, field: str = "un
     for finding in findings:
         told = words().finding(finding, opened.view.draft.currency)
         maximum = finding.details.get("maximum")
-        if finding.code == "too_many_units" and isinstance(maximum, int) and field == "cancel":
-            told = ngettext(
-                "At most %(n)s unit can be canceled.", "At most %(n)s units can be canceled.", maximum
-            )
+        if field == "cancel":
+            told = objection(finding, opened.view.draft.currency)
         elif finding.code == "too_many_units" and isinstance(maximum, int):
             told = ngettext(
                 "At most %(n)s unit can be returned.", "At most %(n)s units can be returned.", maximum

@@ -13,6 +13,7 @@ from flask import url_for
 from portal.core import subscriptions
 from portal.core.cancellations import CancelOffer
 from portal.core.facts import AT_ONCE, CANCELLATIONS, NEXT_PERIOD, LineFacts, OrderFacts
+from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown
 from portal.services import cancellations
 from portal.services.cancellations import Around, CancellationPage, Choice, PastRow
@@ -20,7 +21,7 @@ from portal.web.actor import holds
 from portal.web.customer.opened import Opened
 from portal.web.forms.returns import Read
 from portal.web.page import now
-from portal.web.words import explained, words
+from portal.web.words import explained, ngettext, words
 from portal.web.words import gettext as _
 from portal.words import cancelling
 from portal.words.cancelling import Move
@@ -38,6 +39,16 @@ def chosen(around: Around) -> dict[str, Choice]:
         for line in around.companion.lines
         if line.order_line_id
     }
+
+
+def objection(finding: Finding, currency: str) -> str:
+    """What stands against taking something out, as a sentence; with the maximum where there is one."""
+    maximum = finding.details.get("maximum")
+    if finding.code == "too_many_units" and isinstance(maximum, int):
+        return ngettext(
+            "At most %(n)s unit can be canceled.", "At most %(n)s units can be canceled.", maximum
+        )
+    return words().finding(finding, currency)
 
 
 def together(opened: Opened, around: Around) -> Opened:
@@ -65,7 +76,7 @@ def cancel_rows(opened: Opened, around: Around, read: Read | None) -> dict[UUID,
             "value": value or str(units),
             "max": max(offer.units, units),
             "why_not": [
-                words().finding(finding, opened.view.draft.currency)
+                objection(finding, opened.view.draft.currency)
                 for finding in offer.findings
                 if finding.code not in TOLD_ELSEWHERE
             ],

@@ -52,9 +52,9 @@ class TrackForm(StartForm):
     """The same for a return that exists."""
 
     number = StringField(
-        _l("Return number"),
+        _l("Number of your return or cancellation"),
         filters=[_trimmed],
-        validators=[InputRequired(_l("Enter the return number. It begins with RMA.")), Length(max=60)],
+        validators=[InputRequired(_l("Enter the number. It begins with RMA or CA.")), Length(max=60)],
     )
 
 
