@@ -86,7 +86,7 @@ class Words:
 
     # ------------------------------------------------------------------------------------------- messages
 
-    def gettext(self, message: str, **values: object) -> str:
+    def gettext(self, message: str, /, **values: object) -> str:
         """``message`` in this language with ``%(name)s`` filled in; a percent sign is written ``%%``."""
         return self._catalogue.gettext(message) % values
 

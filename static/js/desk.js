@@ -11,6 +11,13 @@
     const row = all[Math.min(all.length - 1, Math.max(0, at === -1 ? (by > 0 ? 0 : all.length - 1) : at + by))]
     row.querySelector(way).focus()
   }
+  // A key of a row: in the row itself, else in the other row of the same line, where a page has two.
+  const inRow = (row, key) => {
+    if (!row) return null
+    const wanted = `[data-row-key="${key}"]`
+    const line = row.dataset.line
+    return row.querySelector(wanted) || (line && document.querySelector(`[data-line="${CSS.escape(line)}"] ${wanted}`))
+  }
   const press = (element) => {
     if (!element.hasAttribute("data-key-focus") && element.matches("a, button, [type=radio], [type=checkbox]")) element.click()
     else if (element.select) element.select()
@@ -31,12 +38,37 @@
     else if (event.key === "k") move(-1)
     else {
       const key = CSS.escape(event.key)
-      const row = event.target.closest("[data-row]")
-      const pressed = (row && row.querySelector(`[data-row-key="${key}"]`)) || document.querySelector(`[data-key="${key}"]`)
+      const pressed = inRow(event.target.closest("[data-row]"), key) || document.querySelector(`[data-key="${key}"]`)
       if (!pressed || document.querySelector("dialog[open]")) return
       press(pressed)
     }
     event.preventDefault()
+  })
+
+  // ---------------------------------------------------------------- units added and taken back without a round trip each
+  // A button inside [data-live] that is named more, all or none and whose value names a field changes that field.
+  // What is on its way is given up first: its answer would undo what has been pressed meanwhile.
+  const wanted = { more: (now, most) => Math.min(most, now + 1), all: (now, most) => Math.max(most, now), none: () => 0 }
+  document.addEventListener("click", (event) => {
+    const pressed = event.target instanceof Element ? event.target.closest("[data-live] button") : null
+    const field = pressed && Object.hasOwn(wanted, pressed.name) && pressed.form.elements.namedItem(pressed.value)
+    if (!field) return
+    event.preventDefault()
+    event.stopPropagation()
+    const now = Number(field.value) || 0
+    const most = field.dataset.all ? Number(field.dataset.all) : Number(field.max || field.dataset.max)
+    const next = field.dataset.all && pressed.name === "more" ? most : wanted[pressed.name](now, most)
+    if (pressed.name === "none") {
+      const back = document.getElementById(pressed.value.replace("cancel-", "add-"))
+      if (back) back.focus()
+    }
+    if (next === now) return
+    field.value = next
+    field.dispatchEvent(new Event("change", { bubbles: true }))
+  }, true)
+  document.addEventListener("change", (event) => {
+    const live = event.target.matches("input") && event.target.closest("[data-live]")
+    if (live) live.dispatchEvent(new CustomEvent("htmx:abort", { bubbles: true, detail: { elt: live } }))
   })
 
   // ---------------------------------------------------------------- dragging: a drop presses the button of what was dragged

@@ -46,13 +46,17 @@ class Desk:
         return self.world.order(
             items=(
                 an_item("SET", 1, "60.00", shipped=0),
-                an_item("TABLE", 1, "0", shipped=0, parent="1", special=Special(list_price=50, part_required=True)),
+                an_item(
+                    "TABLE", 1, "0", shipped=0, parent="1", special=Special(list_price=50, part_required=True)
+                ),
                 an_item("LAMP", 1, "0", shipped=0, parent="1", special=Special(list_price=25)),
                 an_item("PLAN", 1, "30.00", shipped=0, kind="service", special=plan),
                 an_item("VASE", 2, "15.00", shipped=0, special=Special(gift=True)),
                 an_item("BOOK", 2, "12.00", shipped=1),
                 an_item("SOFA", 1, "400.00", shipped=0, special=Special(logistics=("drop_ship",))),
-                an_item("BOWL", 1, "20.00", shipped=0, special=Special(cut_off_at=now() + timedelta(hours=3))),
+                an_item(
+                    "BOWL", 1, "20.00", shipped=0, special=Special(cut_off_at=now() + timedelta(hours=3))
+                ),
                 shipping_cost(),
             ),
             paid=(a_payment("gift_card", "40.00"), a_payment("card", mode="authorized")),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from portal.core.bundled import bundles
 from portal.core.cancellations import CancelOffer, Totals
 from portal.core.facts import LineFacts, OrderFacts
 from portal.core.money import Minor
@@ -28,6 +29,8 @@ class BoughtRow:
     is_part: bool
     """It belongs to the bundle above it."""
     is_bundle: bool
+    is_name: bool
+    """Of a bundle whose parts bear its price: it leaves with the last of them."""
     facts: tuple[str, ...]
     """What became of its units, in words."""
     objections: tuple[str, ...]
@@ -65,15 +68,21 @@ class ShareRow:
 def bought(sheet: Sheet, selection: Selection) -> tuple[BoughtRow, ...]:
     """Everything bought, each bundle followed by its parts."""
     offers = {offer.line_id: offer for offer in sheet.offers}
+    headers = {bundle.header.id: bundle for bundle in bundles(sheet.order)}
+    names = {line_id for line_id, bundle in headers.items() if bundle.is_name}
+    may_go = {
+        line_id: any(offers[part.id].units for part in bundle.parts) for line_id, bundle in headers.items()
+    }
     return tuple(
         BoughtRow(
             line=line,
             chosen=selection.units(line.id),
-            most=offers[line.id].units,
+            most=int(may_go[line.id]) if line.id in names else offers[line.id].units,
             is_part=line.parent_id in offers,
-            is_bundle=any(other.parent_id == line.id for other in sheet.order.items),
+            is_bundle=line.id in headers,
+            is_name=line.id in names,
             facts=facts_of(line),
-            objections=said(offers[line.id].findings, sheet.order.currency),
+            objections=() if line.id in names else said(offers[line.id].findings, sheet.order.currency),
             until=offers[line.id].until,
         )
         for line in grouped(sheet.order)

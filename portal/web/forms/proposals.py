@@ -9,12 +9,13 @@ from uuid import UUID
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, RadioField, SelectField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
+from portal.core.bundled import bundles
 from portal.core.cancellations import CancelOffer
 from portal.core.facts import OrderFacts
 from portal.services.cancellations import Choice
-from portal.web.forms.admin import CHANNELS_OF_AGENTS, ActionForm, ReasonForm
+from portal.web.forms.admin import CHANNELS_OF_AGENTS, ActionForm
 from portal.web.forms.cancellations import reasons
 from portal.web.forms.returns import LONGEST_NOTE, MOST_UNITS, Problem, as_id, whole
 from portal.web.words import gettext as _
@@ -53,10 +54,13 @@ def read_proposal(form: MultiDict[str, str], order: OrderFacts, offers: Iterable
 
     ``more`` and ``less`` change one unit, ``all`` takes as many as may go, ``none`` gives them back, ``bundle``
     takes a thing with all its parts, ``everything`` whatever may go. More than may go can be typed: then the
-    page says what stands against it.
+    page says what stands against it. The name of a bundle is not chosen: it goes with its last part.
     """
     choices, problems, left = [], [], None
+    names = {bundle.header.id for bundle in bundles(order) if bundle.is_name}
     for offer in offers:
+        if offer.line_id in names:
+            continue
         name = f"cancel-{offer.line_id}"
         typed = form.get(name, "").strip()
         before = whole(typed) if typed else 0
@@ -64,7 +68,7 @@ def read_proposal(form: MultiDict[str, str], order: OrderFacts, offers: Iterable
             problems.append(Problem(field=name, text=_("Enter a whole number of units, such as 1.")))
             before = 1
         units = _pressed(form, order, offer, before)
-        if before and not units:
+        if whole(form.get(f"was-{offer.line_id}", "")) and not units:
             left = offer.line_id
         if units:
             choices.append(Choice(line_id=offer.line_id, units=units, ending=_ending(form, offer)))
@@ -115,8 +119,12 @@ class ProposalForm(FlaskForm):
         return self
 
 
-class WithdrawalForm(ReasonForm):
+class WithdrawalForm(ActionForm):
     """Why a proposal is taken back, for the history."""
+
+    reason = TextAreaField(
+        _l("Reason"), filters=[_trimmed], validators=[DataRequired(_l("Write down why")), Length(max=500)]
+    )
 
 
 class WarehouseAnswerForm(ActionForm):
@@ -128,7 +136,7 @@ class WarehouseAnswerForm(ActionForm):
     note = TextAreaField(
         _l("Who said so, and how"),
         filters=[_trimmed],
-        validators=[InputRequired(_l("Write down who said so")), Length(max=500)],
+        validators=[DataRequired(_l("Write down who said so")), Length(max=500)],
     )
 
     def offer(self) -> WarehouseAnswerForm:
