@@ -122,7 +122,7 @@ def test_a_partly_shipped_line_loses_only_what_has_not_left(ask: Ask) -> None:
         "held_by_proposal",
         "too_many_units",
     ]
-    assert details(two)["too_many_units"] == {"maximum": 1, "wanted": 2}
+    assert details(two)["too_many_units"] == {"maximum": 1, "cancelable": 1, "wanted": 2}
     assert {code: found["units"] for code, found in details(two).items() if "units" in found} == {
         "already_canceled": 1,
         "already_shipped": 1,
