@@ -1,13 +1,13 @@
 """Refunds made elsewhere (the shop, the gateway's own pages): what they leave of lines, taxes and tenders."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from portal.core.intake import NOTHING, IncomingRefund, IncomingRefundLine
 from portal.core.money import Minor, allocate, major, minor
 from portal.core.records import PaidLine, PaidOrder, PaidPayment, PaidRefund, RefundOfLine
-from portal.core.spans import count, free, lowest, merge
+from portal.core.spans import count, free, lowest, merge, without
 
 
 def with_refunds(order: PaidOrder, refunds: Iterable[IncomingRefund]) -> PaidOrder:
@@ -22,7 +22,7 @@ def with_refunds(order: PaidOrder, refunds: Iterable[IncomingRefund]) -> PaidOrd
         before = known.get(refund.external_id)
         if before is not None and (before.lines or not refund.lines):
             continue
-        order, counted = _count(order, refund, money=before is None)
+        order, counted = _count(order, refund, known.values(), money=before is None)
         known[refund.external_id] = counted
     lines = order.lines if order.state != "canceled" else tuple(_cancel_rest(line) for line in order.lines)
     return replace(order, lines=lines, refunds=tuple(known.values()), notes=tuple(dict.fromkeys(order.notes)))
@@ -34,13 +34,21 @@ def _cancel_rest(line: PaidLine) -> PaidLine:
     return replace(line, canceled=merge((*line.canceled, *lowest(gaps, rest)))) if rest else line
 
 
-def _count(order: PaidOrder, refund: IncomingRefund, *, money: bool) -> tuple[PaidOrder, PaidRefund]:
+def _count(
+    order: PaidOrder, refund: IncomingRefund, known: Collection[PaidRefund], *, money: bool
+) -> tuple[PaidOrder, PaidRefund]:
     name, currency = f"Refund {refund.external_id}", order.currency
     notes: list[str] = []
     lines = {line.external_id: line for line in order.lines}
     counted: dict[str, RefundOfLine] = {}
     goods = 0
-    for part in _on_parts(refund.lines, order):
+    for told in _on_parts(refund.lines, order):
+        part, again = _news(told, refund, lines.get(told.line), known)
+        if again is not None:
+            counted[told.line] = _joined(counted.get(told.line), again)
+            notes.append(f"{name}: {again.units} units of line {told.line} were canceled here; counted once.")
+        if again is not None and not part.units:
+            continue
         amount = _minor(part.amount, currency, name, notes)
         goods += amount
         if part.line not in lines:
@@ -68,6 +76,27 @@ def _count(order: PaidOrder, refund: IncomingRefund, *, money: bool) -> tuple[Pa
         lines=tuple(counted.values()),
     )
     return after, made
+
+
+def _news(
+    part: IncomingRefundLine, refund: IncomingRefund, line: PaidLine | None, known: Collection[PaidRefund]
+) -> tuple[IncomingRefundLine, RefundOfLine | None]:
+    """What of ``part`` is news, and the rest: a shop that is told of our cancellation writes it down as its own.
+
+    It does so without money. Units that were canceled here, and that no refund of the shop has told yet, are
+    those it speaks of.
+    """
+    if line is None or not part.canceled or refund.amount or part.units <= 0:
+        return part, None
+    told = [one for other in known for one in other.lines if one.line == part.line]
+    theirs = sum(count(one.spans) - count(without(one.spans, line.canceled)) for one in told)
+    repeated = sum(one.units - count(one.spans) for one in told)
+    again = min(part.units, max(0, count(line.canceled) - theirs - repeated))
+    if not again:
+        return part, None
+    left = part.units - again
+    rest = replace(part, units=left, amount=part.amount * left / part.units, tax=part.tax * left / part.units)
+    return rest, RefundOfLine(line=part.line, units=again, spans=(), amount=0)
 
 
 def _on_parts(told: Iterable[IncomingRefundLine], order: PaidOrder) -> Iterator[IncomingRefundLine]:

@@ -201,6 +201,30 @@ def test_a_refund_of_the_shop_takes_no_unit_that_a_proposal_holds() -> None:
     assert (line.held, line.canceled, line.refunded) == (((0, 2),), ((2, 3),), 2000)
 
 
+def test_a_shop_that_writes_our_cancellation_down_as_its_own_cancels_nothing_more() -> None:
+    old = payment_of(stored(three(), canceled=((0, 1),), refunded=1000), refunded=1000)
+    echo = a_refund("0.00", part(units=1, amount="10.00", canceled=True))
+    once = with_refunds(old, [echo])
+    for order in (once, with_refunds(once, [echo])):
+        assert (order.lines[0].canceled, order.lines[0].refunded) == (((0, 1),), 1000)
+        assert order.payments[0].refunded == 1000
+    assert once.notes == ("Refund r1: 1 units of line 1 were canceled here; counted once.",)
+
+
+def test_what_it_cancels_beyond_ours_is_news() -> None:
+    old = stored(three(), canceled=((0, 1),), refunded=1000)
+    more = with_refunds(old, [a_refund("0.00", part(units=2, amount="20.00", canceled=True))])
+    assert (more.lines[0].canceled, more.lines[0].refunded) == (((0, 2),), 2000)
+    next_one = a_refund("0.00", part(units=1, amount="10.00", canceled=True), external_id="r2")
+    assert with_refunds(more, [next_one]).lines[0].canceled == ((0, 3),)
+
+
+def test_units_that_the_shop_canceled_with_money_are_its_own() -> None:
+    old = stored(three(), canceled=((0, 1),), refunded=1000)
+    line = with_refunds(old, [a_refund("10.00", part(canceled=True))]).lines[0]
+    assert (line.canceled, line.refunded) == (((0, 2),), 2000)
+
+
 def test_a_refund_of_a_bundle_is_one_of_its_parts() -> None:
     lines = (
         a_line("set", units=2, unit_price=D("30.00")),

@@ -295,6 +295,21 @@ def test_units_canceled_here_are_canceled_once_when_the_shop_takes_them_off(
     assert proven() == []
 
 
+def test_a_shop_that_writes_our_cancellation_down_as_its_own_cancels_nothing_more(
+    shop: UUID, session: Session, gateways: Any
+) -> None:
+    take(shop, an_order(), gateways=gateways)
+    canceled(gateways, shop, facts(session), {"MUG": 1})
+    part = IncomingRefundLine(line="1", units=1, amount=D("10.00"), canceled=True)
+    echo = IncomingRefund(external_id="r1", at=NOW, amount=D(0), lines=(part,))
+    for _ in range(2):
+        take(shop, an_order(refunds=(echo,)))
+        line = line_of(session)
+        assert (line.canceled, line.refunded, line.cancelable_units) == (((0, 1),), 1000, 2)
+        assert levels(session) == {("MUG", "main", "reserved"): 2, ("MUG", "main", "available"): 1}
+    assert proven() == []
+
+
 def test_a_part_of_a_bundle_that_was_canceled_here_is_not_priced_again(
     shop: UUID, session: Session, gateways: Any
 ) -> None:
