@@ -147,6 +147,20 @@ def test_items_are_dragged_out_of_the_order_and_back(desk: Desk, agent: Any) -> 
 
 
 @WITH_SCRIPT
+def test_no_press_is_lost_however_fast_they_come(desk: Desk, agent: Any) -> None:
+    order = desk.order()
+    ids = desk.ids(order)
+    agent.goto(f"/admin/orders/{order.id}/cancellation")
+    agent.keyboard.press("j")
+    for key in "ajaaajkraa":
+        agent.keyboard.press(key)
+        agent.wait_for_timeout(40)
+    expect(agent.locator("#sums .breakdown-total dd")).to_have_text("€84.90")
+    expect(agent.locator(f"#cancel-{ids['SHIRT']}")).to_have_value("1")
+    expect(agent.locator(f"#cancel-{ids['MUG']}")).to_have_value("3")
+
+
+@WITH_SCRIPT
 def test_what_is_typed_around_it_stays_while_the_estimate_changes(desk: Desk, agent: Any) -> None:
     order = desk.order()
     ids = desk.ids(order)
