@@ -12,7 +12,6 @@ import ijson
 
 from portal.adapters.orders.files import Files, start
 from portal.adapters.orders.records import (
-    PAID_LATER,
     Record,
     Unreadable,
     address,
@@ -23,13 +22,10 @@ from portal.adapters.orders.records import (
     orders,
     require,
     several,
-    tender,
     text,
 )
+from portal.adapters.orders.woocommerce_payments import CANCELED, payments
 from portal.core.intake import (
-    AUTHORIZED,
-    CAPTURED,
-    DUE,
     ORDINARY,
     Fault,
     Incoming,
@@ -44,7 +40,6 @@ from portal.core.intake import (
 )
 
 NEVER_PLACED = ("draft", "auto-draft", "checkout-draft", "trash")
-CANCELED = ("cancelled", "failed")
 WAITS = ("pending", "on-hold")
 PLACES = Decimal("0.000001")
 
@@ -142,7 +137,7 @@ def order(record: Record, documents: _Documents) -> IncomingOrder:
     named = {text(refund, "id"): refund for refund in several(record, "refunds")}
     told = documents.of(text(record, "id"), named)
     fees = [amount(fee, "total") for fee in several(record, "fee_lines")]
-    paid_by = tuple(_payments(record))
+    paid_by = tuple(payments(record))
     return IncomingOrder(
         external_id=text(record, "id"),
         number=text(record, "number") or text(record, "id"),
@@ -177,11 +172,11 @@ def _never_placed(record: Record) -> str:
     return "; ".join(faults)
 
 
-def _state(record: Record, payments: Sequence[IncomingPayment]) -> str:
+def _state(record: Record, paid_by: Sequence[IncomingPayment]) -> str:
     """``on-hold`` is placed where its money is promised, in advance or later; ``pending`` was never finished."""
     if record["status"] in CANCELED:
         return "canceled"
-    promised = record["status"] == "on-hold" and any(payment.mode for payment in payments)
+    promised = record["status"] == "on-hold" and any(payment.mode for payment in paid_by)
     return "pending" if record["status"] in WAITS and not promised else "confirmed"
 
 
@@ -293,42 +288,6 @@ def _charges(record: Record) -> Iterator[IncomingLine]:
                     taxes=tuple(_taxes(row, labels)),
                     shipped=1,
                 )
-
-
-def _payments(record: Record) -> Iterator[IncomingPayment]:
-    """A gift card is a tender; the rest was captured when it was paid, is reserved on a card, or is owed."""
-    for card in several(record, "gift_cards"):
-        yield IncomingPayment(
-            reference=f"woocommerce:{text(record, 'id')}:gift-card:{text(card, 'id')}",
-            tender="gift_card",
-            captured=amount(card, "amount"),
-            label=f"…{text(card, 'code')[-4:]}",
-        )
-    method = text(record, "payment_method")
-    if mode := _mode(record, tender(method)):
-        yield IncomingPayment(
-            reference=text(record, "transaction_id") or f"woocommerce:{text(record, 'id')}",
-            tender=tender(method),
-            captured=amount(record, "total"),
-            label=text(record, "payment_method_title") or method,
-            mode=mode,
-            authorization=f"woocommerce:{text(record, 'id')}",
-        )
-
-
-NOT_CAPTURED = {"_intention_status": ("requires_capture",), "_stripe_charge_captured": ("no",)}
-"""Where payment plug-ins keep that a card was charged for nothing yet."""
-
-
-def _mode(record: Record, way: str) -> str:
-    """Nothing where nobody has paid, and nobody has agreed that it is paid later."""
-    told = {text(meta, "key"): text(meta, "value") for meta in several(record, "meta_data")}
-    reserved = any(told.get(key) in values for key, values in NOT_CAPTURED.items())
-    if record["status"] not in CANCELED and reserved:
-        return AUTHORIZED
-    if record.get("date_paid_gmt") or record.get("date_paid"):
-        return CAPTURED
-    return DUE if way in PAID_LATER and record["status"] not in CANCELED else ""
 
 
 REFERENCES = ("_stripe_refund_id", "_wcpay_refund_id")
