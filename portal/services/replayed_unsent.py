@@ -27,7 +27,7 @@ from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.ports import Gateways, RefundResult
 from portal.services import settling, stock
-from portal.services.cancellations import confirming, telling
+from portal.services.cancellations import confirming
 from portal.services.cancellations.wishes import new_lines, new_return
 from portal.services.replayed import Run, nonce, worth_of
 
@@ -52,7 +52,7 @@ def cancel(
     row = _draft(run, first, part, order_id, spans)
     order = orders.facts(order_id)
     history.record(
-        run.actor, telling.TOPIC + "requested", merchant_id=run.merchant_id, subject_id=row.id, now=first.at,
+        run.actor, "order_line.cancellation_requested", merchant_id=run.merchant_id, subject_id=row.id, now=first.at,
         replayed=[[position, take.units, worth_of(order, take), window] for position, take, window in takes],
         cancellation=first.number,
     )  # fmt: skip

@@ -175,7 +175,7 @@ def _begin(actor: Actor, row: Return, head: Order, *, now: datetime) -> Return:
         )
     )
     db.session.flush()
-    telling.happened(actor, "started", made, now)
+    telling.happened(actor, "order_line.cancellation_started", made, now)
     return made
 
 

@@ -24,7 +24,6 @@ from portal.db import cancellations as stored
 from portal.db import returns
 from portal.db.base import db, transaction
 from portal.db.cancellations import Cancellation
-from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Gateways
@@ -34,6 +33,9 @@ from portal.services.cancellations.reading import UNANSWERED, CancellationPage
 from portal.services.cancellations.wishes import new_number
 from portal.services.owed import AS_WORKED_OUT
 from portal.services.returns import Page
+
+PAST = "import"
+"""The channel of cancellations that were made before there was a portal: nobody has to be told of them now."""
 
 TRIES = 3
 """Numbers are random: one that is taken is drawn again."""
@@ -105,6 +107,22 @@ def confirmed(
     status = _status_link(actor, row, site=site, now=now)
     _tell_history(actor, row, page, now=now)
     refund = _refund(row, page, now=now)
+    closing.close_if_settled(row, now=now)
+    if row.channel != PAST:
+        _tell_outside(row, beside, page, refund, status=status, now=now)
+    return row.state
+
+
+def _tell_outside(
+    row: Return,
+    beside: Cancellation,
+    page: CancellationPage,
+    refund: Refund | None,
+    *,
+    status: UUID,
+    now: datetime,
+) -> None:
+    """The customer, those who look after the money, and last the shop's own system."""
     telling.mail(
         "cancellation_confirmed",
         beside,
@@ -118,9 +136,7 @@ def confirmed(
         now=now,
     )
     telling.finance(row, page.order, refund, now=now)
-    closing.close_if_settled(row, now=now)
     channels.tell("order_line.canceled", row.id, now=now)
-    return row.state
 
 
 def _status_link(actor: Actor, row: Return, *, site: Site, now: datetime) -> UUID:
@@ -200,7 +216,8 @@ def _write(
     row.refund_state, row.version = "calculated", row.version + 1
     beside.answered_at, beside.totals = now, telling.totals_json(page.before, page.after)
     db.session.flush()
-    ends, used = _ends_of(page), {one.line_id: one.scope_used for one in page.request.wanted}
+    ends = _ends_of(page)
+    used = {one.line_id: list(one.scope_used) for one in page.request.wanted if one.scope_used}
     table = ReturnLine.__table__
     rows: list[dict[str, Any]] = [
         {
@@ -209,7 +226,7 @@ def _write(
             if line.ending != NEXT_PERIOD
             else [],
             "last": ends.get(line.order_line_id),
-            "had": list(used[line.order_line_id]) if used.get(line.order_line_id) else None,
+            "had": used.get(line.order_line_id),
         }
         for line in page.lines
         if line.order_line_id is not None
@@ -237,7 +254,7 @@ def _cancel_order(
         if line.kind != "discount"
     )
     if left <= 0:
-        db.session.execute(sa.update(Order).where(Order.id == row.order_id).values(state="canceled"))
+        stored.order_becomes(row.order_id, "canceled", was="confirmed")
         beside.totals = {**beside.totals, "order_canceled": True}
 
 
@@ -274,7 +291,7 @@ def _tell_history(actor: Actor, row: Return, page: CancellationPage, *, now: dat
     totals = telling.totals_json(page.before, page.after)
     telling.happened(
         actor,
-        "confirmed",
+        "order_line.cancellation_confirmed",
         row,
         now,
         number=row.number,

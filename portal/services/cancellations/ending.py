@@ -22,7 +22,6 @@ from portal.db import cancellations as stored
 from portal.db import orders, returns
 from portal.db.base import db, transaction
 from portal.db.cancellations import GATED, Cancellation
-from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.services import channels, closing, decisions, links, refunds, stock
@@ -120,7 +119,7 @@ def sent_anyway(return_id: UUID, *, now: datetime) -> None:
     row, beside = held
     page = reading.read(row, beside, now=now)
     beside.ended = {"code": "shipped_after_release", "lines": [line.name for line in page.lines]}
-    telling.happened(SYSTEM, "contradicted", row, now, number=row.number)
+    telling.happened(SYSTEM, "order_line.cancellation_contradicted", row, now, number=row.number)
     telling.mail(
         "cancellation_sent_anyway",
         beside,
@@ -188,7 +187,7 @@ def _finish(
     db.session.flush()
     _tell(actor, row, beside, before, was, code=code, message=message, now=now)
     if was == "confirmed":
-        channels.tell(telling.TOPIC + TOLD[state][0], row.id, now=now)
+        channels.tell(TOLD[state][0], row.id, now=now)
 
 
 def _undo(
@@ -212,11 +211,7 @@ def _undo(
     }
     stock.undo(row.merchant_id, goods, number=row.number or "", now=now)
     if beside.totals.get("order_canceled"):
-        db.session.execute(
-            sa.update(Order)
-            .where(Order.id == row.order_id, Order.state == "canceled")
-            .values(state="confirmed")
-        )
+        stored.order_becomes(row.order_id, "confirmed", was="canceled")
 
 
 def _ended_by(draft: Draft, order: OrderFacts) -> list[UUID]:
@@ -236,13 +231,13 @@ def _ended_by(draft: Draft, order: OrderFacts) -> list[UUID]:
 
 
 TOLD = {
-    "declined": ("declined", ""),
-    "canceled": ("withdrawn", ""),
-    "expired": ("expired", "cancellation_expired"),
-    "overtaken": ("overtaken", "cancellation_overtaken"),
-    "refused": ("refused", "cancellation_overtaken"),
+    "declined": ("order_line.cancellation_declined", ""),
+    "canceled": ("order_line.cancellation_withdrawn", ""),
+    "expired": ("order_line.cancellation_expired", "cancellation_expired"),
+    "overtaken": ("order_line.cancellation_overtaken", "cancellation_overtaken"),
+    "refused": ("order_line.cancellation_refused", "cancellation_overtaken"),
 }
-"""How it ended -> the end of the topic, and the message to the customer, who knows of the others."""
+"""How it ended -> the topic, and the message to the customer, who knows of the others."""
 
 
 def _tell(
@@ -270,7 +265,7 @@ def _tell(
         currency=row.currency, **told,
     )  # fmt: skip
     telling.happened_to_order(
-        actor, telling.TOPIC + topic, row, lines, now, code=code, was=was, currency=row.currency, **told
+        actor, topic, row, lines, now, code=code, was=was, currency=row.currency, **told
     )
     if event:
         telling.mail(

@@ -154,7 +154,7 @@ def _tell(
     lines = telling.lines_of(draft)
     telling.happened(
         actor,
-        "requested",
+        "order_line.cancellation_requested",
         row,
         now,
         number=row.number,
@@ -168,7 +168,7 @@ def _tell(
         expires_at=beside.expires_at.isoformat() if beside.expires_at else "",
     )
     telling.happened_to_order(
-        actor, telling.TOPIC + "requested", row, lines, now, units=draft.units, currency=row.currency
+        actor, "order_line.cancellation_requested", row, lines, now, units=draft.units, currency=row.currency
     )
     telling.mail(
         "cancellation_proposed",

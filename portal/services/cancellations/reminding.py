@@ -90,7 +90,7 @@ def _remind(actor: Actor, row: Return, beside: Cancellation, *, now: datetime) -
         links={"link": link.id} if link else None,
         now=now,
     )
-    telling.happened(actor, "reminded", row, now, number=row.number)
+    telling.happened(actor, "order_line.cancellation_reminded", row, now, number=row.number)
 
 
 def _waiting(*tests: sa.ColumnElement[bool], limit: int) -> list[UUID]:
@@ -119,4 +119,4 @@ def score(actor: Actor, return_id: UUID, *, score: int, comment: str = "", now: 
             raise Conflict("not_answered_yet")
         row, beside = held
         beside.score, beside.scored_at, beside.comment = score, now, comment.strip()[:2000]
-        telling.happened(actor, "scored", row, now, score=score)
+        telling.happened(actor, "order_line.cancellation_scored", row, now, score=score)

@@ -17,12 +17,10 @@ from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.services import alerts, cancellation_facts, notices
 
-TOPIC = "order_line.cancellation_"
-
 
 def happened(actor: Actor, what: str, row: Return, now: datetime, **details: object) -> None:
-    """A row in the history of the cancellation; ``what`` is how its topic ends."""
-    history.record(actor, TOPIC + what, merchant_id=row.merchant_id, subject_id=row.id, now=now, **details)
+    """A row in the history of the cancellation."""
+    history.record(actor, what, merchant_id=row.merchant_id, subject_id=row.id, now=now, **details)
 
 
 def happened_to_order(

@@ -45,7 +45,10 @@ class Wish:
 def request_of(
     choices: Iterable[Choice], order: OrderFacts, *, reason: str = "", now: datetime, zone: tzinfo
 ) -> ReturnRequest:
-    """The choices as policy and engine judge them, with the names of bundles that go as a whole. Raises ``Conflict("negative_units")``, ``NotFound``."""
+    """The choices as policy and engine judge them, with the names of bundles that go as a whole.
+
+    Raises ``Conflict("negative_units")``, ``NotFound``.
+    """
     known = {line.id for line in order.lines}
     wanted = []
     for choice in choices:
