@@ -442,7 +442,7 @@ def test_a_return_of_a_cancellation_cannot_be_made_of_its_link(client: Any, app:
     ],
 )
 def test_what_was_never_paid_is_not_called_a_refund(
-    client: Any, shop: Shop, tender: str, label: str, mode: str, told: str
+    client: Any, shop: Shop, drain: Callable[[], None], tender: str, label: str, mode: str, told: str
 ) -> None:
     add_order(shop, "N-7", bought(), tender=tender, label=label, mode=mode)
     question = chosen(client, shop, {"THR": 1}, "N-7")
@@ -452,6 +452,10 @@ def test_what_was_never_paid_is_not_called_a_refund(
     assert ("still to be paid€80.00" in question.page.text) is (tender != "card")
     done = client.submit(question, button=CONFIRM, follow_redirects=True)
     assert ("You get back" in done.page.text) is paid
+    drain()
+    text = client.get(done.request.path).page.text
+    assert ("Refunded" in text) is paid
+    assert ("Not charged" in text) is not paid
 
 
 # ------------------------------------------------------------------------- objections, each at its row

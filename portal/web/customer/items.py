@@ -308,7 +308,10 @@ def _problems(opened: Opened, findings: tuple[Finding, ...], *, field: str = "un
             told = ngettext(
                 "At most %(n)s unit can be returned.", "At most %(n)s units can be returned.", maximum
             )
+        here = told
         if finding.line_id in names:
             told = f"{names[finding.line_id]}: {told}"
-        found.append(Problem(field=f"{field}-{finding.line_id}" if finding.line_id else "main", text=told))
+        found.append(
+            Problem(here=here, field=f"{field}-{finding.line_id}" if finding.line_id else "main", text=told)
+        )
     return tuple(found)

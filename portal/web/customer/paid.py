@@ -16,6 +16,7 @@ def paid_to(found: Progress) -> list[dict[str, Any]]:
         {
             "number": refund.number,
             "state": refund.state,
+            "kind": "release" if never_charged(refund) else "refund_news",
             "help": said.state("refund_news", refund.state).help,
             "on": said.day(refund.succeeded_at) if refund.succeeded_at else "",
             "where": [_sent_to(part, refund) for part in refund.to],
@@ -23,6 +24,11 @@ def paid_to(found: Progress) -> list[dict[str, Any]]:
         for refund in found.refunds
         if refund.state != "canceled"
     ]
+
+
+def never_charged(refund: RefundNews) -> bool:
+    """Whether it is done and was no money at all: let go where it was reserved, or taken off what is owed."""
+    return refund.state == "succeeded" and bool(refund.to) and all(p.mode != "captured" for p in refund.to)
 
 
 UNDER_WAY = ("planned", "submitting", "unknown", "pending")

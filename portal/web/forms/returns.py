@@ -28,6 +28,8 @@ class Problem:
 
     field: str
     text: str
+    here: str = ""
+    """The sentence as it stands at the field itself, where that is shorter."""
 
 
 @dataclass(frozen=True, kw_only=True)
