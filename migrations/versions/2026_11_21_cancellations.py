@@ -1,5 +1,10 @@
 """Partial cancellation: proposals and holds, authorizations, logistics and services, warehouse, stock, channels."""
 
+import secrets
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -24,6 +29,7 @@ def upgrade() -> None:
     stock()
     cancellations()
     messages()
+    fill_stock()
 
 
 def checked(table: str, column: str, kind: str, name: str, check: str) -> None:
@@ -191,6 +197,94 @@ def messages() -> None:
     )
     op.create_index("ix_channel_messages_order", "channel_messages", ["order_id"])
     op.create_index("ix_channel_messages_queue", "channel_messages", ["merchant_id", "state", "id"])
+
+
+def fill_stock() -> None:
+    """Stock begins to know what orders have still to send, and what customers have announced."""
+    connection, now = op.get_bind(), datetime.now(UTC)
+    lines = sa.table(
+        "order_lines", sa.column("id", sa.Uuid), sa.column("merchant_id", sa.Uuid), sa.column("order_id", sa.Uuid),
+        sa.column("parent_id", sa.Uuid), *map(sa.column, ("kind", "sku", "name", "units", "goods_minor")),
+        *map(sa.column, ("shipped_units", "canceled_units", "reserved_units")),
+    )  # fmt: skip
+    orders = sa.table("orders", sa.column("id", sa.Uuid), sa.column("state"), sa.column("number"))
+    part = lines.alias("part")
+    left = lines.c.units - lines.c.shipped_units - lines.c.canceled_units
+    is_container = sa.and_(
+        lines.c.goods_minor == 0,
+        sa.exists().where(part.c.order_id == lines.c.order_id, part.c.parent_id == lines.c.id),
+    )
+    owed = connection.execute(
+        sa.select(lines.c.id, lines.c.merchant_id, lines.c.sku, lines.c.name, orders.c.number, left.label("units"))
+        .join(orders, orders.c.id == lines.c.order_id)
+        .where(orders.c.state == "confirmed", lines.c.kind == "merchandise", left > 0, ~is_container)
+    ).all()
+    moved(connection, owed, bucket="reserved", why="ordered", line="order_line_id", now=now)
+    if owed:
+        connection.execute(
+            sa.update(lines).where(lines.c.id == sa.bindparam("line")).values(reserved_units=sa.bindparam("owed")),
+            [{"line": row.id, "owed": row.units} for row in owed],
+        )
+    back = sa.table(
+        "return_lines", sa.column("id", sa.Uuid), sa.column("merchant_id", sa.Uuid), sa.column("return_id", sa.Uuid),
+        *map(sa.column, ("sku", "name", "authorized_units", "received_units")),
+    )  # fmt: skip
+    returns = sa.table("returns", sa.column("id", sa.Uuid), *map(sa.column, ("state", "kind", "number")))
+    coming = back.c.authorized_units - back.c.received_units
+    expected = connection.execute(
+        sa.select(back.c.id, back.c.merchant_id, back.c.sku, back.c.name, returns.c.number, coming.label("units"))
+        .join(returns, returns.c.id == back.c.return_id)
+        .where(
+            returns.c.state.in_(("approved", "in_transit", "partially_received", "received", "inspected")),
+            returns.c.kind.not_in(("partial_refund_keep", "returnless_refund")),
+            coming > 0,
+        )
+    ).all()
+    moved(connection, expected, bucket="expected", why="return_announced", line="return_line_id", now=now)
+
+
+def moved(connection, rows, *, bucket: str, why: str, line: str, now: datetime) -> None:  # type: ignore[no-untyped-def]
+    """Units into a bucket at the one place that there was so far, each line by a movement of its own."""
+    if not rows:
+        return
+    movements = sa.table(
+        "stock_movements",
+        *(sa.column(name, sa.Uuid) for name in ("id", "merchant_id", "order_line_id", "return_line_id")),
+        *map(sa.column, ("sku", "location", "bucket", "delta", "why", "number", "by_name", "note")),
+        sa.column("at", TIME),
+    )
+    levels = sa.table(
+        "stock_levels",
+        *(sa.column(name, sa.Uuid) for name in ("id", "merchant_id")),
+        *map(sa.column, ("sku", "location", "bucket", "units")),
+    )
+    sums: dict[tuple[UUID, str], int] = {}
+    new = []
+    for row in rows:
+        sku = (row.sku or row.name)[:100]
+        sums[row.merchant_id, sku] = sums.get((row.merchant_id, sku), 0) + row.units
+        new.append(
+            {
+                "id": an_id(), "merchant_id": row.merchant_id, "sku": sku, "location": "main", "bucket": bucket,
+                "delta": row.units, "why": why, "number": row.number or "", "by_name": "", "note": "", "at": now,
+                "order_line_id": None, "return_line_id": None, line: row.id,
+            }
+        )  # fmt: skip
+    connection.execute(sa.insert(movements), new)
+    connection.execute(
+        sa.insert(levels),
+        [
+            {"id": an_id(), "merchant_id": merchant, "sku": sku, "location": "main", "bucket": bucket, "units": units}
+            for (merchant, sku), units in sums.items()
+        ],
+    )
+
+
+def an_id() -> UUID:
+    """As all ids here: sorts by when it was made."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | secrets.randbits(62))
 
 
 def downgrade() -> None:

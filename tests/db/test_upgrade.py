@@ -1,5 +1,9 @@
 """A database of an earlier version, with rows in it, comes to this one and keeps what it holds."""
 
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -67,3 +71,80 @@ def test_an_upgrade_keeps_every_row_and_every_guard(first_version: Flask) -> Non
         ):
             with pytest.raises(sa.exc.IntegrityError), db.engine.begin() as connection:
                 connection.exec_driver_sql(forbidden)
+
+
+def insert(connection: sa.Connection, table: str, **values: Any) -> None:
+    """A row of a table as it is at that version; what is not told is blank."""
+    known = sa.Table(table, sa.MetaData(), autoload_with=connection)
+    sqlite = connection.dialect.name == "sqlite"
+    row: dict[str, Any] = {}
+    for column in known.columns:
+        blank: Any = None
+        if column.name in values:
+            blank = values[column.name]
+        elif column.nullable:
+            continue
+        elif isinstance(column.type, sa.JSON):
+            blank = []
+        elif isinstance(column.type, sa.Boolean):
+            blank = False
+        elif isinstance(column.type, sa.Integer):
+            blank = 0
+        elif isinstance(column.type, sa.DateTime):
+            blank = datetime(2026, 11, 21, 12, tzinfo=UTC)
+        elif isinstance(column.type, sa.String):
+            blank = ""
+        if isinstance(blank, UUID) and sqlite:
+            blank = blank.hex
+        row[column.name] = blank
+    connection.execute(sa.insert(known).values(row))
+
+
+def test_stock_begins_to_know_what_is_still_to_be_sent_and_what_is_coming_back(first_version: Flask) -> None:
+    from portal.services import stock
+
+    shop, order, policy = UUID(MERCHANT), UUID(ORDER), UUID(int=20)
+    with first_version.app_context(), db.engine.begin() as connection:
+        insert(connection, "policies", id=policy, merchant_id=shop, version=1, terms={})
+        for place, (sku, kind, units, sent, canceled, parent) in enumerate(
+            (
+                ("MUG", "merchandise", 5, 1, 1, None),
+                ("MUG", "merchandise", 2, 0, 0, None),
+                ("TEA", "merchandise", 2, 2, 0, None),
+                ("PLAN", "service", 1, 0, 0, None),
+                ("SET", "merchandise", 1, 0, 0, None),
+                ("CUP", "merchandise", 1, 0, 0, UUID(int=105)),
+            ),
+            1,
+        ):
+            insert(
+                connection, "order_lines", id=UUID(int=100 + place), merchant_id=shop, order_id=order, sku=sku,
+                kind=kind, units=units, shipped_units=sent, canceled_units=canceled, external_id=str(place),
+                number=place, unit_price="1", goods_minor=0 if sku == "SET" else 100, parent_id=parent,
+            )  # fmt: skip
+        for place, (state, authorized, received) in enumerate(
+            (("approved", 2, 0), ("partially_received", 3, 1), ("requested", 0, 0), ("expired", 2, 0)), 1
+        ):
+            returned = UUID(int=200 + place)
+            insert(
+                connection, "returns", id=returned, merchant_id=shop, policy_id=policy, state=state,
+                kind="return", number=f"R-{place}", currency="EUR", version=1,
+            )  # fmt: skip
+            insert(
+                connection, "return_lines", id=UUID(int=300 + place), merchant_id=shop, return_id=returned,
+                units=3, name="Hat", authorized_units=authorized, received_units=received,
+            )  # fmt: skip
+        for table, bucket in (("stock_movements", "delta"), ("stock_levels", "units")):
+            insert(
+                connection, table, id=UUID(int=400), merchant_id=shop, sku="Hat", location="main",
+                bucket="quarantine", **{bucket: 1}, why="return_received", return_line_id=UUID(int=302),
+            )  # fmt: skip
+    done = first_version.test_cli_runner().invoke(args=["upgrade"])
+    assert done.exit_code == 0, done.output
+    with first_version.app_context():
+        assert stock.verify() == []
+        assert stock.levels(shop, ["MUG", "TEA", "PLAN", "SET", "CUP", "Hat"]) == {
+            "MUG": {"reserved": 5},
+            "CUP": {"reserved": 1},
+            "Hat": {"expected": 4, "quarantine": 1},
+        }
