@@ -18,7 +18,7 @@ from portal.core.access import Conflict, NotAllowed
 from portal.core.lifecycles import IllegalStep
 from portal.core.policy.terms import RestockingFee
 from portal.core.policy.verdict import Refused
-from portal.db.base import db
+from portal.db.base import db, transaction
 from portal.db.gateway import GatewayEvent
 from portal.db.orders import OrderLine, Payment
 from portal.db.refunds import Payout, Refund
@@ -26,6 +26,7 @@ from portal.db.returns import Return, ReturnLine
 from portal.ports import Declined, Gateways, Unavailable
 from portal.services import (
     audit,
+    authorizations,
     confirmation,
     desk,
     gateway_events,
@@ -150,11 +151,17 @@ class MoneyWorld:
         finally:
             db.session.rollback()
 
-    def order(self, units: int, cents: int, endings: tuple[str, ...]) -> None:
+    def order(self, units: int, cents: int, endings: tuple[str, ...], reserved: bool = False) -> None:
         number = f"ORDER-{len(self.orders)}"
         price = f"{cents // 100}.{cents % 100:02}"
         made = shop.take_order(
-            self.merchant, number, {"JAR": (units, price)}, self.gateways, endings=endings, now=self.now
+            self.merchant,
+            number,
+            {"JAR": (units, price)},
+            self.gateways,
+            endings=endings,
+            reserved=reserved,
+            now=self.now,
         )
         self.orders.append(made)
         self.captures += [
@@ -286,6 +293,18 @@ class MoneyWorld:
             self.sandbox.refund_outside(capture, cents)
         except Declined:
             pass
+
+    def take(self, capture: str, all_of_it: bool, told: bool) -> None:
+        """The shop captures what is left of a reservation, or all that it ever was; its import may tell of it."""
+        known = self.sandbox.capture(capture)
+        if known is None or not known.authorized:
+            return
+        amount = known.authorized + known.released if all_of_it else known.authorized
+        self.sandbox.take(capture, amount)
+        if told:
+            with transaction():
+                held = sa.select(Payment.id).where(Payment.reference == capture)
+                authorizations.captured(db.session.scalars(held).one(), amount)
 
     def dispute(self, capture: str, cents: int) -> None:
         known = self.sandbox.capture(capture)

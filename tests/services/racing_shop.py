@@ -48,11 +48,13 @@ def take_order(
     endings: Sequence[str] = ("",),
     tender: str = "card",
     pay: Callable[[int], str] | None = None,
+    reserved: bool = False,
     now: datetime = NOW,
 ) -> UUID:
     """An order of ``lines`` (SKU: units and price), paid evenly by one ``tender`` for each of ``endings``.
 
-    ``pay`` makes a capture of so many cents at a gateway and answers its name; the sandbox takes any name.
+    ``pay`` makes a capture of so many cents at a gateway and answers its name; the sandbox takes any name. With
+    ``reserved`` nothing is captured yet.
     """
     placed = now - timedelta(days=3)
     goods = tuple(
@@ -68,8 +70,13 @@ def take_order(
         left -= part
         cents = minor(part, "EUR")
         reference = f"race-{number}-{place}{ending}" if pay is None else pay(cents)
-        payments.append(IncomingPayment(reference=reference, tender=tender, captured=part, label="Race"))
-        gateways.payments[gateways.gateway].learn(reference, captured=cents, currency="EUR")
+        mode = "authorized" if reserved else ""
+        payments.append(
+            IncomingPayment(reference=reference, tender=tender, captured=part, label="Race", mode=mode)
+        )
+        gateways.payments[gateways.gateway].learn(
+            reference, captured=cents, currency="EUR", authorized=reserved
+        )
     order = IncomingOrder(
         external_id=number, number=number, currency="EUR", placed_at=placed, lines=goods, payments=tuple(payments),
         total=total, email="race@customer.example", name="Race Customer", language="en", country="DE",

@@ -40,6 +40,8 @@ EXPLORING = "MACHINE_EXAMPLES" in os.environ
 EXAMPLES = {"sqlite": 16, "postgresql": 4}
 STEPS = int(os.environ.get("MACHINE_STEPS", "30"))
 
+RESERVED = (*("",) * 3, "-unavailable", "-pending", "-fails", "-declines", "-auth-captured", "-auth-expired")
+"""How what is only reserved is let go."""
 ENDINGS = ("", "", "", "-unavailable", "-pending", "-fails", "-fails-late", "-asks", "-returned", "-declines")
 WHERE_SENDING_DIES = (
     "before_http",
@@ -96,6 +98,20 @@ class Money(RuleBasedStateMachine):
     def order(self, units: int, price: int, cards: list[str]) -> None:
         self.world.order(units, max(price, 2), tuple(cards))
         self.world.came_back(self.world.orders[-1], units, units)
+
+    @precondition(lambda self: len(self.world.orders) < 3)
+    @rule(
+        units=st.integers(1, 4),
+        price=cents,
+        cards=st.lists(st.sampled_from(RESERVED), min_size=1, max_size=2),
+    )
+    def order_that_is_only_reserved(self, units: int, price: int, cards: list[str]) -> None:
+        self.world.order(units, max(price, 2), tuple(cards), reserved=True)
+        self.world.came_back(self.world.orders[-1], units, units)
+
+    @rule(number=nth, all_of_it=st.booleans(), told=st.booleans())
+    def shop_captures(self, number: int, all_of_it: bool, told: bool) -> None:
+        self.world.take(one_of(self.world.captures, number), all_of_it, told)
 
     @precondition(lambda self: self.there["to return"])
     @rule(number=nth, units=st.integers(1, 4), received=st.integers(0, 4))
@@ -289,7 +305,7 @@ def test_without_a_guard_the_same_machine_finds_what_is_wrong(
 ) -> None:
     """The control: a quota that is not given back, a sending without a look at the last, a posting left out."""
     if guard == "free_share":
-        monkeypatch.setattr(quota, "free_share", lambda share, order_id: None)
+        monkeypatch.setattr(quota, "free_share", lambda *given, **more: None)
     elif guard == "post":
         monkeypatch.setattr(settling, "_post", lambda *given: None)
     else:
