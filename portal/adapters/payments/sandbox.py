@@ -156,7 +156,7 @@ class SandboxPayments:
         for number, capture, amount, currency, state, at in rows:
             yield GatewayDispute(
                 reference=books.dispute_id(number), capture=capture, amount=amount, currency=currency, state=state,
-                at=books.moment(at),
+                at=_moment(at),
             )  # fmt: skip
 
     def read_event(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> GatewayEvent:
@@ -332,7 +332,7 @@ class SandboxPayments:
         for number, key, capture, amount, currency, state, at, error, kind in rows:
             yield GatewayRefund(
                 reference=books.refund_id(number), key=key, capture=capture, amount=amount, currency=currency,
-                state=state, at=books.moment(at), error=error,
+                state=state, at=_moment(at), error=error,
                 bank_reference=f"SANDBOX{number:08d}" if (state, kind) == ("succeeded", "refund") else "",
                 released=kind == "release",
             )  # fmt: skip
@@ -362,7 +362,7 @@ def _event(told: Any) -> GatewayEvent:
         return GatewayEvent(
             id=str(told["id"]),
             kind=str(told["kind"]),
-            at=books.moment(float(told["at"])),
+            at=_moment(float(told["at"])),
             reference=str(told["reference"]),
             key=str(told["key"]),
             capture=str(told["capture"]),
@@ -372,3 +372,7 @@ def _event(told: Any) -> GatewayEvent:
         )
     except (KeyError, TypeError) as problem:
         raise ValueError(f"an event without {problem}") from None
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

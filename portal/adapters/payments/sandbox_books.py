@@ -2,7 +2,6 @@
 
 import secrets
 import sqlite3
-from datetime import UTC, datetime
 from typing import Any
 
 from portal.core.money import Minor
@@ -145,7 +144,3 @@ def dispute_id(number: int) -> str:
 
 def number(reference: str) -> int:
     return int(reference.rpartition("-")[2])
-
-
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
