@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from portal.cli import bank, books, gateways, orders, people, quotes, stock, system, warehouse
+from portal.cli import bank, books, channels, gateways, orders, people, quotes, stock, system, warehouse
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,
@@ -23,6 +23,7 @@ COMMANDS: tuple[click.Command, ...] = (
     gateways.reconcile,
     stock.verify_stock,
     stock.ship,
+    channels.channel_schema,
     warehouse.warehouse,
     system.messages,
 )
