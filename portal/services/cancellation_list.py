@@ -103,7 +103,7 @@ _SILENT = (
 )
 
 
-def _of(ids: Sequence[UUID]) -> sa.Select[tuple[UUID]]:
+def _of(ids: Sequence[UUID]) -> sa.Select[Any]:
     return (
         sa.select(Return.id)
         .outerjoin(Cancellation, Cancellation.return_id == Return.id)

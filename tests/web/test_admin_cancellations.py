@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from portal.services import cancellations, warehouse
+from portal.services import cancellations, links, warehouse
+from portal.services.cancellations import Choice
+from tests import builders
 from tests.builders import a_payment, an_item
 from tests.web.admin_world import World, a_world, now
 from tests.web.canceling import Desk
@@ -523,6 +525,39 @@ def test_no_step_of_a_return_is_taken_with_it(desk: Desk, step: str) -> None:
     client.get("/admin/")
     client.post(f"/admin/returns/{made}/{step}", follow_redirects=True)
     assert desk.state(made) == "proposed"
+
+
+@pytest.mark.parametrize("page", ["receipt", "inspection", "closure", "refund", "link", "prepare/address"])
+def test_no_page_of_a_return_opens_for_it(desk: Desk, page: str) -> None:
+    made = desk.propose()
+    desk.confirm(made)
+    answer = desk.world.signed_in("supervisor").get(f"/admin/returns/{made}/{page}")
+    assert answer.status_code == 409
+    assert "among the cancellations" in answer.page.text
+
+
+def test_a_selection_of_the_customer_is_no_draft_of_the_desk(app: Flask, desk: Desk, client: Any) -> None:
+    order = desk.order()
+    with app.app_context():
+        links.start_by_customer(
+            merchant_id=desk.world.own, order_number=order.number, proof=order.email, language="en",
+            site=app.extensions["site"], now=now(),
+        )  # fmt: skip
+        from portal.db.base import db
+        from portal.db.returns import Return
+
+        begun = db.session.query(Return).one()
+        chosen = cancellations.choose(
+            builders.a_customer(begun.id, desk.world.own),
+            begun.id,
+            (Choice(line_id=desk.ids(order)["MUG"], units=1),),
+            gateways=desk.gateways,
+            now=now(),
+        )
+    assert client.get(f"/admin/returns/{chosen}/prepare").location == f"/admin/returns/{chosen}"
+    page = client.get(f"/admin/returns/{chosen}", follow_redirects=True).page
+    assert page.h1 == "Cancellation being chosen"
+    assert "Being chosen" in client.get("/admin/cancellations").page.text
 
 
 def test_the_desk_takes_no_cancellation_for_a_return(desk: Desk, client: Any) -> None:

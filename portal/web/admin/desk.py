@@ -45,7 +45,9 @@ def show() -> Response:
         money=money,
         cancels=cancels,
         tasks=tasks.count(actor) if actor.may_somewhere("refunds.read") else 0,
-        total=sum(one.queue.count for one in (*queues, *cancels)) + sum(one.count for one in money),
+        total=sum(one.queue.count for one in queues)
+        + sum(one.queue.count for one in cancels)
+        + sum(one.count for one in money),
         counts={state: count for state, count in waiting.counts.items() if count},
         recent=waiting.recent,
         most=overview.MOST,

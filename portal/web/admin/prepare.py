@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
+from portal.core.facts import CANCELLATIONS
 from portal.core.policy.verdict import Refused, Verdict
 from portal.core.returns import Step, steps_left
 from portal.services import confirmation, orders, photos, returns
@@ -38,7 +39,7 @@ FRAGMENTS = ("lines", "survey", "panel")
 def show(return_id: UUID) -> Response:
     """The draft as it stands; one that is confirmed has a page of its own."""
     found = returns.page(person(), return_id, now=now())
-    if found.draft.state != "draft":
+    if found.draft.state != "draft" or found.draft.kind in CANCELLATIONS:
         return redirect_to(url_for("admin.returns.show", return_id=return_id))
     return _workspace(found)
 
@@ -253,6 +254,8 @@ def draft_of(return_id: UUID) -> Page:
     """The page of a draft; a return that is confirmed meanwhile is a conflict."""
     found = returns.page(person(), return_id, now=now())
     speak(zone=found.merchant.zone)
+    if found.draft.kind in CANCELLATIONS:
+        raise Conflict("is_cancellation")
     if found.draft.state != "draft":
         raise Conflict("not_a_draft", state=found.draft.state)
     return found

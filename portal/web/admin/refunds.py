@@ -7,6 +7,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
+from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import REFUND
 from portal.core.refunds.overrides import Overrides
 from portal.services import approvals, attention, bank_accounts, byhand, dossiers, refunds
@@ -128,7 +129,10 @@ def create(return_id: UUID) -> Response:
 
 
 def _panel(return_id: UUID) -> Panel:
+    """Of a return. A cancellation has its refund from its customer's yes, and never a second one."""
     found = _found(return_id)
+    if found.page.draft.kind in CANCELLATIONS:
+        raise Conflict("is_cancellation")
 
     def work_out(overrides: Overrides) -> Proposal:
         return refunds.proposal(person(), return_id, overrides=overrides, now=now())

@@ -7,6 +7,7 @@ from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
+from portal.core.facts import CANCELLATIONS
 from portal.core.reasons import disposition_for
 from portal.core.returns import DraftLine
 from portal.services import confirmation, desk, dossiers, shipping
@@ -233,6 +234,8 @@ def cancel(return_id: UUID) -> Response:
 
 def _found(return_id: UUID) -> Dossier:
     found = dossiers.dossier(person(), return_id, now=now())
+    if found.page.draft.kind in CANCELLATIONS:
+        raise Conflict("is_cancellation")
     speak(zone=found.page.merchant.zone)
     return found
 
