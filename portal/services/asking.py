@@ -16,6 +16,7 @@ from portal.db.base import db
 from portal.db.cancellations import Cancellation
 from portal.db.merchants import Merchant
 from portal.db.orders import Order, OrderLine
+from portal.db.stock import CONTAINER
 from portal.ports import Declined, Gateways, Unavailable
 from portal.services import work
 
@@ -52,6 +53,9 @@ def constraints(order: OrderFacts, *, gateways: Gateways, now: datetime) -> Aske
     except (Unavailable, Declined) as problem:
         log.warning("the warehouse was asked and said nothing: %s", problem)
         return Asked(silent=True)
+    except Exception:
+        log.exception("a warehouse's answer broke its adapter")
+        return Asked(silent=True)
 
 
 def answers(*, gateways: Gateways) -> bool | None:
@@ -86,7 +90,7 @@ def known_as(order_id: UUID) -> WarehouseOrder | None:
             (OrderLine.units - OrderLine.canceled_units).label("units"),
             OrderLine.shipped_units,
         )
-        .where(OrderLine.order_id == order_id, OrderLine.kind == MERCHANDISE)
+        .where(OrderLine.order_id == order_id, OrderLine.kind == MERCHANDISE, ~CONTAINER)
         .order_by(OrderLine.number)
     )
     lines = tuple(

@@ -59,6 +59,11 @@ def leave_out(return_id: UUID, *, gateways: Gateways, now: datetime) -> None:
     asked = _begin(return_id, now=now)
     if asked is None:
         return
+    if not asked.request.lines:
+        record(
+            return_id, LeaveOutAnswer(state=RELEASED), now=now
+        )  # a name of a bundle is nothing to be left out
+        return
     try:
         answer = _answer(_connected(return_id, gateways), asked)
     except Unavailable as problem:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 
+from portal.adapters.warehouse.sandbox import SandboxWarehouse
 from portal.core.access import Conflict, NotAllowed, NotFound
+from portal.core.intake import Special
+from portal.core.logistics import ToldUnits
 from portal.db import history
 from portal.db.base import transaction
 from portal.db.merchants import Merchant
-from portal.ports import Unavailable
-from portal.services import asking, cancellations, tasks, warehouse, work
+from portal.ports import Declined, Unavailable
+from portal.services import asking, cancellations, fulfilment, tasks, warehouse, work
 from tests.builders import a_merchant, a_person, as_it_is, shipping_cost
 from tests.services.cancelling import (
     NOW,
@@ -55,6 +59,11 @@ def shop(session):
 @pytest.fixture
 def dock(shop):
     return a_person(shop, "warehouse")
+
+
+def later(**by):
+    """By the clock that workers go by."""
+    return datetime.now(UTC) + timedelta(**by)
 
 
 def leave_out(gateways, made, now=NOW):
@@ -108,11 +117,11 @@ def test_no_money_moves_before_the_warehouse_has_answered(shop, gateways, there,
         "confirmed",
     )
     there.settle()
-    assert warehouse.ask_due(gateways=gateways, now=NOW + timedelta(minutes=3)) == 1
+    assert warehouse.ask_due(gateways=gateways, now=later(minutes=3)) == 1
     drain()
     assert (beside(made).warehouse_state, paid(gateways)) == ("released", [(1000, "succeeded")])
     assert answers(session, made) == ["pending", "released"] and proven() == []
-    assert warehouse.ask_due(gateways=gateways, now=NOW + timedelta(days=1)) == 0, "nobody is asked again"
+    assert warehouse.ask_due(gateways=gateways, now=later(days=1)) == 0, "nobody is asked again"
 
 
 def test_an_answer_is_recorded_once_however_often_the_work_is_done(shop, gateways, there, session, drain):
@@ -153,6 +162,24 @@ def test_asked_again_the_request_is_the_same_word_for_word(shop, gateways, there
     assert {beside(made).warehouse_state for made in (first, second)} == {"released"}
 
 
+def test_a_bundle_is_left_out_by_its_parts(shop, gateways, there, drain):
+    """The line that has the price and no goods of its own is nothing that lies in a warehouse."""
+    cup, plate = (Special(list_price=Decimal(price)) for price in (5, 20))
+    parts = [
+        goods("CUP", 2, "0.00", parent="1", special=cup),
+        goods("PLATE", 1, "0.00", parent="1", special=plate),
+    ]
+    order = unshipped(gateways, shop, goods("SET", 1, "30.00"), *parts, goods("LID"))
+    units = {"SET": 1, "CUP": 2, "PLATE": 1}
+    made = canceled(gateways, shop, order, units)
+    drain()
+    (asked,) = there.requests()
+    assert {one["sku"]: one["units"] for one in asked.body["lines"]} == {"CUP": 2, "PLATE": 1}
+    assert [one["sku"] for one in asked.body["shipments"][0]["lines"]] == ["LID"]
+    assert (beside(made).warehouse_state, paid(gateways)) == ("released", [(3000, "succeeded")])
+    assert proven() == []
+
+
 def test_services_wait_for_no_warehouse(shop, gateways, there, drain):
     order = unshipped(gateways, shop, goods("MUG"), service("CARE", "30.00", days_had=10))
     made = canceled(gateways, shop, order, {"CARE": (1, "at_once")})
@@ -187,7 +214,7 @@ def test_a_late_no_undoes_it_all_the_same(shop, gateways, there, session, drain,
     made = canceled(gateways, shop, unshipped(gateways, shop, goods(sku, 2)), {sku: 1})
     drain()
     there.settle()
-    warehouse.ask_due(gateways=gateways, now=NOW + timedelta(minutes=3))
+    warehouse.ask_due(gateways=gateways, now=later(minutes=3))
     assert page(shop, made).state in ("refused", "overtaken") and paid(gateways) == [] and proven() == []
 
 
@@ -259,10 +286,10 @@ def test_an_answer_that_stays_pending_is_told_of_as_well(shop, gateways, there, 
     made = canceled(gateways, shop, unshipped(gateways, shop, goods("MUG-LATE", 2)), {"MUG-LATE": 1})
     drain()
     for minutes in range(3, 40, 4):
-        warehouse.ask_due(gateways=gateways, now=NOW + timedelta(minutes=minutes))
+        warehouse.ask_due(gateways=gateways, now=later(minutes=minutes))
     assert open_tasks(shop) == ["warehouse_silent"]
     there.settle()
-    warehouse.ask_due(gateways=gateways, now=NOW + timedelta(minutes=60))
+    warehouse.ask_due(gateways=gateways, now=later(minutes=60))
     assert open_tasks(shop) == [] and beside(made).warehouse_state == "released"
 
 
@@ -305,7 +332,7 @@ def test_a_person_records_what_it_said_and_it_is_asked_on_until_it_has_heard(
     assert paid(gateways) == [(933, "succeeded")], "the refund goes by what the person said"
     assert beside(made).next_ask_at is not None, "nobody has left anything out yet"
     there.away(False)
-    warehouse.ask_due(gateways=gateways, now=NOW + timedelta(hours=1))
+    warehouse.ask_due(gateways=gateways, now=later(hours=1))
     assert len(there.requests()) == 1 and beside(made).answer["heard"]["state"] == "released"
     assert (
         beside(made).next_ask_at is None and open_tasks(shop) == [] and answers(session, made) == ["released"]
@@ -322,7 +349,7 @@ def test_a_person_who_was_told_yes_and_the_warehouse_that_says_it_left_disagree(
     drain()
     warehouse.record_answer(dock, made, state="released", note="Called", now=NOW)
     there.away(False)
-    warehouse.ask_due(gateways=gateways, now=NOW + timedelta(hours=1))
+    warehouse.ask_due(gateways=gateways, now=later(hours=1))
     assert open_tasks(shop) == ["shipped_after_release"] and beside(made).warehouse_state == "released"
     assert beside(made).next_ask_at is None
 
@@ -336,9 +363,9 @@ def test_a_person_who_was_told_no_undoes_it_and_nothing_is_sent_to_the_warehouse
     drain()
     warehouse.record_answer(dock, made, state=state, note="Called", now=NOW)
     there.away(False)
-    warehouse.ask_due(gateways=gateways, now=NOW + timedelta(hours=1))
+    warehouse.ask_due(gateways=gateways, now=later(hours=1))
     assert page(shop, made).state == became and there.requests() == [] and paid(gateways) == []
-    assert warehouse.ask_due(gateways=gateways, now=NOW + timedelta(days=2)) == 0 and proven() == []
+    assert warehouse.ask_due(gateways=gateways, now=later(days=2)) == 0 and proven() == []
 
 
 def test_only_who_works_with_stock_records_an_answer_once_and_with_a_note(
@@ -385,6 +412,34 @@ def test_a_silent_warehouse_leaves_the_page_to_the_facts(shop, gateways, there, 
     assert estimate.warehouse_silent and estimate.verdict.outcome != "refused"
     made = propose(gateways, shop, order, {"MUG": 1})
     assert confirm(gateways, shop, made) == "confirmed"
+
+
+@pytest.mark.parametrize("problem", [ValueError("what is this"), KeyError("line"), Declined("unknown_order")])
+def test_whatever_is_wrong_with_a_warehouse_breaks_no_page(shop, gateways, there, session, problem):
+    class Broken:
+        code = "sandbox"
+
+        def constraints(self, order, *, now):
+            raise problem
+
+    order = unshipped(gateways, shop)
+    broken = replace(gateways, warehouse=Broken())
+    assert asking.constraints(order, gateways=broken, now=NOW).silent
+
+
+def test_an_order_that_was_sent_all_the_same_is_asked_about_and_learned_anew(
+    shop, gateways, there, session, tmp_path
+):
+    """One was left out, and sent: more is gone than was bought and not canceled."""
+    order = unshipped(gateways, shop, goods("MUG", 2))
+    made = canceled(gateways, shop, order, {"MUG": 1})
+    leave_out(gateways, made)
+    with transaction():
+        fulfilment.shipped(shop, order.number, (ToldUnits(sku="MUG", units=2),), now=NOW)
+    (line,) = asking.known_as(order.id).lines
+    assert (line.units, line.shipped) == (2, 2)
+    for warehouse_of in (there, SandboxWarehouse(tmp_path / "another.sqlite")):
+        warehouse_of.constraints(asking.known_as(order.id), now=NOW)
 
 
 def test_nobody_is_waited_for_while_rows_are_locked(shop, gateways, session):

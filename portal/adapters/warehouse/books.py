@@ -174,7 +174,10 @@ def _learn_lines(
     db.executemany(
         "INSERT INTO lines (merchant, ref, line, sku, location, units, shipped) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT DO NOTHING",
-        [(merchant, ref, *one) for one in lines],
+        [
+            (merchant, ref, line, sku, place, units, min(shipped, units))
+            for line, sku, place, units, shipped in lines
+        ],
     )
 
 
