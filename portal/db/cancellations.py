@@ -126,9 +126,14 @@ def of_order(order_id: UUID, *, states: Sequence[str] = OPEN) -> list[tuple[Retu
     return [(row, beside) for row, beside in db.session.execute(wanted)]
 
 
-def beside(return_id: UUID) -> Return | None:
-    """The draft of a cancellation that was chosen in one selection with that return; it may have no lines yet."""
+def beside(return_id: UUID, *, lock: bool = False) -> Return | None:
+    """The draft of a cancellation that was chosen in one selection with that return; it may have no lines yet.
+
+    With ``lock`` it stays a draft until the transaction ends, which holds the order.
+    """
     wanted = sa.select(Return).where(Return.together_with == return_id, Return.state == "draft")
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
     return db.session.scalar(wanted.order_by(Return.id.desc()).limit(1))
 
 

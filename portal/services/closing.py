@@ -80,13 +80,14 @@ def close_if_settled(row: Return, *, now: datetime) -> bool:
     """Close a locked return of which nothing is left to do; answers whether it was.
 
     That is one that is inspected, one for goods that stay, and a cancellation once the warehouse has said that
-    it sends nothing of it.
+    it sends nothing of it; not one whose refund somebody gave up, which is still owed.
     """
     if (
         row.state != _before_the_end(row)
         or not is_paid(returns.draft(row))
         or has_open_refund(row.id)
         or cancellations.waits(row.id)
+        or (row.kind in CANCELLATIONS and row.refund_state == "canceled")
     ):
         return False
     close_now(SYSTEM, row, reason="completed", now=now)

@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from portal.core.access import Conflict
 from portal.core.logistics import ToldUnits
+from portal.core.promotions import Promotion, PromotionStep, to_json
 from portal.db import history
 from portal.db.base import transaction
 from portal.db.channels import ChannelMessage
+from portal.db.orders import Order
 from portal.db.refunds import Payout, Refund, Transfer
 from portal.db.stock import StockLevel
 from portal.services import (
@@ -322,3 +324,42 @@ def test_an_undone_one_that_a_later_refund_built_upon_is_still_undone(session, g
         ending.refuse(made, code="picking", now=NOW)
     assert page(shop, made).state == "refused" and line(order, "LAMP").refunded == 0
     assert as_it_is(order).refunded == 1000 and proven() == []
+
+
+def test_a_deal_that_no_longer_holds_costs_the_customer_nothing_and_comes_back_with_the_rest(
+    session, gateways, drain
+):
+    """Ten percent off from 50.00 on: the returned mug keeps 3.00 back, the canceled lamp gives it; undone, not."""
+    shop = a_merchant(terms=terms(promotions="re_evaluate", refund_trigger="on_receipt"))
+    order = unshipped(
+        gateways, shop,
+        goods("MUG", 1, "30.00", discount="3.00", shipped=1), goods("LAMP", 1, "30.00", discount="3.00"),
+        number="D-0011-refuses",
+    )  # fmt: skip
+    deal = Promotion(
+        code="TEN", kind="spend", name="Ten off", shares=tuple((one.id, 300) for one in order.items),
+        steps=(PromotionStep(reach=5000, percent_bp=1000),),
+    )  # fmt: skip
+    session.execute(sa.update(Order).where(Order.id == order.id).values(promotions=[to_json(deal)]))
+    session.commit()
+    back = a_return(gateways, shop, as_it_is(order), {"MUG": 1}, now=NOW)
+    receive(shop, back, now=NOW)
+    refunds.propose(a_person(shop, "finance"), back, now=NOW)
+    assert (line(order).refunded, line(order).promotion_withheld) == (2400, 300)
+    made = canceled(gateways, shop, order, {"LAMP": 1})
+    assert page(shop, made).breakdown.amount == 3000 and line(order).promotion_withheld == 0
+    drain()
+    assert page(shop, made).state == "refused"
+    assert (as_it_is(order).refunded, line(order).promotion_withheld) == (2400, 300) and proven() == []
+
+
+def test_one_whose_refund_was_given_up_is_not_closed_as_if_it_was_paid(shop, gateways, session):
+    made = canceled(gateways, shop, unshipped(gateways, shop), {"MUG": 1})
+    boss = a_person(shop, "supervisor")
+    refunds.cancel(boss, page(shop, made).refunds[0].id, reason="By cheque", now=NOW)
+    with transaction():
+        ending.released(made, now=NOW)
+    assert page(shop, made).state == "confirmed"
+    again = refunds.propose(boss, made, now=NOW)
+    payouts.send(again, gateways=gateways, now=NOW)
+    assert page(shop, made).state == "closed" and proven() == []

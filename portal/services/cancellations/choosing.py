@@ -111,13 +111,14 @@ def choose(
     wanted = [one for one in choices if one.units]
     asked = asking.constraints(orders.facts(row.order_id), gateways=gateways, now=now) if wanted else None
     with transaction():
+        stored.hold_order(row.order_id)
         row = scope.return_row(actor, return_id, "returns.create", lock=True)
         if row.state != "draft":
             raise Conflict("not_a_draft", state=row.state)
         head = orders.head(row.order_id) if row.order_id else None
         if head is None or not is_buyer(row, head):
             raise Conflict("not_the_buyer")
-        companion = stored.beside(row.id)
+        companion = stored.beside(row.id, lock=True)
         if not wanted:
             if companion is not None:
                 _write(companion, (), now=now)

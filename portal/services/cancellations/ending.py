@@ -42,6 +42,7 @@ def decline(actor: Actor, return_id: UUID, *, reason: str = "", now: datetime) -
         beside.answered_at = now
         _finish(actor, row, beside, state, code="declined", now=now, message=reason.strip()[:1000])
         faults.point("before_intent_commit")
+    faults.point("after_intent_commit")
 
 
 def withdraw(actor: Actor, return_id: UUID, *, reason: str, now: datetime) -> None:
@@ -57,6 +58,7 @@ def withdraw(actor: Actor, return_id: UUID, *, reason: str, now: datetime) -> No
         state = CANCELLATION.after(row.state, "cancel")
         _finish(actor, row, beside, state, code="withdrawn", now=now, message=reason.strip()[:1000])
         faults.point("before_intent_commit")
+    faults.point("after_intent_commit")
 
 
 def expire_now(row: Return, beside: Cancellation, *, now: datetime) -> None:

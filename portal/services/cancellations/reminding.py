@@ -32,6 +32,7 @@ def expire(*, now: datetime, limit: int = 100) -> int:
             if beside.expires_at is not None and beside.expires_at <= now:
                 ending.expire_now(row, beside, now=now)
             faults.point("before_intent_commit")
+        faults.point("after_intent_commit")
     return len(due)
 
 
@@ -61,6 +62,7 @@ def remind_due(*, now: datetime, limit: int = 100) -> int:
             if held is not None and held[0].state == "proposed" and held[1].reminded_at is None:
                 _remind(SYSTEM, *held, now=now)
             faults.point("before_intent_commit")
+        faults.point("after_intent_commit")
     return len(due)
 
 
