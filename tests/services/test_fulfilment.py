@@ -110,6 +110,26 @@ def test_an_order_that_is_not_confirmed_reserves_nothing(shop: UUID, gateways: A
     assert stock.levels(shop, ["MUG"]) == {}
 
 
+def test_orders_that_were_sent_cost_the_import_nothing(shop: UUID, gateways: Any) -> None:
+    """Hundreds of thousands of them come in at once: not one statement more for stock, and a few for a batch."""
+    asked: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked.append(statement)
+
+    sa.event.listen(db.engine, "before_cursor_execute", listen)
+    try:
+        tell(gateways, shop, *(told_order(f"S-{n}", {"MUG": (3, 3)}) for n in range(40)))
+        sent = [one for one in asked if "stock_" in one or "reserved_units =" in one]
+        asked.clear()
+        tell(gateways, shop, *(told_order(f"U-{n}", {"MUG": (3, 0), "HAT": (1, 0)}) for n in range(40)))
+    finally:
+        sa.event.remove(db.engine, "before_cursor_execute", listen)
+    assert sent == []
+    assert len([one for one in asked if "stock_" in one]) == 3
+    assert stock.levels(shop, ["MUG", "HAT"]) == {"MUG": {"reserved": 120}, "HAT": {"reserved": 40}}
+
+
 def test_what_left_is_reserved_no_longer_in_several_parcels(shop: UUID, gateways: Any) -> None:
     order = unshipped(gateways, shop)
     assert list(ship(shop, order).units.values()) == [1]
