@@ -15,9 +15,8 @@ from portal.core.lifecycles import PAYOUT
 from portal.core.refunds import ledger
 from portal.core.refunds.breakdown import Share
 from portal.core.refunds.ledger import DUE, OWN_CREDIT
-from portal.db import merchants, returns
+from portal.db import cancellations, merchants, returns
 from portal.db.base import db, transaction, uuid7
-from portal.db.cancellations import Cancellation
 from portal.db.orders import Payment
 from portal.db.refunds import Payout, Refund
 from portal.ports import RefundResult
@@ -82,10 +81,7 @@ def locked(refund_id: UUID) -> Refund:
 
 def awaits_warehouse(refund: Refund) -> bool:
     """Whether it is of a cancellation whose goods may still leave: until the warehouse has answered, nothing goes."""
-    wanted = sa.select(Cancellation.id).where(
-        Cancellation.return_id == refund.return_id, Cancellation.warehouse_state.in_(("waiting", "pending"))
-    )
-    return refund.return_id is not None and db.session.scalar(wanted) is not None
+    return cancellations.waits(refund.return_id)
 
 
 def held(payout_id: UUID) -> Payout | None:
