@@ -17,6 +17,7 @@ from tests.web.shops import (
     Prepared,
     Shop,
     add_order,
+    draft_of,
     line,
     nothing_changes,
     open_shop,
@@ -375,19 +376,25 @@ def test_a_selection_that_was_emptied_in_another_tab_is_asked_anew(client: Any, 
 # ------------------------------------------------------------------------------------------ both in one
 
 
-def test_canceled_and_sent_back_are_confirmed_by_one_button(
-    client: Any, shop: Shop, drain: Callable[[], None]
-) -> None:
+def at_check(client: Any, shop: Shop) -> tuple[Any, Prepared]:
+    """The check page of a selection in which one thing is canceled and one sent back."""
     page, started = at_items(client, shop)
     fields = {f"cancel-{started.lines['THR']}": "1", f"units-{started.lines['MUG']}": "1"}
     page = client.submit(page, fields, button="Continue", follow_redirects=True)
     assert page.page.h1 == "Why do you send it back?"
-    values, names = page.page.fields(page.page.form(button="Continue"))
+    _, names = page.page.fields(page.page.form(button="Continue"))
     line_id = next(name for name in names if name.startswith("reason-")).removeprefix("reason-")
     answers = {f"reason-{line_id}": "too_small", f"condition-{line_id}": "unopened"}
     page = client.submit(page, answers, button="Continue", follow_redirects=True)
     page = client.submit(page, {"rate": own_carrier(page)}, button="Continue", follow_redirects=True)
     assert page.page.h1 == "Check what you cancel and send back"
+    return page, started
+
+
+def test_canceled_and_sent_back_are_confirmed_by_one_button(
+    client: Any, shop: Shop, drain: Callable[[], None]
+) -> None:
+    page, started = at_check(client, shop)
     for part in (
         "Canceled before it is sent",
         "You get back€69.00",
@@ -401,6 +408,20 @@ def test_canceled_and_sent_back_are_confirmed_by_one_button(
     link = next(one for one in done.page.links().values() if "/status" in one and str(started.id) not in one)
     drain()
     assert "Refund sent" in client.get(link).page.text
+
+
+@pytest.mark.parametrize("units", ["0", "2"])
+def test_what_is_canceled_beside_a_return_is_shown_anew_when_it_has_changed(
+    client: Any, shop: Shop, units: str
+) -> None:
+    page, started = at_check(client, shop)
+    other = {"THR": "0"} if units == "0" else {"MUG": units}
+    fields = {f"cancel-{started.lines[sku]}": n for sku, n in other.items()}
+    client.submit(client.get(started.home + "/items"), fields, button="Update")
+    answer = client.submit(page, button="Confirm both")
+    assert answer.status_code == 409
+    assert "has changed meanwhile" in answer.page.text
+    assert draft_of(shop, started).state == "draft"
 
 
 def own_carrier(page: Any) -> str:

@@ -77,8 +77,11 @@ OTHERWISE = ("amount_changed", "changed_meanwhile", "stale")
 
 
 def _confirm(opened: Opened) -> None:
-    """The return, and what is canceled in one selection with it, in one transaction."""
+    """The return, and what is canceled in one selection with it, in one transaction. Raises ``Conflict``."""
     seen = request.form.get("seen")
+    around = cancellations.around(opened.actor, opened.id, gateways=gateways(), now=now())
+    if (seen is None) is not (around.companion is None):
+        raise Conflict("amount_changed")  # chosen, or taken back, in another tab
     if seen is None:
         confirmation.confirm(opened.actor, opened.id, site=site(), now=now())
         return
