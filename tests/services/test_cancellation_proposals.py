@@ -178,6 +178,20 @@ def test_an_agent_takes_it_back_with_a_reason_until_it_is_answered(shop, gateway
         cancellations.withdraw(csr, other, reason="Too late", now=NOW)
 
 
+@pytest.mark.parametrize("proof", ["demo.customer@customer.example", "20359"])
+def test_its_number_and_a_proof_bring_the_link_to_follow_it(shop, gateways, proof):
+    made = canceled(gateways, shop, unshipped(gateways, shop), {"MUG": 1})
+    number = page(shop, made).draft.number
+    assert number.startswith("CA-")
+    given = {"merchant_id": shop, "language": "en", "site": SITE, "now": NOW}
+    links.start_by_customer(
+        order_number=number.lower().replace("-", " "), proof="somebody@else.example", **given
+    )
+    assert "status_link" not in told(made)
+    links.start_by_customer(order_number=number.lower().replace("-", " "), proof=proof, **given)
+    assert told(made)[-1] == "status_link"
+
+
 # ------------------------------------------------------------------------------------------------ waiting
 
 
