@@ -92,12 +92,6 @@ _MONEY = {
     "authorized": N_("%(amount)s is not charged at all: it was only reserved (%(where)s)."),
     "due": N_("You owe %(amount)s less: %(where)s."),
 }
-TENDERS = {
-    "captured": N_("Refunded"),
-    "authorized": N_("Reservation released"),
-    "due": N_("No longer owed"),
-}
-"""How a part of the money moves, said at the desk, by the mode of its payment."""
 MODES = {
     "captured": N_("paid"),
     "authorized": N_("reserved, not charged yet"),
@@ -205,11 +199,6 @@ def _sums(words: Words, call: Call) -> list[str]:
     if not any(share.amount for share in call.shares):
         told.append(words.gettext("No money moves."))
     return told
-
-
-def moves(words: Words, mode: str) -> str:
-    """How money at a payment of that mode moves, said at the desk."""
-    return words.gettext(TENDERS.get(mode, TENDERS["captured"]))
 
 
 def mode(words: Words, code: str) -> str:

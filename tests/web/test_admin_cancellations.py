@@ -151,8 +151,8 @@ def test_the_estimate_tells_each_tender_and_the_order_before_and_after(desk: Des
 @pytest.mark.parametrize(
     ("tender", "said"),
     [
-        (a_payment("card", mode="authorized"), "Reservation released"),
-        (a_payment("invoice", mode="due"), "No longer owed"),
+        (a_payment("card", mode="authorized"), "Let go, never charged"),
+        (a_payment("invoice", mode="due"), "Taken off the bill"),
         (a_payment("card"), "Refunded"),
     ],
 )
@@ -162,7 +162,7 @@ def test_money_that_was_never_taken_is_not_called_a_refund(
     order = desk.order(paid=(tender,))
     told = words(estimated(client, desk, order, {"MUG": 1}).page.by_id("sums"))
     assert f"{said} €10.00" in told
-    others = {"Reservation released", "No longer owed", "Refunded"} - {said}
+    others = {"Let go, never charged", "Taken off the bill", "Refunded"} - {said}
     assert not [other for other in others if other in told]
 
 
@@ -570,6 +570,17 @@ def test_the_desk_takes_no_cancellation_for_a_return(desk: Desk, client: Any) ->
 
 
 # ----------------------------------------------------------------------------------------- money of a cancellation
+
+
+def test_what_was_only_reserved_is_never_called_refunded(desk: Desk, client: Any, drain: Any) -> None:
+    made = desk.propose({"MUG": 1}, desk.order(paid=(a_payment("card", mode="authorized"),)))
+    desk.confirm(made)
+    drain()
+    page = client.get(f"/admin/cancellations/{made}").page
+    assert desk.state(made) == "closed"
+    told = words(page.by_id("live").find(".//ol"))
+    assert "Let go, never charged" in told
+    assert "Refunded" not in told
 
 
 def test_a_refund_that_failed_goes_another_way_from_its_page(app: Flask, drain: Any) -> None:

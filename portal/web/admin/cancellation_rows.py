@@ -1,6 +1,7 @@
 """A cancellation as its page shows it: how far it is, what happens now, and what this person may do."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from portal.core.lifecycles import CANCELLATION
 from portal.services.cancellation_dossiers import CancellationDossier
 from portal.services.cancellations import CancellationPage, Choice
 from portal.services.closing import OPEN_REFUNDS
-from portal.web.admin.proposal_rows import stays
+from portal.web.admin.proposal_rows import ShareRow, is_money, stays, total_label
 from portal.web.words import gettext as _
 from portal.web.words import words
 from portal.words import calls
@@ -67,13 +68,13 @@ def _left(until: datetime, now: datetime) -> str:
     )
 
 
-def steps(page: CancellationPage) -> tuple[StepRow, ...]:
+def steps(page: CancellationPage, shares: Sequence[ShareRow]) -> tuple[StepRow, ...]:
     """Asked, answered, warehouse, money: as far as it came."""
     found = [_asked(page), _answered(page)]
     if page.facts.warehouse_state != "none":
         found.append(_warehouse(page))
     if page.state not in ("declined", "expired", "canceled"):
-        found.append(_money(page))
+        found.append(_money(page, shares))
     return tuple(found)
 
 
@@ -121,7 +122,7 @@ def warehouse_said(page: CancellationPage) -> str:
     return " · ".join(parts) or words().state("warehouse", page.facts.warehouse_state).help
 
 
-def _money(page: CancellationPage) -> StepRow:
+def _money(page: CancellationPage, shares: Sequence[ShareRow]) -> StepRow:
     if page.state in ("overtaken", "refused"):
         return StepRow(name=_("Nothing is refunded"), state="bad", text=_("The refund is canceled."))
     live = [one for one in page.refunds if one.state != "canceled"]
@@ -133,16 +134,23 @@ def _money(page: CancellationPage) -> StepRow:
     at = live[-1].succeeded_at
     if page.facts.warehouse_state in ("waiting", "pending") and standing == "now":
         return StepRow(name=_("Money follows"), state="next", text=_("It waits for the warehouse."))
-    return StepRow(name=told.name, state=standing, when=words().moment(at) if at else None, text=told.help)
+    when = words().moment(at) if at else None
+    if standing == "done" and not is_money(shares):
+        return StepRow(name=total_label(shares), state=standing, when=when)
+    return StepRow(name=told.name, state=standing, when=when, text=told.help)
 
 
-def next_words(page: CancellationPage, *, silent: bool) -> tuple[str, str]:
+def next_words(page: CancellationPage, *, silent: bool, shares: Sequence[ShareRow]) -> tuple[str, str]:
     """(tone, sentence): what happens now, or why it ended."""
     state, facts = page.state, page.facts
     if state == "confirmed" and silent:
         return "bad", _("The warehouse does not answer. Ask there, and write down what they say.")
     if state == "confirmed" and facts.warehouse_state in ("waiting", "pending"):
         return "wait", _("The warehouse is asked to leave the units out. The money follows by itself.")
+    if state == "confirmed" and page.refunds and page.refunds[-1].state == "failed":
+        return "bad", _("The money could not be sent. See below what can be done.")
+    if state == "confirmed" and not is_money(shares):
+        return "info", _("What was reserved or owed becomes less. Nothing is left to do.")
     if state == "confirmed":
         return "info", _("The money is on its way. Nothing is left to do.")
     if state in ("overtaken", "refused"):

@@ -150,7 +150,7 @@ def _page(found: CancellationDossier, stamp: str) -> Response:
     shares = proposal_rows.shares(shown.order, shown.breakdown)
     url = links.shown_url(actor, found.proposal.id, site=site()) if may.link and found.proposal else None
     silent = rows.is_silent(shown)
-    tone, sentence = rows.next_words(shown, silent=silent)
+    tone, sentence = rows.next_words(shown, silent=silent, shares=shares)
     estimate = explained(shown.breakdown, estimate=True)
     return page(
         "admin/cancellations/show.html",
@@ -164,7 +164,8 @@ def _page(found: CancellationDossier, stamp: str) -> Response:
         stamp=stamp,
         live=rows.is_live(shown),
         may=may,
-        steps=rows.steps(shown),
+        steps=rows.steps(shown, shares),
+        is_money=proposal_rows.is_money(shares),
         tone=tone,
         sentence=sentence,
         silent=silent,
@@ -177,7 +178,7 @@ def _page(found: CancellationDossier, stamp: str) -> Response:
         changes=(),
         shares=shares,
         mixed=len({share.mode for share in shares}) > 1,
-        total_label=proposal_rows.total_label(shares) if shares else _("No money moves"),
+        total_label=proposal_rows.total_label(shares),
         totals=proposal_rows.totals(shown.before, shown.after),
         refunds=dossiers.refund_rows(shown.refunds, actor, shown.draft.merchant_id, now=shown.now),
         url=url or "",

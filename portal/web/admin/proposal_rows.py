@@ -168,7 +168,7 @@ def shares(order: OrderFacts, breakdown: Breakdown) -> tuple[ShareRow, ...]:
     modes = {payment.id: payment.mode for payment in order.payments}
     return tuple(
         ShareRow(
-            how=calls.moves(words(), mode),
+            how=words().transfer_mode(mode),
             mode=mode,
             where=words().goes_to(share.tender, share.label),
             amount=share.amount,
@@ -181,8 +181,14 @@ def shares(order: OrderFacts, breakdown: Breakdown) -> tuple[ShareRow, ...]:
 
 def total_label(rows: Sequence[ShareRow]) -> str:
     """What the sum of a breakdown is called: as its money moves, or what all ways have in common."""
-    modes = {row.mode for row in rows}
-    return rows[0].how if len(modes) == 1 else _("Comes off the order")
+    if not rows:
+        return _("No money moves")
+    return rows[0].how if len({row.mode for row in rows}) == 1 else _("Comes off the order")
+
+
+def is_money(rows: Sequence[ShareRow]) -> bool:
+    """Whether any of it is money that we have; else less of it is taken or asked for, and nothing goes back."""
+    return not rows or any(row.mode == "captured" for row in rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,7 +132,7 @@ def _page(
         is_refused=bool(selection.choices) and stands_against,
         changed=changed,
         worked=explained(worked.breakdown, estimate=True),
-        total_label=rows.total_label(shares) if shares else _("No money moves"),
+        total_label=rows.total_label(shares),
         shares=shares,
         mixed=len({share.mode for share in shares}) > 1,
         totals=rows.totals(worked.before, worked.after),
