@@ -10,8 +10,9 @@ import pytest
 from flask import Flask
 
 from portal.core.logistics import ToldUnits
-from portal.db.base import transaction
-from portal.services import cancellations, fulfilment, notices
+from portal.db.base import db, transaction
+from portal.db.returns import Return
+from portal.services import cancellations, fulfilment, links, notices
 from portal.services.cancellations import ending
 from tests.web.buyers import bought, propose, start, state_of
 from tests.web.shops import (
@@ -220,6 +221,33 @@ def test_an_open_proposal_is_told_on_every_page_of_the_order(client: Any, shop: 
     assert "Your answer is needed." not in client.get(prepared.home + "/items").page.text
 
 
+def test_a_link_to_a_return_in_another_name_opens_no_question_of_the_order(
+    app: Flask, client: Any, shop: Shop
+) -> None:
+    prepared, proposed = prepare(shop, units={"MUG": 1}), propose(shop, {"THR": 1})
+    with app.app_context():
+        db.session.get(Return, prepared.id).email = "somebody.else@example.com"
+        db.session.commit()
+    walk_in(client, prepared)
+    assert client.get(proposed.home + "/cancellation").status_code == 404
+    assert client.post(proposed.home + "/cancellation", data={"answer": "confirm"}).status_code == 404
+    assert state_of(shop, proposed.id) == "proposed"
+
+
+def test_a_dead_link_to_a_return_opens_no_question_of_the_order(client: Any, shop: Shop) -> None:
+    prepared, proposed = prepare(shop, units={"MUG": 1}), propose(shop, {"THR": 1})
+    walk_in(client, prepared)
+    assert client.get(proposed.home + "/cancellation").status_code == 200
+    with shop.app.app_context():
+        links.revoke(shop.agent, prepared.link_id, now=now())
+    assert client.get(proposed.home + "/cancellation").status_code == 410
+
+
+def test_a_link_to_one_return_opens_no_other_return_of_the_order(client: Any, shop: Shop) -> None:
+    walk_in(client, prepare(shop, units={"MUG": 1}))
+    assert client.get(prepare(shop).home + "/items").status_code == 404
+
+
 def test_past_cancellations_and_returns_stand_on_the_page_of_the_order(
     client: Any, shop: Shop, drain: Callable[[], None]
 ) -> None:
@@ -241,10 +269,10 @@ def test_a_press_in_the_message_opens_the_question_with_the_answer_and_keeps_not
     _, proposed = answered(client, shop)
     drain()
     mail = mail_of(shop, proposed.id, "cancellation_confirmed")
-    links = [word for word in mail.text.split() if "?score=" in word]
-    assert len(links) == 5
+    pressed = [word for word in mail.text.split() if "?score=" in word]
+    assert len(pressed) == 5
     other = app.test_client()
-    path = next(one for one in links if one.endswith("?score=4")).removeprefix(shop.site.base_url)
+    path = next(one for one in pressed if one.endswith("?score=4")).removeprefix(shop.site.base_url)
     with nothing_changes(app):
         page = other.get(path, follow_redirects=True)
     assert page.request.path == proposed.home + "/score"
