@@ -215,14 +215,18 @@ def fill_stock() -> None:
         sa.exists().where(part.c.order_id == lines.c.order_id, part.c.parent_id == lines.c.id),
     )
     owed = connection.execute(
-        sa.select(lines.c.id, lines.c.merchant_id, lines.c.sku, lines.c.name, orders.c.number, left.label("units"))
+        sa.select(
+            lines.c.id, lines.c.merchant_id, lines.c.sku, lines.c.name, orders.c.number, left.label("units")
+        )
         .join(orders, orders.c.id == lines.c.order_id)
         .where(orders.c.state == "confirmed", lines.c.kind == "merchandise", left > 0, ~is_container)
     ).all()
     moved(connection, owed, bucket="reserved", why="ordered", line="order_line_id", now=now)
     if owed:
         connection.execute(
-            sa.update(lines).where(lines.c.id == sa.bindparam("line")).values(reserved_units=sa.bindparam("owed")),
+            sa.update(lines)
+            .where(lines.c.id == sa.bindparam("line"))
+            .values(reserved_units=sa.bindparam("owed")),
             [{"line": row.id, "owed": row.units} for row in owed],
         )
     back = sa.table(
@@ -232,7 +236,9 @@ def fill_stock() -> None:
     returns = sa.table("returns", sa.column("id", sa.Uuid), *map(sa.column, ("state", "kind", "number")))
     coming = back.c.authorized_units - back.c.received_units
     expected = connection.execute(
-        sa.select(back.c.id, back.c.merchant_id, back.c.sku, back.c.name, returns.c.number, coming.label("units"))
+        sa.select(
+            back.c.id, back.c.merchant_id, back.c.sku, back.c.name, returns.c.number, coming.label("units")
+        )
         .join(returns, returns.c.id == back.c.return_id)
         .where(
             returns.c.state.in_(("approved", "in_transit", "partially_received", "received", "inspected")),
@@ -274,7 +280,14 @@ def moved(connection, rows, *, bucket: str, why: str, line: str, now: datetime) 
     connection.execute(
         sa.insert(levels),
         [
-            {"id": an_id(), "merchant_id": merchant, "sku": sku, "location": "main", "bucket": bucket, "units": units}
+            {
+                "id": an_id(),
+                "merchant_id": merchant,
+                "sku": sku,
+                "location": "main",
+                "bucket": bucket,
+                "units": units,
+            }
             for (merchant, sku), units in sums.items()
         ],
     )

@@ -32,9 +32,7 @@ def test_refunds_of_every_kind_are_worked_out_to_the_same_cent(shop, session, ga
         payouts.send(made, gateways=gateways, now=NOW)
     kept = an_order(gateways, shop, [an_item("LAMP", 2, "20.00", tax="6.39")])
     lamp = next(line.id for line in kept.items)
-    wish = Wish(
-        lines=(Allowance(line_id=lamp, units=2, amount=701),), reason="defective", note="a scratch"
-    )
+    wish = Wish(lines=(Allowance(line_id=lamp, units=2, amount=701),), reason="defective", note="a scratch")
     allowances.create(finance, kept.id, wish, site=SITE, now=NOW)
     made = refunds.propose(
         finance,
