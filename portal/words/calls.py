@@ -134,11 +134,7 @@ def script(words: Words, call: Call) -> tuple[str, ...]:
             "Until you confirm, nothing is canceled and nothing is paid back. We hold the items meanwhile."
         )
     )
-    told.append(
-        words.gettext("As soon as you have confirmed, our warehouse is told and the money is on its way.")
-        if call.ships
-        else words.gettext("As soon as you have confirmed, the money is on its way.")
-    )
+    told.append(_then(words, call))
     if call.ships:
         told.append(
             words.gettext(
@@ -148,6 +144,22 @@ def script(words: Words, call: Call) -> tuple[str, ...]:
     told.append(words.gettext("If you do nothing, your order stays as it is."))
     told.append(words.gettext(_END[channel], **facts))
     return tuple(told)
+
+
+def _then(words: Words, call: Call) -> str:
+    """What follows from the customer's yes; money that was never taken does not come back."""
+    paid_back = any(share.mode == "captured" and share.amount for share in call.shares)
+    if call.ships and paid_back:
+        return words.gettext(
+            "As soon as you have confirmed, our warehouse is told and the money is on its way."
+        )
+    if paid_back:
+        return words.gettext("As soon as you have confirmed, the money is on its way.")
+    if call.ships:
+        return words.gettext(
+            "As soon as you have confirmed, our warehouse is told and your order is changed."
+        )
+    return words.gettext("As soon as you have confirmed, your order is changed.")
 
 
 def items(words: Words, lines: Iterable[Leaving]) -> str:

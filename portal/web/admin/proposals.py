@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.policy.verdict import Refused, Verdict
 from portal.services import cancellations, orders
-from portal.services.cancellations import Sheet, Wish
+from portal.services.cancellations import Sheet, Wish, reading
 from portal.services.orders import OrderPage
 from portal.web.actor import needs, person
 from portal.web.admin import proposal_rows as rows
@@ -106,8 +106,11 @@ def _page(
     status: int = 200,
 ) -> Response:
     form.offer()
-    worked = cancellations.estimate(
-        person(), found.order.id, _wish(form, selection), gateways=gateways(), now=now()
+    wish = _wish(form, selection)
+    _request, worked = (
+        reading.estimated(  # by what the warehouse has just said: it is not asked twice for a page
+            sheet.order, wish.choices, wish.reason, constraints=sheet.constraints, now=now()
+        )
     )
     language, script = rows.script(found, sheet, selection, worked, form.channel.data or "phone", now=now())
     shares = rows.shares(sheet.order, worked.breakdown)
@@ -139,7 +142,7 @@ def _page(
         shown=worked.shown if selection.choices else "",
         hours=worked.hours,
         until=now() + timedelta(hours=worked.hours),
-        silent=sheet.warehouse_silent or worked.warehouse_silent,
+        silent=sheet.warehouse_silent,
         language=language,
         script=script,
         is_written=form.channel.data in WRITTEN,
