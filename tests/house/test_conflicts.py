@@ -10,7 +10,7 @@ from portal.words import Words
 ROOT = Path(__file__).resolve().parents[2]
 RAISED = {
     code
-    for file in (*(ROOT / "portal/services").glob("*.py"), *(ROOT / "portal/db").glob("*.py"))
+    for file in (*(ROOT / "portal/services").rglob("*.py"), *(ROOT / "portal/db").glob("*.py"))
     for code in re.findall(r'Conflict\(\s*"([a-z_]+)"', file.read_text())
     + re.findall(r'_picked\([^)]*"([a-z_]+)"\)', file.read_text())
     + re.findall(r'"([a-z_]+)" if .+ else "[a-z_]+"\) from None', file.read_text())
