@@ -21,6 +21,9 @@ from portal.services.overview import FEW, MOST, exactly, matches, merchants_of
 LATELY = timedelta(days=3)
 """So long the desk still shows what came to nothing, so that somebody writes or calls."""
 
+TOO_LATE = ("overtaken", "refused")
+"""It had shipped first, or the warehouse could not leave it out."""
+
 IS_CANCELLATION = Return.kind.in_(CANCELLATIONS)
 
 
@@ -70,12 +73,13 @@ def listing(
     query: str = "",
     merchant_id: UUID | None = None,
     silent: bool = False,
+    late: bool = False,
     after: UUID | None = None,
     limit: int = 50,
 ) -> CancellationListing:
     """Cancellations of the actor's merchants, newest first; ``query`` finds number, order, e-mail, name, SKU.
 
-    ``silent`` ones only: the warehouse does not answer.
+    ``silent`` ones only: the warehouse does not answer. ``late`` ones only: they came to nothing afterwards.
     """
     ids = merchants_of(actor, merchant_id)
     found = _of(ids)
@@ -83,6 +87,8 @@ def listing(
         found = found.where(Return.state == state)
     if silent:
         found = found.where(*_SILENT)
+    if late:
+        found = found.where(Return.state.in_(TOO_LATE))
     if text := query.strip():
         found = found.where(matches(text, ids))
     if after is not None:
@@ -199,7 +205,7 @@ def waiting(actor: Actor, *, now: datetime) -> WaitingCancellations:
     ended = sa.func.coalesce(Return.closed_at, Return.created_at) > now - LATELY
     return WaitingCancellations(
         silent=_queue(ids, *_SILENT),
-        ended=_queue(ids, Return.state.in_(("overtaken", "refused")), ended),
+        ended=_queue(ids, Return.state.in_(TOO_LATE), ended),
         proposed=_queue(ids, Return.state == "proposed"),
     )
 

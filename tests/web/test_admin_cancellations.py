@@ -413,7 +413,11 @@ def test_what_was_shipped_first_says_so(app: Flask, desk: Desk, client: Any) -> 
     assert "Shipped first" in page.text
     assert "It had left our warehouse" in page.text
     assert page.by_id("live").get("hx-trigger") is None
-    assert "Canceled too late · 1" in client.get("/admin/").page.text
+    desk_page = client.get("/admin/").page
+    assert "Canceled too late · 1" in desk_page.text
+    late = client.get(desk_page.link("Cancellations: Canceled too late")).page
+    assert late.link(page.h1) == f"/admin/cancellations/{made}"
+    assert late.link("Remove this filter") == "/admin/cancellations"
 
 
 @pytest.mark.parametrize("role", ["finance", "warehouse"])

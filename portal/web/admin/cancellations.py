@@ -36,7 +36,14 @@ def index() -> Response:
     found, kept = _listed(limit=50)
     if found.exact is not None and "HX-Request" not in request.headers:
         return redirect_to(url_for("admin.returns.show", return_id=found.exact))
-    state, silent = kept.get("state", ""), "silent" in kept
+    state = kept.get("state", "")
+    special = (
+        _("Warehouse does not answer")
+        if "silent" in kept
+        else _("Canceled too late")
+        if "late" in kept
+        else ""
+    )
     return page(
         "admin/cancellations/index.html",
         fragments=("rows",),
@@ -47,7 +54,7 @@ def index() -> Response:
         kept=kept,
         query=kept.get("q", ""),
         state=state,
-        silent=silent,
+        special=special,
         merchant_id=as_id(kept.get("merchant", "")),
         csv_url=url_for("admin.cancellations.table", **kept),  # type: ignore[arg-type]
         next_url=url_for("admin.cancellations.index", **kept, after=found.next) if found.next else None,  # type: ignore[arg-type]
@@ -57,7 +64,9 @@ def index() -> Response:
 
 def _listed(*, limit: int) -> tuple[CancellationListing, dict[str, str]]:
     """What the address asks for, and its filters as they go on to the next page."""
-    asked = {name: request.args.get(name, "").strip() for name in ("q", "state", "merchant", "silent")}
+    asked = {
+        name: request.args.get(name, "").strip() for name in ("q", "state", "merchant", "silent", "late")
+    }
     if asked["state"] not in CANCELLATION.states:
         asked["state"] = ""
     found = cancellation_list.listing(
@@ -66,6 +75,7 @@ def _listed(*, limit: int) -> tuple[CancellationListing, dict[str, str]]:
         query=asked["q"],
         merchant_id=as_id(asked["merchant"]),
         silent=bool(asked["silent"]),
+        late=bool(asked["late"]),
         after=as_id(request.args.get("after", "")),
         limit=limit,
     )
@@ -90,7 +100,7 @@ def _tabs(counts: dict[str, int], kept: dict[str, str]) -> tuple[Tab, ...]:
     every = Tab(
         name=_("All"),
         url=url_for("admin.cancellations.index", **others),  # type: ignore[arg-type]
-        current=not state and "silent" not in kept,
+        current=not kept.keys() & {"state", "silent", "late"},
     )
     return (
         every,

@@ -72,7 +72,7 @@ def _cancellations(actor: Actor) -> tuple[CancellationsShown, ...]:
     found = cancellation_list.waiting(actor, now=now())
     lists = (
         ("silent", _("Warehouse does not answer"), found.silent, {"silent": "1"}, "bad", "alert"),
-        ("overtaken", _("Canceled too late"), found.ended, {"state": "overtaken"}, "wait", "truck"),
+        ("overtaken", _("Canceled too late"), found.ended, {"late": "1"}, "wait", "truck"),
         ("proposed", _("Waiting for the customer"), found.proposed, {"state": "proposed"}, "info", "clock"),
     )
     return tuple(

@@ -94,7 +94,7 @@ def show(order_id: UUID) -> Response:
         open_one=open_one,
         totals=_totals(order),
         payments=_payments(order),
-        state=states()[order.state],
+        state=states().get(order.state, (order.state, "quiet", "info")),
         history=dossiers.told(services.happenings(order_id), order.currency),
         may_create=actor.may("returns.create", shop.id) and found.terms.active,
         may_refund=actor.may("refunds.propose", shop.id),
