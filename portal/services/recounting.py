@@ -179,7 +179,7 @@ def _endings(return_ids: Sequence[UUID]) -> dict[tuple[UUID, UUID], tuple[str, A
 
 
 def _posted(refund_ids: Sequence[UUID]) -> dict[UUID, Posted]:
-    """Refund -> what the ledger holds of it, account by account; what was reversed has cancelled itself out."""
+    """Refund -> what the ledger holds of it, account by account; what was reversed has canceled itself out."""
     decided: dict[UUID, dict[str, Minor]] = defaultdict(lambda: defaultdict(int))
     settled: dict[UUID, Minor] = defaultdict(int)
     wanted = sa.select(

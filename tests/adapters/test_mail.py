@@ -286,7 +286,7 @@ def test_a_refund_of_both_says_which_part_comes_back() -> None:
     assert "- Card 1: €8.50" in made.text and "- Card 2: not charged: €8.50" in made.text
 
 
-def cancelled(event: str, **changed: object) -> str:
+def canceled(event: str, **changed: object) -> str:
     made = written(event, cancellation=values()["cancellation"] | changed)
     for part in ("1 × Shirt <b>, M",):
         assert part in made.text
@@ -296,7 +296,7 @@ def cancelled(event: str, **changed: object) -> str:
 
 @pytest.mark.parametrize("event", ["cancellation_proposed", "cancellation_reminder"])
 def test_a_proposal_says_what_leaves_what_comes_of_it_and_until_when(event: str) -> None:
-    text = cancelled(event)
+    text = canceled(event)
     for part in ("Order total before: €90.00", "Order total afterwards: €73.00", "You get €17.00 back"):
         assert part in text
     assert "Please answer by 23 Nov 2026, 10:30." in text
@@ -304,14 +304,14 @@ def test_a_proposal_says_what_leaves_what_comes_of_it_and_until_when(event: str)
 
 
 def test_a_proposal_of_money_that_was_never_taken_promises_no_refund() -> None:
-    text = cancelled("cancellation_proposed", back=0, released=1700)
+    text = canceled("cancellation_proposed", back=0, released=1700)
     assert "€17.00 is not charged" in text
     assert "back" not in text
-    assert "You owe €17.00 less" in cancelled("cancellation_proposed", back=0, due_less=1700)
+    assert "You owe €17.00 less" in canceled("cancellation_proposed", back=0, due_less=1700)
 
 
 def test_the_confirmation_tells_totals_refund_and_what_stays_and_asks_how_it_was() -> None:
-    text = cancelled("cancellation_confirmed")
+    text = canceled("cancellation_confirmed")
     for part in ("New order total: €73.00", "RF-7K3M-9QX1", "2 × Mug", "RMA-7K3M-9QX1"):
         assert part in text
     for score in range(1, 6):
@@ -327,12 +327,12 @@ def test_a_message_about_money_names_a_cancellation_as_one(event: str) -> None:
 
 def test_a_service_says_how_it_ends() -> None:
     line = {"name": "Shirt <b>", "variant": "M", "units": 1, "ending": "next_period", "ends_on": "2026-11-30"}
-    assert "Runs until 30 Nov 2026 and is not renewed." in cancelled("cancellation_confirmed", lines=[line])
+    assert "Runs until 30 Nov 2026 and is not renewed." in canceled("cancellation_confirmed", lines=[line])
 
 
 @pytest.mark.parametrize("event", ["cancellation_expired", "cancellation_overtaken"])
 def test_a_cancellation_that_came_to_nothing_says_that_no_money_moves(event: str) -> None:
-    text = cancelled(event)
+    text = canceled(event)
     assert "no money moves" in text
     assert "€" not in text
 
@@ -347,7 +347,7 @@ def test_a_cancellation_that_came_to_nothing_says_that_no_money_moves(event: str
     ],
 )
 def test_a_cancellation_that_came_too_late_says_why_and_what_can_be_done(code: str, said: str) -> None:
-    text = cancelled("cancellation_overtaken", ended={"code": code, "lines": ["Shirt"]})
+    text = canceled("cancellation_overtaken", ended={"code": code, "lines": ["Shirt"]})
     assert said in text
     assert "When it is there you can send it back" in text
 

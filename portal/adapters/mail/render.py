@@ -16,7 +16,7 @@ from jinja2 import (
     select_autoescape,
 )
 
-from portal.adapters.mail.cancelled import cancellation
+from portal.adapters.mail.canceled import cancellation
 from portal.core.facts import CANCELLATIONS
 from portal.core.merchants import MerchantFacts
 from portal.core.refunds.breakdown import from_json
