@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict
-from portal.core.facts import CANCELLATIONS, KEEP, Addition, OrderFacts, Wanted
+from portal.core.facts import CANCELLATIONS, KEEP, NEXT_PERIOD, Addition, OrderFacts, Wanted
 from portal.core.money import Minor, allocate
 from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, NotTheSum, TooMuch
 from portal.core.refunds.engine import quote
@@ -20,7 +20,7 @@ from portal.core.spans import Span, lowest, without
 from portal.db.base import db
 from portal.db.refunds import Refund, RefundLine
 from portal.db.returns import Inspection
-from portal.services.cancellation_facts import as_without
+from portal.services.cancellation_facts import DECIDED, as_without
 from portal.services.returns import Page, as_request, as_wanted
 
 PER_RETURN_FEES = ("restocking_fee", "return_shipping_fee")
@@ -66,6 +66,8 @@ def work_out(
     """
     if page.order is None:
         raise Conflict("to_be_assessed")
+    if page.draft.kind in CANCELLATIONS and page.draft.state not in DECIDED:
+        raise Conflict("nothing_to_refund")  # without the customer's yes, or undone: every unit is still wanted
     order = as_without(page.order, page.draft) if page.draft.kind in CANCELLATIONS else page.order
     before = _before(page.draft.id, but=instead_of)
     wanted = _due(page, before)
@@ -174,7 +176,9 @@ def _due(page: Page, before: _Before) -> tuple[Wanted, ...]:
     Of a refund without a return, and of a cancellation once it is confirmed, the units it is for, once.
     """
     if page.draft.kind in (KEEP, *CANCELLATIONS):
-        return () if before.refunds else tuple(as_wanted(line) for line in page.draft.lines)
+        if before.refunds:
+            return ()
+        return tuple(as_wanted(line) for line in page.draft.lines if line.ending != NEXT_PERIOD)
     found: list[Wanted] = []
     inspected = _inspected(page.draft)
     for line in page.draft.lines:

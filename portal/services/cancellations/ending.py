@@ -212,8 +212,14 @@ def _undo(
         line.id: count(mine[line.id]) for line in order.lines if line.id in mine and line.kind == MERCHANDISE
     }
     stock.undo(row.merchant_id, goods, number=row.number or "", now=now)
-    if beside.totals.get("order_canceled"):
+    if row.order_id is not None and _emptied(row.order_id):
         stored.order_becomes(row.order_id, "confirmed", was="canceled")
+
+
+def _emptied(order_id: UUID) -> bool:
+    """Whether the order is canceled because its cancellations left nothing of it: each of them, not only the last."""
+    standing = stored.of_order(order_id, states=("confirmed", "closed"))
+    return any(beside.totals.get("order_canceled") for _, beside in standing)
 
 
 def _ended_by(draft: Draft, order: OrderFacts) -> list[UUID]:

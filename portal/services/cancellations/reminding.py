@@ -79,7 +79,8 @@ def remind(actor: Actor, return_id: UUID, *, now: datetime) -> None:
 def _remind(actor: Actor, row: Return, beside: Cancellation, *, now: datetime) -> None:
     page = reading.read(row, beside, now=now)
     beside.reminded_at = now
-    link = next((one for one in links.of_return(row.id) if one.purpose == FINISH), None)
+    opens = [one for one in links.of_return(row.id) if one.standing(now) == "open"]
+    link = min(opens, key=lambda one: one.purpose != FINISH, default=None)  # either leads to the question
     telling.mail(
         "cancellation_reminder",
         beside,

@@ -1,0 +1,165 @@
+"""What a second look at cancellations found: refunds without a yes, orders that stay canceled, links that are off."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from portal.core.access import Conflict
+from portal.core.refunds.overrides import Overrides
+from portal.db.base import transaction
+from portal.db.mails import Mail
+from portal.db.orders import Order
+from portal.db.refunds import Refund
+from portal.services import cancellations, links, refunds
+from portal.services.cancellations import ending
+from tests.builders import a_customer, a_merchant, a_person, as_it_is, shipping_cost
+from tests.services.cancelling import (
+    NOW,
+    canceled,
+    choose,
+    finish_link,
+    goods,
+    line,
+    own_draft,
+    page,
+    propose,
+    proven,
+    service,
+    unshipped,
+)
+
+
+@pytest.fixture
+def app(make_app):
+    return make_app(WAREHOUSE="sandbox")
+
+
+@pytest.fixture
+def shop(session):
+    return a_merchant()
+
+
+def state_of(session, order):
+    session.rollback()
+    return session.scalar(sa.select(Order.state).where(Order.id == order.id))
+
+
+# ---------------------------------------------------------------------------------- no refund without a yes
+
+
+def a_draft_of_their_own(gateways, shop, order):
+    return choose(gateways, shop, own_draft(shop, order), order, {"MUG": 1})
+
+
+def a_proposal(gateways, shop, order):
+    return propose(gateways, shop, order, {"MUG": 1})
+
+
+def declined(gateways, shop, order):
+    made = a_proposal(gateways, shop, order)
+    cancellations.decline(a_customer(made, shop), made, now=NOW)
+    return made
+
+
+def expired(gateways, shop, order):
+    made = a_proposal(gateways, shop, order)
+    assert cancellations.expire(now=NOW + timedelta(days=5)) == 1
+    return made
+
+
+def withdrawn(gateways, shop, order):
+    made = a_proposal(gateways, shop, order)
+    cancellations.withdraw(a_person(shop, "csr"), made, reason="Asked by mistake", now=NOW)
+    return made
+
+
+def refused(gateways, shop, order):
+    made = canceled(gateways, shop, order, {"MUG": 1})
+    with transaction():
+        ending.refuse(made, code="picking", now=NOW)
+    return made
+
+
+@pytest.mark.parametrize(
+    "made_so",
+    [a_draft_of_their_own, a_proposal, declined, expired, withdrawn, refused],
+    ids=lambda one: one.__name__,
+)
+def test_nobody_refunds_what_the_customer_did_not_confirm_or_what_was_undone(
+    shop, gateways, session, made_so
+):
+    order = unshipped(gateways, shop, goods("MUG", 3, "9.33"))
+    made, boss = made_so(gateways, shop, order), a_person(shop, "supervisor")
+    before = session.scalar(sa.select(sa.func.count()).select_from(Refund).where(Refund.state != "canceled"))
+    for asked in (Overrides(), Overrides(goodwill=100, reason="Sorry")):
+        for step in (refunds.proposal, refunds.propose):
+            with pytest.raises(Conflict) as problem:
+                step(boss, made, overrides=asked, now=NOW)
+            assert problem.value.code == "nothing_to_refund"
+    assert before == 0 and as_it_is(order).refunded == 0 and proven() == []
+
+
+def test_a_service_that_runs_out_has_no_refund_by_hand_either(shop, gateways, session):
+    order = unshipped(gateways, shop, service("PLAN", "30.00", days_had=10), goods("MUG"))
+    made = canceled(gateways, shop, order, {"PLAN": (1, "next_period")})
+    with pytest.raises(Conflict, match="nothing_to_refund"):
+        refunds.propose(a_person(shop, "supervisor"), made, now=NOW)
+    assert session.scalars(sa.select(Refund)).all() == [] and proven() == []
+
+
+# ------------------------------------------------------------------------- an order that was emptied by several
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_order_emptied_by_two_is_confirmed_again_whichever_is_undone(shop, gateways, session, first):
+    order = unshipped(gateways, shop, goods("MUG", 1, "9.33"), goods("LAMP", 1, "20.00"), shipping_cost())
+    both = [canceled(gateways, shop, as_it_is(order), {sku: 1}) for sku in ("MUG", "LAMP")]
+    assert state_of(session, order) == "canceled"
+    with transaction():
+        ending.refuse(both[first], code="picking", now=NOW)
+    assert state_of(session, order) == "confirmed" and proven() == []
+    with transaction():
+        ending.refuse(both[1 - first], code="picking", now=NOW)
+    assert state_of(session, order) == "confirmed" and as_it_is(order).refunded == 0 and proven() == []
+
+
+def test_what_was_undone_goes_again_and_all_is_paid_back_once(shop, gateways, session):
+    order = unshipped(gateways, shop, goods("MUG", 1, "9.33"), goods("LAMP", 1, "20.00"), shipping_cost())
+    first, last = (canceled(gateways, shop, as_it_is(order), {sku: 1}) for sku in ("MUG", "LAMP"))
+    with transaction():
+        ending.refuse(first, code="picking", now=NOW)
+    assert line(order).cancelable_units == 1
+    again = canceled(gateways, shop, as_it_is(order), {"MUG": 1})
+    for made in (last, again):
+        with transaction():
+            ending.released(made, now=NOW)
+    assert state_of(session, order) == "canceled" and as_it_is(order).refunded == order.paid
+    assert proven() == []
+
+
+def test_an_order_that_the_shop_canceled_stays_canceled_when_a_cancellation_is_undone(
+    shop, gateways, session
+):
+    order = unshipped(gateways, shop, goods("MUG", 2, "9.33"))
+    made = canceled(gateways, shop, order, {"MUG": 1})
+    with transaction() as writing:
+        writing.execute(sa.update(Order).where(Order.id == order.id).values(state="canceled"))
+    with transaction():
+        ending.refuse(made, code="picking", now=NOW)
+    assert page(shop, made).state == "refused" and state_of(session, order) == "canceled"
+
+
+# -------------------------------------------------------------------------------------------- a link that is off
+
+
+def test_a_reminder_never_carries_a_link_that_was_revoked(shop, gateways, session):
+    made, agent = propose(gateways, shop, unshipped(gateways, shop), {"MUG": 1}), a_person(shop, "csr")
+    links.revoke(agent, finish_link(made).id, now=NOW)
+    cancellations.remind(agent, made, now=NOW)
+    told = [one for one in session.scalars(sa.select(Mail)) if one.event == "cancellation_reminder"]
+    (mail,) = told
+    carried = [one for one in links.of_return(made) if str(one.id) in str(mail.values)]
+    assert [(one.purpose, one.standing(NOW)) for one in carried] == [("status", "open")]
