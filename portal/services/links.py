@@ -306,6 +306,7 @@ def _self_service_draft(order: orders.Order, merchant_id: UUID) -> Return | None
         .where(
             Return.merchant_id == merchant_id,
             Return.order_id == order.id,
+            Return.kind == "return",  # not what was chosen to be taken out beside one
             Return.state == "draft",
             Return.channel == "self_service",
         )

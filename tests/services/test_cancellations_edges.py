@@ -13,9 +13,10 @@ from portal.db.base import transaction
 from portal.db.mails import Mail
 from portal.db.orders import Order
 from portal.db.refunds import Refund
-from portal.services import cancellations, links, refunds
+from portal.db.returns import Return
+from portal.services import cancellations, confirmation, links, refunds
 from portal.services.cancellations import ending
-from tests.builders import a_customer, a_merchant, a_person, as_it_is, shipping_cost
+from tests.builders import SITE, a_customer, a_merchant, a_person, as_it_is, fill, shipping_cost
 from tests.services.cancelling import (
     NOW,
     canceled,
@@ -163,3 +164,21 @@ def test_a_reminder_never_carries_a_link_that_was_revoked(shop, gateways, sessio
     (mail,) = told
     carried = [one for one in links.of_return(made) if str(one.id) in str(mail.values)]
     assert [(one.purpose, one.standing(NOW)) for one in carried] == [("status", "open")]
+
+
+def test_whoever_starts_again_chooses_from_the_order_and_not_from_a_choice_left_over(shop, gateways, session):
+    """The agent confirmed the return on the phone; what the customer had chosen to cancel beside it is still open."""
+    order = unshipped(gateways, shop, goods("MUG", 3, "9.33", shipped=1), goods("LAMP", 2))
+    draft, boss = own_draft(shop, order), a_person(shop, "supervisor")
+    left_over = choose(gateways, shop, draft, order, {"LAMP": 1})
+    fill(boss, draft, gateways, order=order, units={"MUG": 1}, now=NOW)
+    confirmation.confirm(boss, draft, site=SITE, now=NOW)
+    links.start_by_customer(
+        merchant_id=shop, order_number=order.number, proof=order.email, language="en", site=SITE, now=NOW
+    )
+    session.rollback()
+    opened = session.scalars(
+        sa.select(Mail).where(Mail.event == "start_link").order_by(Mail.id.desc())
+    ).first()
+    row = session.get(Return, opened.return_id)
+    assert (row.kind, row.state) == ("return", "draft") and row.id not in (draft, left_over)
