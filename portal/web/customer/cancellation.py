@@ -11,6 +11,7 @@ from flask import Blueprint, g, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Actor, Conflict
+from portal.core.facts import MERCHANDISE
 from portal.core.lifecycles import IllegalStep
 from portal.core.links import LinkFacts
 from portal.core.policy.verdict import REFUSED, Finding, Refused
@@ -57,6 +58,12 @@ class OpenedCancellation:
     def is_late(self) -> bool:
         until = self.view.hold_until
         return self.view.draft.state == "proposed" and until is not None and until <= now()
+
+    @property
+    def has_goods(self) -> bool:
+        """Whether something would arrive, and could be sent back then; a service cannot."""
+        chosen = {line.order_line_id for line in self.view.lines}
+        return any(line.id in chosen and line.kind == MERCHANDISE for line in self.view.order.lines)
 
     def url(self, endpoint: str, **values: Any) -> str:
         return url_for(endpoint, return_id=self.id, **values)
