@@ -115,7 +115,9 @@ class MoneyWorld:
         open_orders = db.session.scalars(
             sa.select(OrderLine.order_id)
             .where(
-                OrderLine.sku == "JAR", OrderLine.claimed_units + OrderLine.canceled_units < OrderLine.units
+                OrderLine.sku == "JAR",
+                OrderLine.claimed_units + OrderLine.canceled_units + OrderLine.held_units < OrderLine.units,
+                OrderLine.claimed_units < OrderLine.shipped_units,
             )
             .order_by(OrderLine.order_id)
         ).all()
@@ -138,6 +140,10 @@ class MoneyWorld:
     def theirs(self) -> list[Any]:
         """The gateway's own list."""
         return list(self.sandbox.refunds_since(datetime.fromtimestamp(0, UTC)))
+
+    def ours(self) -> list[Payout]:
+        """Our transfers that the gateway makes: not what was never paid, nor what a person pays."""
+        return list(db.session.scalars(sa.select(Payout).where(Payout.provider == "sandbox")))
 
     # ------------------------------------------------------------------------------------------- what people do
 
@@ -173,7 +179,9 @@ class MoneyWorld:
         line = db.session.scalars(
             sa.select(OrderLine).where(OrderLine.order_id == order, OrderLine.sku == "JAR")
         ).one()
-        free = line.units - line.claimed_units - line.canceled_units
+        free = (
+            min(line.units - line.canceled_units - line.held_units, line.shipped_units) - line.claimed_units
+        )
         with self.refusing():
             units = min(units, max(free, 1))
             made = shop.draft(
@@ -370,7 +378,7 @@ class MoneyWorld:
         there = {one.key: one for one in self.theirs() if one.key}
         if len(there) != sum(bool(one.key) for one in self.theirs()):
             yield "the gateway has two refunds under one key"
-        here = {row.key: row for row in db.session.scalars(sa.select(Payout))}
+        here = {row.key: row for row in self.ours()}
         yield from (f"the gateway made {key}, nobody here asked for it" for key in there.keys() - here.keys())
         for key, row in here.items():
             other = there.get(key)
@@ -418,6 +426,6 @@ class MoneyWorld:
         there = {one.key: one.state for one in self.theirs() if one.key}
         return [
             f"{row.key}: {row.state} here, {there.get(row.key)} there"
-            for row in db.session.scalars(sa.select(Payout))
+            for row in self.ours()
             if row.state != there.get(row.key) and not (row.state in ENDED and row.key not in there)
         ]

@@ -30,14 +30,17 @@ from hypothesis.stateful import (
 )
 
 from portal.adapters.payments.sandbox import SandboxPayments
+from portal.adapters.warehouse.sandbox import SandboxWarehouse
 from portal.db import base, intake
 from portal.db.base import db
-from portal.services import payouts, quota, settling, work
+from portal.services import payouts, quota, settling, stock, work
 from tests.databases import Database
-from tests.services.money_world import Clock, MoneyWorld
+from tests.services.canceling_rules import CancelingRules
+from tests.services.money_world import Clock
+from tests.services.unsent_world import UnsentWorld
 
 EXPLORING = "MACHINE_EXAMPLES" in os.environ
-EXAMPLES = {"sqlite": 16, "postgresql": 4}
+EXAMPLES = {"sqlite": 12, "postgresql": 3}
 STEPS = int(os.environ.get("MACHINE_STEPS", "30"))
 
 RESERVED = (*("",) * 3, "-unavailable", "-pending", "-fails", "-declines", "-auth-captured", "-auth-expired")
@@ -60,19 +63,15 @@ def one_of(found: list[Any], number: int) -> Any:
     return found[number % len(found)]
 
 
-class Money(RuleBasedStateMachine):
+class Money(CancelingRules, RuleBasedStateMachine):
     """Each example has a shop, a gateway and a clock of its own, on a database as empty as at the beginning."""
 
     ground: Any = None
 
     def __init__(self) -> None:
         super().__init__()
-        self.world: MoneyWorld = self.ground()
+        self.world: UnsentWorld = self.ground()
         self.there = self.world.there_is()
-
-    def some(self, kind: str, number: int) -> Any:
-        found = self.there[kind]
-        return found[number % len(found)]
 
     @initialize(
         units=st.integers(2, 6),
@@ -86,20 +85,20 @@ class Money(RuleBasedStateMachine):
         """An order of which some is back already, and decided upon."""
         self.world.order(units, max(price, 2), tuple(cards))
         for announced, received in parts:
-            self.world.came_back(self.world.orders[0], announced, received)
+            self.world.came_back(self.world.orders[-1], announced, received)
         for return_id in self.world.there_is()["back"]:
             self.world.propose(return_id, 0, False)
         self.there = self.world.there_is()
 
     # what customers, agents and the dock do
 
-    @precondition(lambda self: len(self.world.orders) < 3)
+    @precondition(lambda self: len(self.world.orders) < 4)
     @rule(units=st.integers(1, 4), price=cents, cards=cards)
     def order(self, units: int, price: int, cards: list[str]) -> None:
         self.world.order(units, max(price, 2), tuple(cards))
         self.world.came_back(self.world.orders[-1], units, units)
 
-    @precondition(lambda self: len(self.world.orders) < 3)
+    @precondition(lambda self: len(self.world.orders) < 4)
     @rule(
         units=st.integers(1, 4),
         price=cents,
@@ -231,7 +230,7 @@ class Money(RuleBasedStateMachine):
 @contextmanager
 def beginnings(app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Gives a function that brings database, gateway, clock and ids back to the beginning."""
-    books = database.folder / "machine-gateway.sqlite"
+    books, shelves = (database.folder / f"machine-{name}.sqlite" for name in ("gateway", "warehouse"))
     empty = database.folder / "beginning.sqlite"
     with app.app_context():
         db.session.remove()
@@ -239,7 +238,7 @@ def beginnings(app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch) 
         if database.kind == "sqlite":
             shutil.copyfile(database.folder / "portal.sqlite", empty)
 
-        def begin() -> MoneyWorld:
+        def begin() -> UnsentWorld:
             db.session.remove()
             if database.kind == "sqlite":
                 work.disconnect()
@@ -248,6 +247,7 @@ def beginnings(app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch) 
             else:
                 _empty_tables()
             _put_back(None, books)
+            _put_back(None, shelves)
             numbers = itertools.count(1)
             for module in (base, intake):  # so that the same program makes the same ids
                 monkeypatch.setattr(
@@ -255,8 +255,9 @@ def beginnings(app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch) 
                 )
             clock = Clock()
             sandbox = SandboxPayments(books, clock=clock.timestamp)
-            gateways = replace(app.extensions["gateways"], payments={"sandbox": sandbox})
-            return MoneyWorld(gateways=gateways, sandbox=sandbox, clock=clock)
+            floor = SandboxWarehouse(shelves, clock=clock.timestamp)
+            gateways = replace(app.extensions["gateways"], payments={"sandbox": sandbox}, warehouse=floor)
+            return UnsentWorld(gateways=gateways, sandbox=sandbox, clock=clock)
 
         yield begin
 
@@ -299,15 +300,21 @@ def test_whatever_happens_to_money_every_invariant_holds_after_each_step(
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("guard", ["free_share", "no look-up", "post"])
+@pytest.mark.parametrize("guard", ["free_share", "no look-up", "post", "gate", "stock"])
 def test_without_a_guard_the_same_machine_finds_what_is_wrong(
     app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch, guard: str
 ) -> None:
-    """The control: a quota that is not given back, a sending without a look at the last, a posting left out."""
+    """The control: a quota that is not given back, a sending without a look at the last, a posting left out,
+    money that does not wait for the warehouse, units that are canceled and stay reserved.
+    """
     if guard == "free_share":
         monkeypatch.setattr(quota, "free_share", lambda *given, **more: None)
     elif guard == "post":
         monkeypatch.setattr(settling, "_post", lambda *given: None)
+    elif guard == "gate":
+        monkeypatch.setattr(settling, "awaits_warehouse", lambda refund: False)
+    elif guard == "stock":
+        monkeypatch.setattr(stock, "release", lambda *given, **more: None)
     else:
         monkeypatch.setattr(payouts, "_find", lambda gateway, order, now: None)
         monkeypatch.setattr(SandboxPayments, "refund", paying_anew(SandboxPayments.refund))
