@@ -115,8 +115,10 @@ def test_a_yes_that_is_cut_off_is_whole_or_nothing(database: Any, world: Any, po
     assert_done_once(world, order, made, 1866)
 
 
-@pytest.mark.parametrize("point", BY_WORKER)
-@pytest.mark.parametrize("passage", [1, 2])
+@pytest.mark.parametrize(
+    ("point", "passage"),
+    [*((point, 1) for point in BY_WORKER), ("before_http", 2), ("after_result_commit", 2)],
+)
 def test_a_worker_that_dies_anywhere_after_the_yes_does_everything_once(
     database: Any, world: Any, point: str, passage: int
 ) -> None:
