@@ -28,14 +28,16 @@ def test_the_demo_is_filled_and_paid_through_stripe(app, server, session, drain)
     gateway = app.extensions["gateways"].payments["stripe"]
     session.rollback()
     paid = session.execute(
-        sa.select(Payment.reference, Payment.captured_minor, Payment.currency).where(
+        sa.select(Payment.reference, Payment.captured_minor, Payment.currency, Payment.mode).where(
             Payment.provider == "stripe"
         )
     ).all()
-    assert len(paid) >= 9 and all(reference.startswith("pi_") for reference, _, _ in paid)
-    for reference, captured, currency in paid:
+    assert len(paid) >= 9 and all(one.reference.startswith("pi_") for one in paid)
+    assert {one.mode for one in paid} == {"captured", "authorized"}
+    for reference, covers, currency, mode in paid:
         known = gateway.capture(reference)
-        assert (known.captured, known.currency) == (captured, currency)
+        amounts = (known.captured, known.authorized)
+        assert amounts == ((covers, 0) if mode == "captured" else (0, covers)) and known.currency == currency
     session.rollback()
     drain()
     session.rollback()
@@ -43,6 +45,9 @@ def test_the_demo_is_filled_and_paid_through_stripe(app, server, session, drain)
         sa.select(Payout).where(Payout.provider == "stripe", Payout.sent_at.is_not(None))
     ).all()
     executed = server.refunds()
+    released = [payout for payout in sent if payout.mode == "authorized"]
+    assert [payout.state for payout in released] == ["succeeded"]
+    sent = [payout for payout in sent if payout.mode == "captured"]
     assert sorted(payout.key for payout in sent) == sorted(one["metadata"]["payout"] for one in executed)
     assert executed and {payout.state for payout in sent} <= {"succeeded", "pending"}
     assert audit.verify().problems == []
