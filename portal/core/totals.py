@@ -1,9 +1,11 @@
 """What an order comes to: what was charged for what stays, exact to the cent, before and after a cancellation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from portal.core.bundled import bundles
-from portal.core.facts import CHARGES, OrderFacts, ReturnRequest
+from portal.core.facts import CHARGES, LineFacts, OrderFacts, ReturnRequest
 from portal.core.money import Minor
 from portal.core.refunds.after import after as order_after
 from portal.core.refunds.breakdown import Breakdown
@@ -39,7 +41,7 @@ class Totals:
 
 def totals(order: OrderFacts) -> Totals:
     """The order as it stands now."""
-    names = {bundle.header.id for bundle in bundles(order) if bundle.is_name}
+    names = names_only(order)
     sums = {"goods": 0, "shipping": 0, "other": 0}
     for line in order.lines:
         sums[_of(line.kind)] += line.paid - line.refunded
@@ -62,6 +64,22 @@ def totals(order: OrderFacts) -> Totals:
 def after(order: OrderFacts, request: ReturnRequest, breakdown: Breakdown) -> Totals:
     """What stays once ``request`` is done and ``breakdown``, which was worked out for it, is given back."""
     return totals(order_after(order, breakdown, kind=request.kind))
+
+
+def names_only(order: OrderFacts) -> frozenset[UUID]:
+    """The lines that are a bundle's name and nothing of their own: its parts are what was bought."""
+    return frozenset(bundle.header.id for bundle in bundles(order) if bundle.is_name)
+
+
+def stays(order: OrderFacts, gone: Mapping[UUID, int]) -> tuple[tuple[LineFacts, int], ...]:
+    """Each thing with the units that stay once ``gone`` (by line) have left; not what came back before."""
+    names = names_only(order)
+    left = [
+        (line, line.units - count(merge((*line.canceled, *line.returned))) - gone.get(line.id, 0))
+        for line in order.items
+        if line.id not in names and line.kind != "discount"
+    ]
+    return tuple((line, units) for line, units in left if units > 0)
 
 
 def _of(kind: str) -> str:

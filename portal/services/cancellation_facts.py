@@ -10,8 +10,8 @@ from portal.core.facts import OrderFacts
 from portal.core.money import Minor
 from portal.core.refunds.breakdown import Breakdown
 from portal.core.returns import Draft
-from portal.core.spans import count, without
-from portal.core.totals import Totals
+from portal.core.spans import without
+from portal.core.totals import Totals, names_only, stays
 from portal.db.cancellations import Cancellation
 
 DECIDED = ("confirmed", "closed")
@@ -83,7 +83,9 @@ def told(
     ``order`` is the order without it. ``back``, ``released`` and ``due_less`` are how its amount moves: sent
     back, never taken, no longer owed.
     """
-    gone = {line.order_line_id: line.units for line in draft.lines if draft.state in LEAVING}
+    left = draft.lines if draft.state in LEAVING else ()
+    gone = {line.order_line_id: line.units for line in left if line.order_line_id is not None}
+    names = names_only(order)
     return {
         "asked_by": beside.asked_by,
         "message": draft.note,
@@ -100,11 +102,11 @@ def told(
                 "ends_on": line.ends_on.isoformat() if line.ends_on else "",
             }
             for line in draft.lines
+            if line.order_line_id not in names
         ],
         "stays": [
-            {"name": line.name or line.sku, "variant": line.variant, "units": left}
-            for line in order.items
-            if (left := line.units - count(line.canceled) - gone.get(line.id, 0)) > 0
+            {"name": line.name or line.sku, "variant": line.variant, "units": units}
+            for line, units in stays(order, gone)
         ],
         "ended": dict(beside.ended),
         "warehouse": beside.warehouse_state != "none",

@@ -16,7 +16,19 @@ from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.services import cancellations, confirmation, links, refunds
 from portal.services.cancellations import ending
-from tests.builders import SITE, a_customer, a_merchant, a_person, as_it_is, fill, shipping_cost
+from portal.web.customer import order as web
+from tests.builders import (
+    SITE,
+    a_customer,
+    a_merchant,
+    a_person,
+    a_return,
+    as_it_is,
+    fill,
+    inspect,
+    receive,
+    shipping_cost,
+)
 from tests.services.cancelling import (
     NOW,
     canceled,
@@ -182,3 +194,43 @@ def test_whoever_starts_again_chooses_from_the_order_and_not_from_a_choice_left_
     ).first()
     row = session.get(Return, opened.return_id)
     assert (row.kind, row.state) == ("return", "draft") and row.id not in (draft, left_over)
+
+
+# ------------------------------------------------------------------------------------------- what is said to stay
+
+
+def test_what_came_back_before_is_not_said_to_stay(shop, gateways, session):
+    """Of three mugs two were sent, came back and were refunded: one stays beside the lamp that is canceled."""
+    order = unshipped(gateways, shop, goods("MUG", 3, "9.33", shipped=2), goods("LAMP", 1, "50.00"))
+    back = a_return(gateways, shop, order, {"MUG": 2}, now=NOW)
+    receive(shop, back, now=NOW)
+    inspect(shop, back, now=NOW)
+    refunds.propose(a_person(shop, "finance"), back, now=NOW)
+    made = propose(gateways, shop, as_it_is(order), {"LAMP": 1})
+    assert page(shop, made).after.units == 1
+    told = session.scalars(sa.select(Mail).where(Mail.return_id == made)).one().values["cancellation"]
+    assert [one["units"] for one in told["stays"]] == [1] and told["after"]["units"] == 1
+    assert [one["units"] for one in web.stays(page(shop, made))] == [1]
+
+
+def test_the_name_of_a_bundle_is_in_no_list_of_a_message(shop, gateways, session):
+    """Its parts are what was bought: the message lists them once, as the page does."""
+    order = unshipped(
+        gateways, shop,
+        goods("SET", 1, "0.00"), goods("CAMERA", 1, "80.00", parent="1"), goods("BAG", 1, "20.00", parent="1"),
+        goods("MUG", 1),
+    )  # fmt: skip
+    part = propose(gateways, shop, order, {"BAG": 1})
+    assert names_of(session, part, order) == (["BAG"], ["CAMERA", "MUG"])
+    cancellations.decline(a_customer(part, shop), part, now=NOW)
+    whole = propose(gateways, shop, as_it_is(order), {"SET": 1})
+    assert names_of(session, whole, order) == (["BAG", "CAMERA"], ["MUG"])
+
+
+def names_of(session, made, order):
+    """SKUs of what leaves and of what stays, as the first message has them."""
+    skus = {line.name: line.sku for line in order.items}
+    assert len(skus) == len(order.items), "each line has a name of its own"
+    mails = session.scalars(sa.select(Mail).where(Mail.return_id == made).order_by(Mail.id))
+    told = next(iter(mails)).values["cancellation"]
+    return tuple(sorted(skus[one["name"]] for one in told[which]) for which in ("lines", "stays"))

@@ -15,6 +15,7 @@ from portal.core.cancellations import CancelOffer
 from portal.core.facts import AT_ONCE, CANCELLATIONS, NEXT_PERIOD, LineFacts, OrderFacts
 from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown
+from portal.core.totals import stays as staying
 from portal.services import cancellations
 from portal.services.cancellations import Around, CancellationPage, Choice, PastRow
 from portal.web.actor import holds
@@ -198,16 +199,12 @@ def lines_of(page: CancellationPage) -> list[dict[str, Any]]:
 
 def stays(page: CancellationPage) -> list[dict[str, Any]]:
     """What of the order goes on untouched; a service that runs out is among what leaves."""
-    gone = {line.order_line_id: line.units for line in page.lines}
-    found = []
-    for line in page.order.items:
-        left = line.units - sum(end - first for first, end in line.canceled) - gone.get(line.id, 0)
-        if left > 0 and not is_container(line, page.order):
-            found.append(
-                {"name": line.name, "variant": line.variant, "units": left, "picture": line.picture,
-                 "part_of": bundle_name(line, page.order), "gift": line.gift}
-            )  # fmt: skip
-    return found
+    gone = {line.order_line_id: line.units for line in page.lines if line.order_line_id}
+    return [
+        {"name": line.name, "variant": line.variant, "units": units, "picture": line.picture,
+         "part_of": bundle_name(line, page.order), "gift": line.gift}
+        for line, units in staying(page.order, gone)
+    ]  # fmt: skip
 
 
 def place(order: OrderFacts | None, line_id: UUID) -> tuple[int, int]:
