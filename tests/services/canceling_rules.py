@@ -57,16 +57,16 @@ class CancelingRules:
     @initialize(
         units=st.integers(1, 4), sent=st.integers(0, 2), price=st.integers(2, 6000), ways=ways,
         how=st.sampled_from(BEHAVIOR), warehouse=st.sampled_from((True, True, False)), wanted=wanted, ending=ending,
-        answer=st.sampled_from(("yes", "yes", "")),
+        answer=st.sampled_from(("yes", "yes", "")), small=st.booleans(),
     )  # fmt: skip
     def an_order_on_its_shelf(
         self, units: int, sent: int, price: int, ways: Any, how: str, warehouse: bool, wanted: Any, ending: str,
-        answer: str,
+        answer: str, small: bool,
     ) -> None:  # fmt: skip
         """Of which some was sent, and the customer is asked about some, and has mostly said yes."""
         if not warehouse:
             self.world.without_warehouse()
-        self.world.order_unsent(units, min(sent, units), price, ways, how)
+        self.world.order_unsent(units, min(sent, units), price, ways, how, small)
         self.world.ask(next(iter(self.world.numbers)), wanted, ending)
         self.there = self.world.there_is()
         for return_id in self.there["proposed"] if answer else ():
@@ -80,9 +80,10 @@ class CancelingRules:
         price=st.integers(2, 6000),
         ways=ways,
         how=st.sampled_from(BEHAVIOR),
+        small=st.booleans(),
     )
-    def order_not_sent(self, units: int, sent: int, price: int, ways: Any, how: str) -> None:
-        self.world.order_unsent(units, min(sent, units), price, ways, how)
+    def order_not_sent(self, units: int, sent: int, price: int, ways: Any, how: str, small: bool) -> None:
+        self.world.order_unsent(units, min(sent, units), price, ways, how, small)
 
     @precondition(lambda self: self.there["not sent"])
     @rule(number=nth, wanted=wanted, ending=ending, place=deciding)

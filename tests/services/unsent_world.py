@@ -50,6 +50,7 @@ class UnsentWorld(MoneyWorld):
     """``numbers`` are of the orders that were not all sent; ``floor`` is the warehouse, where there is one."""
 
     numbers: dict[UUID, str] = field(default_factory=dict)
+    skus: dict[UUID, list[str]] = field(default_factory=dict)
 
     @property
     def floor(self) -> SandboxWarehouse | None:
@@ -82,9 +83,11 @@ class UnsentWorld(MoneyWorld):
     # ------------------------------------------------------------------------------------------- what is ordered
 
     def order_unsent(
-        self, units: int, sent: int, cents: int, ways: Sequence[tuple[str, str]], how: str
+        self, units: int, sent: int, cents: int, ways: Sequence[tuple[str, str]], how: str, small: bool
     ) -> None:
         """Jars, of which ``sent`` were, two mugs, a bundle and a service; paid evenly in ``ways`` (mode, ending).
+
+        A ``small`` order is of jars alone, so that it is soon empty.
 
         ``how`` is the ending of the order's number, by which the sandbox warehouse behaves.
         """
@@ -102,7 +105,8 @@ class UnsentWorld(MoneyWorld):
             an_item("PLAN", 1, "29.90", kind="service", shipped=0, special=month),
             shipping_cost("4.90"),
         )
-        total = cents * units + 1865 + 2000 + 399 + 2990 + 490
+        items = (items[0], items[-1]) if small else items
+        total = cents * units + 490 + (0 if small else 1865 + 2000 + 399 + 2990)
         parts = [total // len(ways)] * (len(ways) - 1)
         parts.append(total - sum(parts))
         paid = []
@@ -116,6 +120,7 @@ class UnsentWorld(MoneyWorld):
         made = an_order(self.gateways, self.merchant, items, number=number, paid=paid, now=self.now)
         self.orders.append(made.id)
         self.numbers[made.id] = number
+        self.skus[made.id] = [item.sku for item in items]
 
     def facts(self, order_id: UUID) -> OrderFacts:
         db.session.rollback()
@@ -124,6 +129,9 @@ class UnsentWorld(MoneyWorld):
     def _choices(self, order_id: UUID, wanted: Mapping[str, int], ending: str) -> list[cancellations.Choice]:
         """What of ``wanted`` can still be had; all of it, and so an objection, where nothing can."""
         lines = {line.sku: line for line in self.facts(order_id).items}
+        wanted = {sku: units for sku, units in wanted.items() if sku in lines} or {
+            "JAR": max(wanted.values())
+        }
         there = {sku: min(units, lines[sku].cancelable_units) for sku, units in wanted.items()}
         return [
             cancellations.Choice(line_id=lines[sku].id, units=units, ending=ending if sku == "PLAN" else "")
@@ -204,7 +212,7 @@ class UnsentWorld(MoneyWorld):
 
     def pick(self, order_id: UUID, sku: str, units: int, back: bool) -> None:
         """The warehouse asks what it may pick; or lays on the shelf again what it has picked."""
-        number = self._known(order_id)
+        number, sku = self._known(order_id), sku if sku in self.skus[order_id] else "JAR"
         if self.floor is None:
             with transaction():
                 act = fulfilment.put_back if back else fulfilment.may_pick
@@ -218,7 +226,7 @@ class UnsentWorld(MoneyWorld):
 
     def ship(self, order_id: UUID, sku: str, units: int, by_warehouse: bool) -> None:
         """Units leave, whatever was agreed: the warehouse will tell of it, or the shop's channel tells of it now."""
-        number = self._known(order_id)
+        number, sku = self._known(order_id), sku if sku in self.skus[order_id] else "JAR"
         if self.floor is not None and by_warehouse:
             line = self._there(number, sku)
             units = min(units, line.units - line.shipped)
