@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from portal.services import cancellations, links, warehouse
+from portal.services import cancellations, links, refunds, warehouse
 from portal.services.cancellations import Choice
 from tests import builders
 from tests.builders import a_payment, an_item
@@ -619,6 +619,28 @@ def test_a_refund_that_failed_is_sent_again_from_the_page(app: Flask, drain: Any
     assert "Refund failed" in page.page.text
     answer = boss.submit(page, button="Send again")
     assert boss.get(answer.location).location.startswith(f"/admin/cancellations/{made}")
+
+
+def test_a_refund_that_was_given_up_is_made_again_from_the_page(app: Flask, drain: Any) -> None:
+    """It is owed all the same; while there is one, and without a yes, there is no second."""
+    world = a_world(app)
+    desk = Desk(world=world)
+    made = desk.propose({"SHIRT": 1}, desk.order(paid=(a_payment(ending="-fails"),)))
+    boss = world.signed_in("supervisor")
+    panel = f"/admin/returns/{made}/refund"
+    assert boss.get(panel).status_code == 409
+    desk.confirm(made)
+    drain()
+    assert boss.get(panel).status_code == 409
+    (first,) = desk.found(made).page.refunds
+    with app.app_context():
+        refunds.cancel(world.actor("supervisor"), first.id, reason="By another card", now=now())
+    assert f'href="{panel}"' in boss.get(f"/admin/cancellations/{made}").get_data(as_text=True)
+    answer = boss.submit(boss.get(panel), button="Refund €", follow_redirects=True)
+    assert answer.status_code == 200
+    found = desk.found(made).page.refunds
+    assert sorted(one.state for one in found) == ["approved", "canceled"]
+    assert {one.amount for one in found} == {first.amount}
 
 
 # --------------------------------------------------------------------------------------------- the order's page

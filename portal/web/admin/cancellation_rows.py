@@ -191,6 +191,8 @@ class May:
     link: bool
     answer: bool
     money: bool
+    refund: bool
+    """The refund was given up, and is owed all the same."""
 
 
 def may(found: CancellationDossier, actor: Actor) -> May:
@@ -208,4 +210,8 @@ def may(found: CancellationDossier, actor: Actor) -> May:
         and page.state == "confirmed"
         and page.facts.warehouse_state in ("waiting", "pending"),
         money=actor.may("refunds.read", merchant_id),
+        refund=page.state in ("confirmed", "closed")
+        and bool(page.refunds)
+        and all(one.state == "canceled" for one in page.refunds)
+        and actor.may("refunds.propose", merchant_id),
     )

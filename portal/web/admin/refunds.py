@@ -129,9 +129,9 @@ def create(return_id: UUID) -> Response:
 
 
 def _panel(return_id: UUID) -> Panel:
-    """Of a return. A cancellation has its refund from its customer's yes, and never a second one."""
+    """Of a return. A cancellation has its refund from its customer's yes: another only where that was given up."""
     found = _found(return_id)
-    if found.page.draft.kind in CANCELLATIONS:
+    if found.page.draft.kind in CANCELLATIONS and found.refund_state != "canceled":
         raise Conflict("is_cancellation")
 
     def work_out(overrides: Overrides) -> Proposal:
