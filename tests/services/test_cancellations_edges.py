@@ -234,3 +234,22 @@ def names_of(session, made, order):
     mails = session.scalars(sa.select(Mail).where(Mail.return_id == made).order_by(Mail.id))
     told = next(iter(mails)).values["cancellation"]
     return tuple(sorted(skus[one["name"]] for one in told[which]) for which in ("lines", "stays"))
+
+
+def test_the_order_tells_what_a_return_gave_back_and_not_what_was_estimated(shop, gateways, session):
+    order = unshipped(gateways, shop, goods("MUG", 3, "9.33", shipped=1), goods("LAMP", 1, "50.00"))
+    back = a_return(gateways, shop, order, {"MUG": 1}, now=NOW)
+    draft = own_draft(shop, order)
+
+    def told():
+        seen = cancellations.around(a_customer(draft, shop), draft, gateways=gateways, now=NOW)
+        return {row.id: row.amount for row in seen.past}[back]
+
+    assert told() == 933
+    receive(shop, back, now=NOW)
+    inspect(shop, back, now=NOW)
+    boss = a_person(shop, "supervisor")
+    agreed = Overrides(amounts=((line(order).id, 800),), reason="A scratch")
+    refunds.propose(boss, back, overrides=agreed, now=NOW)
+    session.rollback()
+    assert as_it_is(order).refunded == 800 == told()

@@ -27,6 +27,7 @@ from portal.db import cancellations as stored
 from portal.db import merchants, orders, returns
 from portal.db.base import db
 from portal.db.cancellations import Cancellation
+from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.ports import Gateways
 from portal.services import asking, refund_facts, scope
@@ -34,6 +35,9 @@ from portal.services.cancellation_facts import CancellationFacts, as_without
 from portal.services.cancellation_facts import facts as facts_of
 from portal.services.cancellations.wishes import KIND, Choice, Wish, request_of
 from portal.services.refund_facts import RefundFacts
+
+AT_THE_END = ("inspected", "closed")
+"""All of it has come, or never will: the refunds are what it gives back."""
 
 UNANSWERED = ("draft", "proposed")
 """Nothing is decided yet: what is shown is worked out anew each time."""
@@ -302,14 +306,22 @@ def order_for(actor: Actor, order_id: UUID, permission: str) -> OrderFacts:
 def past_of(
     order_id: UUID, *, email: str, but: Sequence[UUID] = (), only: Sequence[Any] = ()
 ) -> tuple[PastRow, ...]:
-    """Every return and cancellation of an order but drafts, newest first; the caller has passed the gate."""
+    """Every return and cancellation of an order but drafts, newest first; the caller has passed the gate.
+
+    What was inspected tells what was decided, everything before it what was estimated.
+    """
     units = (
         sa.select(sa.func.sum(returns.ReturnLine.units))
         .where(returns.ReturnLine.return_id == Return.id)
         .scalar_subquery()
     )
+    paid = (
+        sa.select(sa.func.sum(Refund.amount_minor))
+        .where(Refund.return_id == Return.id, Refund.state != "canceled")
+        .scalar_subquery()
+    )
     wanted = (
-        sa.select(Return, Cancellation.expires_at, units)
+        sa.select(Return, Cancellation.expires_at, units, paid)
         .outerjoin(Cancellation, Cancellation.return_id == Return.id)
         .where(Return.order_id == order_id, Return.state != "draft", Return.id.not_in(list(but)), *only)
         .order_by(Return.id.desc())
@@ -321,12 +333,12 @@ def past_of(
             kind=row.kind,
             state=row.state,
             units=int(pieces or 0),
-            amount=row.estimate_minor,
+            amount=row.estimate_minor if decided is None or row.state not in AT_THE_END else int(decided),
             at=row.submitted_at or row.created_at,
             mine=bool(email) and row.email == email,
             expires_at=expires_at if row.state == "proposed" else None,
         )
-        for row, expires_at, pieces in db.session.execute(wanted)
+        for row, expires_at, pieces, decided in db.session.execute(wanted)
     )
 
 
