@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from portal.db.warehouse import WarehouseEvent
 from portal.services import asking, warehouse_events
 from tests.builders import a_merchant
 from tests.services import racing
-from tests.services.cancelling import NOW, beside, canceled, goods, page, proven, told, unshipped
+from tests.services.cancelling import beside, canceled, goods, page, proven, told, unshipped
 from tests.services.crashing import KILLED, run_worker
 from tests.warehouse_server import WarehouseServer, running
 
@@ -166,7 +167,7 @@ def _answered(app: Any, there: Any, order: Any, made: UUID) -> tuple[dict[str, s
 
 def receive(gateways: Any, headers: dict[str, str], body: bytes) -> bool:
     code = gateways.warehouse.code
-    return warehouse_events.receive(code, headers, body, gateways=gateways, now=NOW).news
+    return warehouse_events.receive(code, headers, body, gateways=gateways, now=datetime.now(UTC)).news
 
 
 def test_a_question_whose_answer_dies_with_us_is_granted_once(database: Any, place: Any) -> None:
@@ -191,7 +192,9 @@ def test_a_question_whose_answer_dies_with_us_is_granted_once(database: Any, pla
         assert died.exitcode == KILLED
         db.session.rollback()
         assert db.session.scalars(sa.select(OrderLine.picked_units)).all() == [granted]
-    again = warehouse_events.receive(gateways.warehouse.code, *asked, gateways=gateways, now=NOW)
+    again = warehouse_events.receive(
+        gateways.warehouse.code, *asked, gateways=gateways, now=datetime.now(UTC)
+    )
     assert again.answer is not None and [one["units"] for one in again.answer["lines"]] == [2]
     db.session.rollback()
     assert db.session.scalars(sa.select(OrderLine.picked_units)).all() == [2] and proven() == []

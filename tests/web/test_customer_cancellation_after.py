@@ -277,7 +277,7 @@ def test_a_press_in_the_message_opens_the_question_with_the_answer_and_keeps_not
         page = other.get(path, follow_redirects=True)
     assert page.request.path == proposed.home + "/score"
     assert page.page.h1 == "How did this go for you?"
-    assert 'hx-trigger="load, submit"' in page.get_data(as_text=True)
+    assert 'hx-trigger="pointermove from:body once' in page.get_data(as_text=True)
     thanks = other.submit(page, follow_redirects=True)
     assert "Thank you." in thanks.page.text
     assert 'hx-trigger="submit"' in thanks.get_data(as_text=True)
