@@ -23,6 +23,9 @@ from portal.db.base import transaction
 from portal.services import fulfilment, reported
 from portal.services.cancellations import ending
 
+TRIES = 20
+"""Of one batch, where others were faster each time: nobody is there to press the button again."""
+
 BATCH = 400
 """Orders per transaction: enough to write many rows at once, few enough to let others write between."""
 
@@ -175,7 +178,7 @@ def _write_orders(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrd
 
 def _written(target: _Target, orders: Sequence[tuple[IncomingOrder, PaidOrder]]) -> Counts:
     """One transaction, again where PostgreSQL gave way to somebody who works on the same order or stock."""
-    for _ in range(2):
+    for _ in range(TRIES - 1):
         with suppress(Stale), transaction():
             return _write(target, orders)
     with transaction():

@@ -8,8 +8,8 @@ from flask import Flask
 
 from portal.services import cancellations
 from tests.checking import CheckingClient
-from tests.services.cancelling import NOW, a_customer, canceled, goods, unshipped
-from tests.web.admin_world import World, a_world
+from tests.services.cancelling import a_customer, canceled, goods, unshipped
+from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -27,8 +27,8 @@ def client(world: World) -> CheckingClient:
 def one_canceled(world: World) -> None:
     with world.app.app_context():
         order = unshipped(world.gateways, world.own, goods("MUG", 2, "10.00"))
-        made = canceled(world.gateways, world.own, order, {"MUG": 1})
-        cancellations.score(a_customer(made, world.own), made, score=5, now=NOW)
+        made = canceled(world.gateways, world.own, order, {"MUG": 1}, now=now())
+        cancellations.score(a_customer(made, world.own), made, score=5, now=now())
 
 
 def test_before_anything_happened_nothing_is_met_and_nothing_missed(client: CheckingClient) -> None:
