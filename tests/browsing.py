@@ -34,7 +34,7 @@ def environ(name: str) -> str:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         path = next(filter(None, map(shutil.which, NAMES)), None)
         if path is None and not os.path.exists(playwright.chromium.executable_path):
@@ -89,7 +89,7 @@ def visitors(browser: Browser, *, javascript: bool) -> Iterator[Callable[..., Pa
             locale="en-GB",
             **more,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         scripted[page] = javascript

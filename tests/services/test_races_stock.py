@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -32,13 +33,14 @@ from tests.services.stock_world import tell, told_order
 
 
 def again(do: Any, *arguments: Any, **more: Any) -> Any:
-    """As durable work does: what PostgreSQL gave up for another transaction is done once more."""
-    for _ in range(20):
+    """As durable work does: what PostgreSQL gave up for another transaction is done once more, a little later."""
+    for tried in range(60):
         try:
             return do(*arguments, **more)
         except Stale:
             db.session.rollback()
-    raise AssertionError("another transaction came first twenty times")
+            time.sleep(random.uniform(0, 0.02 * (tried + 1)))
+    raise AssertionError("another transaction came first sixty times")
 
 
 def ask(gateways: Any, actor: Actor, order_id: UUID, wanted: tuple[Choice, ...]) -> str:
