@@ -13,6 +13,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "returns.override": frozenset({"supervisor", "admin"}),
     "returns.receive": frozenset({"csr", "supervisor", "warehouse", "admin"}),
     "returns.inspect": frozenset({"supervisor", "warehouse", "admin"}),
+    "returns.assign": frozenset({"csr", "supervisor", "admin"}),
+    "messages.send": frozenset({"csr", "supervisor", "finance", "admin"}),
+    "disputes.read": frozenset({"csr", "supervisor", "finance", "admin"}),
+    "disputes.handle": frozenset({"csr", "supervisor", "admin"}),
+    "disputes.decide": frozenset({"supervisor", "admin"}),
     "refunds.read": frozenset({"csr", "supervisor", "finance", "admin"}),
     "refunds.propose": frozenset({"csr", "supervisor", "finance", "admin"}),
     "refunds.approve": frozenset({"supervisor", "finance", "admin"}),
@@ -26,6 +31,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "orders.read": frozenset({"csr", "supervisor", "finance", "warehouse", "admin"}),
     "work.manage": frozenset({"supervisor", "admin"}),
     "policies.edit": frozenset({"admin"}),
+    "workflows.edit": frozenset({"admin"}),
+    "answers.edit": frozenset({"supervisor", "admin"}),
+    "views.share": frozenset({"supervisor", "admin"}),
+    "numbers.read": frozenset({"csr", "supervisor", "finance", "admin"}),
+    "audit.read": frozenset({"supervisor", "finance", "admin"}),
     "people.edit": frozenset({"admin"}),
 }
 

@@ -51,8 +51,21 @@ RETURN = Lifecycle(
     start="draft",
     steps={
         "draft": {"submit": "requested", "authorize": "approved", "cancel": "canceled", "expire": "expired"},
-        "requested": {"approve": "approved", "decline": "declined", "cancel": "canceled"},
+        "requested": {
+            "approve": "approved",
+            "decline": "declined",
+            "ask": "needs_info",
+            "cancel": "canceled",
+        },
+        "needs_info": {
+            "answer": "requested",
+            "approve": "approved",
+            "decline": "declined",
+            "cancel": "canceled",
+            "expire": "expired",
+        },
         "approved": {
+            "undo": "requested",
             "ship": "in_transit",
             "receive_some": "partially_received",
             "receive": "received",
@@ -247,4 +260,69 @@ BATCH = Lifecycle(
 )
 """A file of bank transfers: one person makes it, another releases it, the bank executes it."""
 
-LIFECYCLES = (RETURN, CANCELLATION, REFUND, PAYOUT, SHIPMENT, LINK, MAIL, BATCH)
+DISPUTE = Lifecycle(
+    "dispute",
+    start="open",
+    steps={
+        "open": {
+            "offer": "awaiting_customer",
+            "ask": "awaiting_customer",
+            "escalate": "escalated",
+            "settle": "resolved_customer",
+            "reject": "resolved_merchant",
+            "withdraw": "withdrawn",
+        },
+        "awaiting_customer": {
+            "reply": "awaiting_merchant",
+            "counter": "awaiting_merchant",
+            "lapse": "awaiting_merchant",
+            "offer": "awaiting_customer",
+            "escalate": "escalated",
+            "settle": "resolved_customer",
+            "reject": "resolved_merchant",
+            "withdraw": "withdrawn",
+        },
+        "awaiting_merchant": {
+            "offer": "awaiting_customer",
+            "ask": "awaiting_customer",
+            "reply": "awaiting_merchant",
+            "escalate": "escalated",
+            "settle": "resolved_customer",
+            "reject": "resolved_merchant",
+            "withdraw": "withdrawn",
+        },
+        "escalated": {
+            "offer": "awaiting_customer",
+            "ask": "awaiting_customer",
+            "reply": "escalated",
+            "settle": "resolved_customer",
+            "reject": "resolved_merchant",
+            "withdraw": "withdrawn",
+        },
+        "resolved_customer": {},
+        "resolved_merchant": {},
+        "withdrawn": {},
+    },
+)
+"""What a customer contests. It ends with something given (``settle``), with nothing, or taken back."""
+
+OFFER = Lifecycle(
+    "offer",
+    start="open",
+    steps={
+        "open": {
+            "accept": "accepted",
+            "decline": "declined",
+            "counter": "countered",
+            "expire": "expired",
+            "withdraw": "withdrawn",
+        },
+        "accepted": {},
+        "declined": {},
+        "countered": {},
+        "expired": {},
+        "withdrawn": {},
+    },
+)
+
+LIFECYCLES = (RETURN, CANCELLATION, REFUND, PAYOUT, SHIPMENT, LINK, MAIL, BATCH, DISPUTE, OFFER)

@@ -13,7 +13,8 @@ CANCELLATION_PREFIX: Final = "CA"
 REFUND_PREFIX: Final = "RF"
 AUTHORIZATION_PREFIX: Final = "AC"
 BATCH_PREFIX: Final = "BT"
-PREFIXES: Final = (RETURN_PREFIX, CANCELLATION_PREFIX, REFUND_PREFIX, AUTHORIZATION_PREFIX)
+DISPUTE_PREFIX: Final = "DS"
+PREFIXES: Final = (RETURN_PREFIX, CANCELLATION_PREFIX, REFUND_PREFIX, AUTHORIZATION_PREFIX, DISPUTE_PREFIX)
 BYTES_NEEDED: Final = 5
 """Random bytes a number is made of: seven characters of five bits are 35 bits."""
 
@@ -44,6 +45,11 @@ def authorization_code(randomness: bytes) -> str:
 def batch_number(randomness: bytes) -> str:
     """The number of a file for the bank, ``BT-7K3M-9QX1``, from at least ``BYTES_NEEDED`` random bytes."""
     return _number(BATCH_PREFIX, randomness)
+
+
+def dispute_number(randomness: bytes) -> str:
+    """The number of a dispute, ``DS-7K3M-9QX1``, from at least ``BYTES_NEEDED`` random bytes."""
+    return _number(DISPUTE_PREFIX, randomness)
 
 
 def check_character(payload: str) -> str:

@@ -82,6 +82,15 @@ DISPOSITIONS = (
     "ship_back_to_customer",
     "missing",
 )
+CHECKLIST = (
+    "packaging_intact",
+    "tags_attached",
+    "security_tag",
+    "accessories_complete",
+    "clean",
+    "serial_matches",
+)
+"""What is looked at when a unit is graded."""
 DECLINE_REASONS = (
     "window_expired",
     "final_sale",

@@ -15,7 +15,11 @@ class Happening(Base):
     """One row of history. ``what`` is an event topic of the vocabulary (``return.approved``)."""
 
     __tablename__ = "history"
-    __table_args__ = (sa.Index("ix_history_subject", "subject_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_history_subject", "subject_id", "id"),
+        sa.Index("ix_history_what", "merchant_id", "what", "id"),
+        sa.Index("ix_history_chain", "merchant_id", "sequence", unique=True),
+    )
 
     id: Mapped[UUID] = key()
     merchant_id: Mapped[UUID] = merchant_key()
@@ -27,6 +31,25 @@ class Happening(Base):
     actor_id: Mapped[UUID | None]
     actor_name: Mapped[str] = mapped_column(sa.String(200), default="")
     details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    changed: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
+    """field -> [before, after]."""
+    sequence: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """Its place in the merchant's chain, from 1 without gaps."""
+    content: Mapped[str] = mapped_column(sa.String(64), default="", server_default="")
+    """SHA-256 of what it says."""
+    digest: Mapped[str] = mapped_column(sa.String(64), default="", server_default="")
+    """SHA-256 of the digest before it and ``content``."""
+
+
+class HistoryHead(Base):
+    """The end of a merchant's chain; its ``sequence`` is also how anybody sees that something changed."""
+
+    __tablename__ = "history_heads"
+    __table_args__ = (sa.PrimaryKeyConstraint("merchant_id"),)
+
+    merchant_id: Mapped[UUID] = merchant_key()
+    sequence: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    digest: Mapped[str] = mapped_column(sa.String(64), default="")
 
 
 def record(

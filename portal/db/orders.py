@@ -23,6 +23,7 @@ class Order(Base):
     __table_args__ = (
         sa.UniqueConstraint("merchant_id", "id"),
         sa.UniqueConstraint("merchant_id", "source", "external_id"),
+        sa.Index("ix_orders_phone", "merchant_id", "phone_key"),
         sa.Index("ix_orders_number", "merchant_id", "number_key"),
         sa.Index("ix_orders_email", "merchant_id", "email"),
         sa.Index("ix_orders_customer", "merchant_id", "customer_ref"),
@@ -48,6 +49,8 @@ class Order(Base):
     phone: Mapped[str] = mapped_column(sa.String(40), default="")
     language: Mapped[str] = mapped_column(sa.String(10), default="")
     country: Mapped[str] = mapped_column(sa.String(2), default="")
+    phone_key: Mapped[str] = mapped_column(sa.String(40), default="", server_default="")
+    """The phone's digits backwards, so that the end of a number finds it."""
     postcode: Mapped[str] = mapped_column(sa.String(20), default="")
     """Of the delivery address, upper case without blanks."""
     address: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)

@@ -14,6 +14,7 @@ class Person(Base):
     """Somebody who signs in."""
 
     __tablename__ = "people"
+    __table_args__ = (sa.Index("ix_people_subject", "issuer", "subject", unique=True),)
 
     id: Mapped[UUID] = key()
     email: Mapped[str] = mapped_column(sa.String(254), unique=True)
@@ -23,7 +24,39 @@ class Person(Base):
     active: Mapped[bool] = mapped_column(default=True)
     session_epoch: Mapped[int] = mapped_column(default=0)
     """Raised to end all sessions of this person at once."""
+    issuer: Mapped[str | None] = mapped_column(sa.String(200))
+    """Of whom a provider vouches for: the provider, and its name for the person; both or neither."""
+    subject: Mapped[str | None] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class PersonSession(Base):
+    """One browser in which a person is signed in; it ends here, whatever its cookie says."""
+
+    __tablename__ = "person_sessions"
+    __table_args__ = (
+        sa.UniqueConstraint("digest"),
+        sa.Index("ix_person_sessions_person", "person_id", "ended_at"),
+        sa.CheckConstraint("way IN ('password', 'oidc')", name="way_known"),
+    )
+
+    id: Mapped[UUID] = key()
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("people.id"))
+    digest: Mapped[str] = mapped_column(sa.String(64))
+    """Of the random token that the browser holds."""
+    way: Mapped[str] = mapped_column(sa.String(10))
+    epoch: Mapped[int]
+    """The person's ``session_epoch`` when it began."""
+    browser: Mapped[str] = mapped_column(sa.String(200), default="")
+    id_token: Mapped[str] = mapped_column(sa.Text, default="")
+    """What a provider gave, to sign out there too."""
+    provider_session: Mapped[str] = mapped_column(sa.String(200), default="")
+    """The provider's ``sid``."""
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ended_because: Mapped[str] = mapped_column(sa.String(40), default="")
 
 
 class Membership(Base):

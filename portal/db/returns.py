@@ -42,6 +42,12 @@ class Return(Base):
         sa.Index("ix_returns_order", "order_id"),
         sa.Index("ix_returns_order_number", "merchant_id", "order_number_key"),
         sa.Index("ix_returns_together", "together_with"),
+        sa.Index("ix_returns_assignee", "assignee_id", "state", "id"),
+        sa.Index("ix_returns_phone", "merchant_id", "phone_key"),
+        sa.Index("ix_returns_info_due", "info_due_at"),
+        sa.Index("ix_returns_disputed", "merchant_id", "dispute_state", "id"),
+        sa.Index("ix_returns_received", "merchant_id", "received_at"),
+        sa.CheckConstraint("score IS NULL OR score BETWEEN 1 AND 5", name="score_known"),
     )
 
     id: Mapped[UUID] = key()
@@ -59,6 +65,8 @@ class Return(Base):
     """Lower case, for search."""
     email: Mapped[str] = mapped_column(sa.String(254), default="")
     phone: Mapped[str] = mapped_column(sa.String(40), default="")
+    phone_key: Mapped[str] = mapped_column(sa.String(40), default="", server_default="")
+    """Its digits backwards, so that the end of a number finds it."""
     order_number: Mapped[str] = mapped_column(sa.String(60), default="")
     """As typed where no order is connected, else the order's."""
     order_number_key: Mapped[str] = mapped_column(sa.String(60), default="")
@@ -88,6 +96,24 @@ class Return(Base):
     """Of the form that made it: the same form twice makes one return."""
     together_with: Mapped[UUID | None]
     """Of a cancellation that the customer chose in one selection with a return: that return."""
+    assignee_id: Mapped[UUID | None]
+    """Who of the people looks after it."""
+    decision: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """Which rule of the merchant's workflow decided what, as core.workflows.Decision."""
+    handling: Mapped[str] = mapped_column(sa.String(24), default="", server_default="")
+    """What that rule says of the rest of its way: core.workflows.HANDLINGS, empty for the ordinary one."""
+    dispute_state: Mapped[str] = mapped_column(sa.String(24), default="none", server_default="none")
+    """The vocabulary's dispute_status axis, for lists."""
+    info_due_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """Until when the customer may answer what was asked; set while ``needs_info``."""
+    unread: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Messages of the customer that nobody has read yet."""
+    score: Mapped[int | None]
+    """1 to 5, asked after the refund."""
+    scored_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    score_comment: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
+    begun_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When the page was opened on which an agent entered it."""
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -111,6 +137,9 @@ class ReturnLine(Base):
         sa.CheckConstraint("authorized_units >= 0 AND authorized_units <= units", name="authorized_asked"),
         sa.CheckConstraint(
             "received_units >= 0 AND received_units <= authorized_units", name="received_authorized"
+        ),
+        sa.CheckConstraint(
+            "declined_units >= 0 AND authorized_units + declined_units <= units", name="declined_asked"
         ),
         sa.CheckConstraint(
             "accepted_units >= 0 AND rejected_units >= 0 AND accepted_units + rejected_units <= received_units",
@@ -145,6 +174,10 @@ class ReturnLine(Base):
     code: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
     """The authorization code: valid for exactly these units."""
     authorized_units: Mapped[int] = whole()
+    declined_units: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Asked for and refused; free again for another return."""
+    decline_reason: Mapped[str] = mapped_column(sa.String(40), default="", server_default="")
+    decline_message: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
     received_units: Mapped[int] = whole()
     damaged_units: Mapped[int] = whole()
     """Of the received, as the dock saw them; the inspection decides."""
@@ -197,6 +230,10 @@ class Inspection(Base):
     """Codes of the policy's accessory deductions."""
     used: Mapped[int | None]
     """Units of use (hours, kilometers, cycles) that it shows, where the policy counts them."""
+    checklist: Mapped[dict[str, bool]] = mapped_column(Json, default=dict, server_default="{}")
+    """core.reasons.CHECKLIST -> whether it was so; what was not looked at is missing."""
+    proposed: Mapped[str] = mapped_column(sa.String(40), default="", server_default="")
+    """The disposition that the rules proposed."""
     note: Mapped[str] = mapped_column(sa.Text, default="")
     at: Mapped[datetime] = mapped_column(UtcTime)
     by_name: Mapped[str] = mapped_column(sa.String(200), default="")

@@ -169,6 +169,19 @@ class Terms:
     whole gets all of it back."""
     shipping_tiers: tuple[ShippingTier, ...] = ()
 
+    approval_hours: int = 24
+    """Within so many hours people mean to have decided what was requested; the clocks of the desk count it."""
+    inspection_hours: int = 72
+    """The same from the arrival to the inspection."""
+    refund_hours: int = 72
+    """The same from the inspection to the refund."""
+    info_days: int = 7
+    """So long a customer may take to answer what was asked before a decision."""
+    dispute_hours: int = 72
+    """Within so many hours a dispute is answered; the customer is promised it."""
+    offer_days: int = 7
+    """So long an offer in a dispute stands."""
+
     ship_by_days: int = 14
     link_days: int = 30
     max_photos: int = 5
