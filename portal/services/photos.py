@@ -26,7 +26,7 @@ def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder:
     """Keep one picture of one line. Raises ``Conflict``: ``photo_too_large``, ``photo_unreadable``,
     ``photos_full``, or where the answers are settled.
     """
-    picture, width, height = _encoded(content)
+    picture, width, height = encoded(content)
     with transaction():
         row = _open(actor, return_id)
         line = db.session.get(ReturnLine, line_id)
@@ -52,7 +52,7 @@ def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder:
             actor, "return.updated", merchant_id=row.merchant_id, subject_id=row.id, now=now, step="photo"
         )
         db.session.flush()
-        path = _path(folder, photo_id)
+        path = path_of(folder, photo_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture)
         return photo_id
@@ -67,7 +67,7 @@ def remove(actor: Actor, return_id: UUID, photo_id: UUID, *, folder: Path, now: 
             return
         db.session.delete(photo)
         row.version += 1
-    _path(folder, photo_id).unlink(missing_ok=True)
+    path_of(folder, photo_id).unlink(missing_ok=True)
 
 
 def read(actor: Actor, return_id: UUID, photo_id: UUID, *, folder: Path) -> bytes:
@@ -75,7 +75,7 @@ def read(actor: Actor, return_id: UUID, photo_id: UUID, *, folder: Path) -> byte
     row = scope.return_row(actor, return_id, "returns.read")
     if _photo(row, photo_id) is None:
         raise NotFound
-    path = _path(folder, photo_id)
+    path = path_of(folder, photo_id)
     if not path.exists():
         raise NotFound
     return path.read_bytes()
@@ -95,12 +95,16 @@ def _photo(row: Return, photo_id: UUID) -> Photo | None:
     return db.session.scalar(wanted.where(Photo.id == photo_id, ReturnLine.return_id == row.id))
 
 
-def _path(folder: Path, photo_id: UUID) -> Path:
+def path_of(folder: Path, photo_id: UUID) -> Path:
+    """Where a picture of that id lies."""
     return folder / photo_id.hex[-2:] / f"{photo_id}.jpg"
 
 
-def _encoded(content: bytes) -> tuple[bytes, int, int]:
-    """The picture anew as JPEG, turned upright and no larger than needed: nothing of the file itself is kept."""
+def encoded(content: bytes) -> tuple[bytes, int, int]:
+    """The picture anew as JPEG with its sides, turned upright and no larger than needed.
+
+    Nothing of the file itself is kept. Raises ``Conflict``: ``photo_too_large``, ``photo_unreadable``.
+    """
     if len(content) > MAX_BYTES:
         raise Conflict("photo_too_large", megabytes=MAX_BYTES // 1024 // 1024)
     try:

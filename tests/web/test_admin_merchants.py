@@ -68,6 +68,7 @@ def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, An
             "mail_id": found.mails[0].id,
             "line_id": found.page.draft.lines[0].id,
             "photo_id": found.page.draft.lines[0].id,
+            "picture_id": found.page.draft.lines[0].id,
             "number": found.page.draft.number,
             "refund_number": found.refunds[0].number,
             "order_number": order.number,

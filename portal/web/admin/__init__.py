@@ -19,6 +19,7 @@ from portal.web.admin import (
     orders,
     outbox,
     parcel,
+    pictures,
     policies,
     prepare,
     proposals,
@@ -35,7 +36,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks, cancellations, proposals,
-    policies, finance, accounts, measures, stock, channels,
+    policies, finance, accounts, measures, stock, channels, pictures,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)

@@ -15,6 +15,7 @@ from portal.web.customer import (
     landing,
     link,
     papers,
+    pictures,
     reasons,
     score,
     sending,
@@ -25,7 +26,7 @@ from portal.web.customer import (
 bp = Blueprint("customer", __name__)
 for module in (
     link, landing, items, reasons, address, sending, check, status, account, papers, start, credit,
-    cancellation, score,
+    cancellation, score, pictures,
 ):  # fmt: skip
     bp.register_blueprint(module.bp)
 
