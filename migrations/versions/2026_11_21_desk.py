@@ -66,6 +66,11 @@ def returns() -> None:
     op.create_index("ix_returns_info_due", "returns", ["info_due_at"], unique=False)
     op.create_index("ix_returns_phone", "returns", ["merchant_id", "phone_key"], unique=False)
     op.create_index("ix_returns_received", "returns", ["merchant_id", "received_at"], unique=False)
+    op.create_index(
+        "ix_returns_unread", "returns", ["merchant_id", "id"], sqlite_where=sa.text("unread > 0"),
+        postgresql_where=sa.text("unread > 0"),
+    )  # fmt: skip
+    op.create_index("ix_refunds_succeeded", "refunds", ["merchant_id", "succeeded_at"])
 
 
 def messages() -> None:
@@ -134,6 +139,8 @@ def messages() -> None:
         sa.Column("author_name", sa.String(200), nullable=False),
         sa.Column("at", TIME, nullable=False),
         sa.Column("asks", JSON, nullable=False),
+        sa.Column("line_ids", JSON, server_default="[]", nullable=False),
+        sa.Column("outcome", sa.String(12), server_default="", nullable=False),
         sa.Column("due_at", TIME, nullable=True),
         sa.Column("reminded_at", TIME, nullable=True),
         sa.Column("answered_at", TIME, nullable=True),
@@ -154,8 +161,11 @@ def messages() -> None:
         sa.UniqueConstraint("merchant_id", "id", name="uq_thread_entries_merchant_id_id"),
         sa.UniqueConstraint("nonce", name="uq_thread_entries_nonce"),
     )
-    op.create_index("ix_thread_entries_due", "thread_entries", ["due_at"], unique=False)
+    op.create_index("ix_thread_entries_due", "thread_entries", ["outcome", "due_at"], unique=False)
     op.create_index("ix_thread_entries_return", "thread_entries", ["return_id", "id"], unique=False)
+    op.add_column("mails", sa.Column("envelope", JSON, server_default="{}", nullable=False))
+    op.create_index("ix_mails_log", "mails", ["merchant_id", "state", "id"], unique=False)
+    op.create_index("ix_mails_recipient", "mails", ["merchant_id", "recipient", "id"], unique=False)
 
 
 def views() -> None:

@@ -15,7 +15,12 @@ class Mail(Base):
     """One message. Links stand in it as markers with their id: the token is put in when it is sent."""
 
     __tablename__ = "mails"
-    __table_args__ = (state_of(MAIL), sa.Index("ix_mails_return", "return_id"))
+    __table_args__ = (
+        state_of(MAIL),
+        sa.Index("ix_mails_return", "return_id"),
+        sa.Index("ix_mails_log", "merchant_id", "state", "id"),
+        sa.Index("ix_mails_recipient", "merchant_id", "recipient", "id"),
+    )
 
     id: Mapped[UUID] = key()
     merchant_id: Mapped[UUID] = merchant_key()
@@ -31,6 +36,8 @@ class Mail(Base):
     text: Mapped[str] = mapped_column(sa.Text, default="")
     html: Mapped[str] = mapped_column(sa.Text, default="")
     message_id: Mapped[str] = mapped_column(sa.String(100))
+    envelope: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
+    """How it was handed to the mail server: headers by name, and what was attached."""
     state: Mapped[str] = mapped_column(sa.String(10), default="queued")
     error: Mapped[str] = mapped_column(sa.String(500), default="")
     created_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -24,7 +24,7 @@ class Entry(Base):
             "kind IN ({})".format(", ".join(f"'{kind}'" for kind in MESSAGE_KINDS)), name="kind_known"
         ),
         sa.Index("ix_thread_entries_return", "return_id", "id"),
-        sa.Index("ix_thread_entries_due", "due_at"),
+        sa.Index("ix_thread_entries_due", "outcome", "due_at"),
     )
 
     id: Mapped[UUID] = key()
@@ -37,6 +37,10 @@ class Entry(Base):
     at: Mapped[datetime] = mapped_column(UtcTime)
     asks: Mapped[list[str]] = mapped_column(Json, default=list)
     """Of a request: what is asked for, as codes (``photo``, ``answer``)."""
+    line_ids: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
+    """Of a request for photos: the lines they shall show."""
+    outcome: Mapped[str] = mapped_column(sa.String(12), default="", server_default="")
+    """Of a request: empty while it waits, then ``answered``, ``withdrawn``, ``expired`` or ``decided``."""
     due_at: Mapped[datetime | None] = mapped_column(UtcTime)
     reminded_at: Mapped[datetime | None] = mapped_column(UtcTime)
     answered_at: Mapped[datetime | None] = mapped_column(UtcTime)
