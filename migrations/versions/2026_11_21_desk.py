@@ -1,5 +1,8 @@
 """The desk: threads, disputes, the dock, workflows, views, sessions, and a history that is chained."""
 
+from datetime import UTC
+from uuid import UUID
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -26,6 +29,8 @@ def upgrade() -> None:
     dock()
     people()
     chain()
+    backfill_chain()
+    guard_chain()
 
 
 def checked(table: str, column: str, kind: str, name: str, check: str) -> None:
@@ -464,6 +469,126 @@ def chain() -> None:
     op.add_column("history", sa.Column("digest", sa.String(64), server_default="", nullable=False))
     op.create_index("ix_history_what", "history", ["merchant_id", "what", "id"], unique=False)
     op.create_index("ix_history_chain", "history", ["merchant_id", "sequence"], unique=True)
+
+
+def backfill_chain() -> None:
+    """Number and chain what happened so far, in the order in which it was written; each merchant has a head."""
+    from portal.core import chain
+
+    bind = op.get_bind()
+    refuse(("history",), drop=True)
+    history = sa.Table("history", sa.MetaData(), *columns_of_history())
+    heads = sa.table("history_heads", *(sa.column(name) for name in ("merchant_id", "sequence", "digest")))
+    for (merchant_id,) in bind.execute(sa.text("SELECT id FROM merchants ORDER BY id")).all():
+        merchant = merchant_id if isinstance(merchant_id, UUID) else UUID(merchant_id)
+        at, last, begun = 0, "", UUID(int=0)
+        while True:
+            wanted = sa.select(history).where(history.c.merchant_id == merchant, history.c.id > begun)
+            found = bind.execute(wanted.order_by(history.c.id).limit(BATCH)).mappings().all()
+            if not found:
+                break
+            begun = found[-1]["id"]
+            told = []
+            for row in found:
+                says = chain.content({**row, "at": row["at"].replace(tzinfo=row["at"].tzinfo or UTC)})
+                at, last = at + 1, chain.digest(last, says)
+                told.append({"key": row["id"], "place": at, "says": says, "after": last})
+            change = sa.update(history).where(history.c.id == sa.bindparam("key"))
+            bind.execute(
+                change.values(
+                    sequence=sa.bindparam("place"),
+                    content=sa.bindparam("says"),
+                    digest=sa.bindparam("after"),
+                ),
+                told,
+            )
+        bind.execute(sa.insert(heads).values(merchant_id=merchant_id, sequence=at, digest=last))
+    refuse(("history",), drop=False)
+
+
+BATCH = 5000
+"""Rows of history that are numbered at a time."""
+
+
+def columns_of_history() -> tuple[sa.Column, ...]:  # type: ignore[type-arg]
+    return (
+        sa.Column("id", sa.Uuid()),
+        sa.Column("merchant_id", sa.Uuid()),
+        sa.Column("subject_id", sa.Uuid()),
+        sa.Column("at", TIME),
+        sa.Column("what", sa.String(60)),
+        sa.Column("actor_kind", sa.String(20)),
+        sa.Column("actor_id", sa.Uuid()),
+        sa.Column("actor_name", sa.String(200)),
+        sa.Column("details", JSON),
+        sa.Column("changed", JSON),
+        sa.Column("sequence", sa.BigInteger()),
+        sa.Column("content", sa.String(64)),
+        sa.Column("digest", sa.String(64)),
+    )
+
+
+def refuse(tables: tuple[str, ...], *, drop: bool) -> None:
+    """Take away, or put back, what refuses every change and deletion of a row in these tables."""
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    for table in tables:
+        for verb in ("UPDATE", "DELETE") if sqlite else ():
+            name = f"{table}_no_{verb.lower()}"
+            op.execute(
+                f"DROP TRIGGER {name}"
+                if drop
+                else f"CREATE TRIGGER {name} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+        if not sqlite:
+            op.execute(
+                f"DROP TRIGGER {table}_append_only ON {table}"
+                if drop
+                else f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+                f"FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+            )
+
+
+def guard_chain() -> None:
+    """A new row is the next of its merchant's chain, or refused, and moves the head; a head never goes back."""
+    moved = "UPDATE history_heads SET sequence = NEW.sequence, digest = NEW.digest"
+    moved += " WHERE merchant_id = NEW.merchant_id AND sequence = NEW.sequence - 1"
+    said = "the history has another end by now"
+    if op.get_bind().dialect.name == "sqlite":
+        there = "SELECT 1 FROM history_heads WHERE merchant_id = NEW.merchant_id"
+        op.execute(
+            f"CREATE TRIGGER history_next AFTER INSERT ON history BEGIN {moved}; "
+            f"SELECT RAISE(ABORT, '{said}') WHERE NOT EXISTS "
+            f"({there} AND sequence = NEW.sequence AND digest = NEW.digest); END"
+        )
+        back = "BEGIN SELECT RAISE(ABORT, 'the history only grows'); END"
+        op.execute(
+            "CREATE TRIGGER history_heads_grow BEFORE UPDATE ON history_heads "
+            f"WHEN NEW.sequence <> OLD.sequence + 1 OR NEW.merchant_id <> OLD.merchant_id {back}"
+        )
+        op.execute(f"CREATE TRIGGER history_heads_stay BEFORE DELETE ON history_heads {back}")
+        return
+    op.execute(
+        "CREATE FUNCTION move_history_head() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {moved}; IF NOT FOUND THEN RAISE EXCEPTION '{said}'; END IF; RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER history_next AFTER INSERT ON history "
+        "FOR EACH ROW EXECUTE FUNCTION move_history_head()"
+    )
+    op.execute(
+        "CREATE FUNCTION history_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF TG_OP = 'UPDATE' AND NEW.sequence = OLD.sequence + 1 AND NEW.merchant_id = OLD.merchant_id "
+        "THEN RETURN NEW; END IF; RAISE EXCEPTION 'the history only grows'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER history_heads_grow BEFORE UPDATE OR DELETE ON history_heads "
+        "FOR EACH ROW EXECUTE FUNCTION history_only_grows()"
+    )
+    op.execute(
+        "CREATE TRIGGER history_heads_no_truncate BEFORE TRUNCATE ON history_heads "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
 
 
 def downgrade() -> None:

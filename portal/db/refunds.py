@@ -25,6 +25,7 @@ class Refund(Base):
         sa.Index("ix_refunds_return", "return_id"),
         sa.Index("ix_refunds_order", "order_id"),
         sa.Index("ix_refunds_queue", "merchant_id", "state", "id"),
+        sa.Index("ix_refunds_succeeded", "merchant_id", "succeeded_at"),
     )
 
     id: Mapped[UUID] = key()

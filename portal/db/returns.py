@@ -47,6 +47,13 @@ class Return(Base):
         sa.Index("ix_returns_info_due", "info_due_at"),
         sa.Index("ix_returns_disputed", "merchant_id", "dispute_state", "id"),
         sa.Index("ix_returns_received", "merchant_id", "received_at"),
+        sa.Index(
+            "ix_returns_unread",
+            "merchant_id",
+            "id",
+            sqlite_where=sa.text("unread > 0"),
+            postgresql_where=sa.text("unread > 0"),
+        ),
         sa.CheckConstraint("score IS NULL OR score BETWEEN 1 AND 5", name="score_known"),
     )
 
