@@ -176,6 +176,18 @@ def happenings(subject_id: UUID) -> tuple[HappeningFacts, ...]:
     )
 
 
+def latest(subject_id: UUID) -> HappeningFacts | None:
+    """What happened last to a return, refund or order; the caller has passed the gate."""
+    happening = history.Happening
+    wanted = sa.select(happening).where(happening.subject_id == subject_id).order_by(happening.id.desc())
+    one = db.session.scalar(wanted.limit(1))
+    if one is None:
+        return None
+    return HappeningFacts(
+        at=one.at, what=one.what, actor_kind=one.actor_kind, actor_name=one.actor_name, details=one.details
+    )
+
+
 def parcels(return_id: UUID) -> tuple[ParcelFacts, ...]:
     """The parcels of a return, oldest first; the caller has passed the gate."""
     events: dict[UUID, list[EventFacts]] = {}

@@ -193,7 +193,7 @@ def told(happened: Sequence[HappeningFacts], currency: str) -> tuple[Happening, 
     for one in reversed(happened):
         entry = Happening(
             what=words().event(one.what, one.details, currency),
-            who=_who(one.actor_kind, one.actor_name),
+            who=who(one.actor_kind, one.actor_name),
             when=words().moment(one.at),
             text=_about_units(one.details) if one.what.startswith("order_line.") else _text(one.details),
         )
@@ -203,7 +203,8 @@ def told(happened: Sequence[HappeningFacts], currency: str) -> tuple[Happening, 
     return tuple(shown)
 
 
-def _who(kind: str, name: str) -> str:
+def who(kind: str, name: str) -> str:
+    """Who did something, as a history names them."""
     if kind == "system":
         return _("Portal")
     if kind == "link":

@@ -1,0 +1,101 @@
+"""A write that came too late: what was sent and what is there now, side by side, and two ways on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flask import request
+from werkzeug.wrappers import Response
+
+from portal.services import dossiers
+from portal.web.admin.dossiers import who
+from portal.web.admin.shapes import Column
+from portal.web.page import page
+from portal.web.words import gettext as _
+from portal.web.words import words
+
+NEVER_AGAIN = ("csrf_token", "version", "password")
+"""Fields that a form that is sent again does not bring from the one before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One thing in both versions, each as a person reads it."""
+
+    label: str
+    mine: str
+    theirs: str
+
+    @property
+    def differs(self) -> bool:
+        return self.mine != self.theirs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Who was faster: what was done, by whom, when."""
+
+    what: str
+    who: str
+    at: datetime | None
+
+
+def refused(
+    *,
+    shown: Iterable[tuple[str, str, str]],
+    version: object,
+    instead: str,
+    subject_id: UUID | None = None,
+    change: Change | None = None,
+    again: bool = True,
+    why_not: str = "",
+    currency: str = "",
+    field: str = "version",
+) -> Response:
+    """The page of a refused write (409): nothing was written, and nothing that was typed is lost.
+
+    ``shown`` is (label, what was sent, what is there now); ``version`` the one that is there now, with which
+    the same form is sent again in its ``field``; ``instead`` the page that shows what is there. Who was faster
+    stands in the history of ``subject_id``, whose gate the caller has passed, or is told as ``change``.
+    ``again`` is False where the same cannot be done any more; ``why_not`` says so.
+    """
+    rows = [Shown(label=label, mine=mine, theirs=theirs) for label, mine, theirs in shown]
+    return page(
+        "admin/steps/stale.html",
+        rows=rows,
+        columns=(
+            Column(name=_("What")),
+            Column(name=_("What you sent")),
+            Column(name=_("What is there now")),
+        ),
+        change=change or (_latest(subject_id, currency) if subject_id else None),
+        again=again,
+        why_not=why_not,
+        action=request.full_path.rstrip("?"),
+        typed=_typed(field),
+        version_field=field,
+        version=str(version),
+        files=any(upload.filename for upload in request.files.values()),
+        instead=instead,
+        status=409,
+    )
+
+
+def _typed(field: str) -> Sequence[tuple[str, str]]:
+    """Every field of the form as it was sent, to be sent again."""
+    left_out = {*NEVER_AGAIN, field}
+    return [(name, value) for name, value in request.form.items(multi=True) if name not in left_out]
+
+
+def _latest(subject_id: UUID, currency: str) -> Change | None:
+    last = dossiers.latest(subject_id)
+    if last is None:
+        return None
+    return Change(
+        what=words().event(last.what, last.details, currency),
+        who=who(last.actor_kind, last.actor_name),
+        at=last.at,
+    )
