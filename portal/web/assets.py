@@ -20,8 +20,8 @@ LAYERS = ("tokens", "base", "layout", "components", "utilities", "print")
 """The cascade, weakest first. A file named so, or a folder named so, holds the layer."""
 
 HTMX = "vendor/htmx@2.0.11/htmx.min.js"
-JOINED = {"site.js": (HTMX, "js/portal.js")}
-"""Scripts served as one file: every first page needs both."""
+JOINED = {"site.js": (HTMX, "js/portal.js"), "desk.js": ("js/desk.js", "js/live.js")}
+"""Scripts served as one file: what every first page needs, and what every page of the desk."""
 
 COMPRESSIBLE = frozenset(
     [
@@ -92,7 +92,7 @@ def _by_path() -> dict[str, Asset]:
 
 
 def asset(name: str) -> str:
-    """The address of a static file (``site.css``, ``site.js``, ``js/desk.js``); ``KeyError`` for others."""
+    """The address of a static file (``site.css``, ``site.js``, ``desk.js``); ``KeyError`` for others."""
     if current_app.debug:
         _shelf.cache_clear()
         _by_path.cache_clear()
@@ -153,7 +153,7 @@ def compress(response: Response) -> Response:
     return response
 
 
-def init_assets(app: Flask, *, names: Iterable[str] = ("site.css", "site.js", "js/desk.js")) -> None:
+def init_assets(app: Flask, *, names: Iterable[str] = ("site.css", "site.js", "desk.js")) -> None:
     """Serve static files and compress pages; fails at the start when one of ``names`` is missing."""
     missing = [name for name in names if name not in _shelf()]
     if missing:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.core import negotiate_locale
-from babel.dates import format_skeleton, format_time
+from babel.dates import format_skeleton, format_time, format_timedelta
 from babel.lists import format_list
 from babel.numbers import format_decimal
 
@@ -140,6 +140,10 @@ class Words:
     def moment(self, at: datetime) -> str:
         """Day and time in the merchant's zone."""
         return f"{self.day(at)}, {self.time(at)}"
+
+    def duration(self, length: timedelta) -> str:
+        """How long that is, in its largest unit: ``3 hours``."""
+        return format_timedelta(length, granularity="minute", threshold=1.2, locale=self._days)
 
     def join(self, parts: Iterable[str]) -> str:
         """Several things as one phrase: ``a, b and c``."""

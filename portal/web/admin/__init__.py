@@ -6,6 +6,7 @@ from portal.web.admin import (
     accounts,
     allowances,
     bank,
+    boards,
     cancellations,
     channels,
     credits,
@@ -14,6 +15,7 @@ from portal.web.admin import (
     finance,
     frame,
     links,
+    live,
     measures,
     messages,
     orders,
@@ -36,7 +38,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks, cancellations, proposals,
-    policies, finance, accounts, measures, stock, channels, pictures,
+    policies, finance, accounts, measures, stock, channels, pictures, live, boards,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)

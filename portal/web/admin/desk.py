@@ -1,18 +1,23 @@
 """The inbox: what waits for people, how much of everything there is, and what came last."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from flask import Blueprint, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Actor
-from portal.services import approvals, attention, cancellation_list, overview, tasks
+from portal.services import approvals, attention, boards, cancellation_list, overview, tasks
+from portal.services.boards import WHO, Inbox, Item
 from portal.services.cancellation_list import CancellationQueue
 from portal.services.overview import Queue, Waiting
 from portal.web.actor import needs, person
 from portal.web.admin.refund_rows import RefundRow, refund_row
+from portal.web.admin.shapes import Tab
 from portal.web.page import now, page
 from portal.web.words import gettext as _
+from portal.web.words import words
 
 bp = Blueprint("desk", __name__)
 
@@ -32,15 +37,31 @@ class Shown:
 @bp.get("/")
 @needs("returns.read")
 def show() -> Response:
-    """What waits, the counts by state, the newest returns."""
+    """What waits, the counts by state, the newest returns; ``kind`` and ``who`` narrow what waits."""
     actor = person()
+    who = request.args.get("who", "me")
+    who = who if who in WHO else "me"
+    kind = request.args.get("kind", "")
+    kind = kind if kind in boards.KINDS else ""
+    at = now()
+    found = boards.inbox(actor, now=at, kind=kind or None, who=who)
     waiting = overview.waiting(actor)
     money = _money(actor)
     queues = [one for one in _queues(waiting) if one.queue.count]
     cancels = [one for one in _cancellations(actor) if one.queue.count]
     return page(
         "admin/desk/show.html",
-        fragments=("waiting",),
+        fragments=("inbox", "waiting"),
+        inbox=found,
+        waits=[_waits(item, at) for item in found.items],
+        kinds=_kinds(found, kind, who),
+        kind=kind,
+        who=who,
+        here=url_for("admin.desk.show", **_where(kind, who)),
+        whose=[
+            Tab(name=name, url=url_for("admin.desk.show", **_where(kind, code)), current=code == who)
+            for code, name in (("me", _("Mine and nobody's")), ("all", _("Everybody's")))
+        ],
         queues=queues,
         money=money,
         cancels=cancels,
@@ -53,6 +74,97 @@ def show() -> Response:
         most=overview.MOST,
         may_create=actor.may_somewhere("returns.create"),
     )
+
+
+def _where(kind: str, who: str) -> dict[str, Any]:
+    """The address of the inbox narrowed so; what is usual is left out."""
+    return ({"kind": kind} if kind else {}) | ({"who": who} if who != "me" else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits:
+    """One thing that waits, with its words, its clock and where it is done."""
+
+    item: Item
+    name: str
+    who: str
+    tone: str
+    icon: str
+    url: str
+    clock: str
+    late: bool
+
+
+def _kind_words() -> dict[str, tuple[str, str, str]]:
+    """kind -> its name, tone and icon."""
+    return {
+        "decide": (_("To approve"), "wait", "clock"),
+        "reply": (_("Customer has written"), "wait", "mail"),
+        "dispute": (_("Dispute"), "wait", "alert"),
+        "escalated": (_("Escalated dispute"), "bad", "alert"),
+        "inspect": (_("To inspect"), "info", "search"),
+        "unexpected": (_("Unexpected goods"), "wait", "box"),
+        "refund": (_("To refund"), "info", "coins"),
+        "approve_refund": (_("Refund to approve"), "wait", "coins"),
+        "failed_refund": (_("Failed refund"), "bad", "alert"),
+        "task": (_("Task"), "info", "check"),
+    }
+
+
+def _kinds(found: Inbox, kind: str, who: str) -> list[Tab]:
+    """All, and each kind that there is, as tabs; the one that is chosen stays, also when it is empty."""
+    everything = Tab(
+        name=_("All"), url=url_for("admin.desk.show", **_where("", who)), current=not kind, count=found.total
+    )
+    return [everything] + [
+        Tab(
+            name=name,
+            url=url_for("admin.desk.show", **_where(code, who)),
+            current=code == kind,
+            count=found.counts.get(code, 0),
+        )
+        for code, (name, _tone, _icon) in _kind_words().items()
+        if found.counts.get(code) or code == kind
+    ]
+
+
+def _waits(item: Item, at: datetime) -> Waits:
+    name, tone, icon = _kind_words()[item.kind]
+    late = item.overdue(at)
+    return Waits(
+        item=item,
+        name=name,
+        who=words().task(item.who) if item.kind == "task" else item.who,
+        tone="bad" if late else tone,
+        icon=icon,
+        url=_done_at(item),
+        clock=_clock(item, at),
+        late=late,
+    )
+
+
+def _clock(item: Item, at: datetime) -> str:
+    if item.due_at is None:
+        return ""
+    left = words().duration(abs(item.due_at - at))
+    return _("%(time)s late", time=left) if item.overdue(at) else _("%(time)s left", time=left)
+
+
+def _done_at(item: Item) -> str:
+    """The page on which it is done."""
+    match item.kind:
+        case "dispute" | "escalated":
+            return url_for("admin.disputes.show", dispute_id=item.subject_id)
+        case "unexpected":
+            return url_for("admin.dock.unexpected")
+        case "task":
+            return url_for("admin.tasks.index")
+        case "refund" | "approve_refund" | "failed_refund":
+            return url_for("admin.returns.show", return_id=item.subject_id, _anchor="refund")
+        case "reply":
+            return url_for("admin.returns.show", return_id=item.subject_id, _anchor="thread")
+        case _:
+            return url_for("admin.returns.show", return_id=item.subject_id)
 
 
 @dataclass(frozen=True, kw_only=True)

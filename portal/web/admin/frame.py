@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import current_app, request, url_for
+from flask import current_app, g, request, url_for
 
 from portal.core.access import Actor
+from portal.services import boards
 from portal.web import actor
 from portal.web.admin.shapes import NavEntry, SignedIn
 from portal.web.words import gettext as _
@@ -18,6 +19,7 @@ ENTRIES = (
     ("admin.orders.index", "store", "orders.read"),
     ("admin.stock.index", "box", "stock.read"),
     ("admin.refunds.index", "coins", "refunds.read"),
+    ("admin.boards.refunds", "refresh", "refunds.read"),
     ("admin.finance.index", "chart", "finance.read"),
     ("admin.measures.index", "clock", "refunds.read"),
     ("admin.tasks.index", "check", "refunds.read"),
@@ -30,7 +32,15 @@ ENTRIES = (
 
 
 def around() -> dict[str, Any]:
-    """The context of ``admin/base.html``; without anybody signed in there is no way anywhere."""
+    """The context of ``admin/base.html``, worked out once for a page and its parts."""
+    if "around" not in g:
+        g.around = _around()
+    found: dict[str, Any] = g.around
+    return found
+
+
+def _around() -> dict[str, Any]:
+    """Without anybody signed in there is no way anywhere."""
     try:
         person = actor.person()
     except actor.SignInNeeded:
@@ -39,6 +49,8 @@ def around() -> dict[str, Any]:
         "nav": _nav(person),
         "signed_in": SignedIn(name=person.name, role=_roles(person)),
         "sign_out_url": url_for("admin.sign_in.end"),
+        "live_url": url_for("admin.live.changes") if person.may_somewhere("returns.read") else "",
+        "live_seen": boards.changes(person),
         "search_url": url_for("admin.returns.index") if person.may_somewhere("returns.read") else "",
         "search_text": request.args.get("q", "") if request.endpoint == "admin.returns.index" else "",
     }
@@ -53,6 +65,7 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.orders.index": _("Orders"),
         "admin.stock.index": _("Stock"),
         "admin.refunds.index": _("Refunds"),
+        "admin.boards.refunds": _("Refunds on their way"),
         "admin.finance.index": _("Finance"),
         "admin.measures.index": _("Measures"),
         "admin.tasks.index": _("Tasks"),
