@@ -3,13 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from portal.core.access import SYSTEM, Actor
 from portal.core.lifecycles import REFUND
 from portal.db import history, returns
 from portal.db.base import db
-from portal.db.history import Happening
 from portal.db.refunds import Refund
 from portal.services import closing, credit_notes, notices
 
@@ -40,15 +37,8 @@ def follow(refund: Refund, states: set[str], *, error: str, now: datetime) -> No
 
 def decider(refund: Refund) -> Actor:
     """Who let the refund go: what becomes of it is that person's doing, whoever brings the news of it."""
-    approved = (
-        sa.select(Happening.actor_kind, Happening.actor_id, Happening.actor_name, Happening.details)
-        .where(
-            Happening.subject_id == (refund.return_id or refund.id),
-            Happening.what.in_(("refund.approved", "refund.created")),
-        )
-        .order_by(Happening.id.desc())
-    )
-    for row in db.session.execute(approved):
+    subject = refund.return_id or refund.id
+    for row in history.newest_first(subject, ("refund.approved", "refund.created")):
         if row.details.get("number") == refund.number:
             return Actor(kind=row.actor_kind, id=row.actor_id, name=row.actor_name)
     return SYSTEM

@@ -39,6 +39,7 @@ def create(
         )  # fmt: skip
         session.add(row)
         session.flush()
+        history.begin_chain(row.id)
         _publish(row, terms, by="", now=now)
         return row.id
 
