@@ -31,6 +31,8 @@ def upgrade() -> None:
     chain()
     backfill_chain()
     guard_chain()
+    lists()
+    backfill_search()
 
 
 def checked(table: str, column: str, kind: str, name: str, check: str) -> None:
@@ -589,6 +591,71 @@ def guard_chain() -> None:
         "CREATE TRIGGER history_heads_no_truncate BEFORE TRUNCATE ON history_heads "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
+
+
+def lists() -> None:
+    """What lists are sorted and searched by; texts that are searched by their beginning sort by code points."""
+    for name, table, columns in (
+        ("ix_returns_newest", "returns", ("merchant_id", "created_at", "id")),
+        ("ix_returns_state", "returns", ("merchant_id", "state", "created_at", "id")),
+        ("ix_returns_channel", "returns", ("merchant_id", "channel", "created_at", "id")),
+        ("ix_returns_kind", "returns", ("merchant_id", "kind", "created_at", "id")),
+        ("ix_returns_refund", "returns", ("merchant_id", "refund_state", "created_at", "id")),
+        ("ix_returns_value", "returns", ("merchant_id", "estimate_minor", "id")),
+        ("ix_returns_ship_by", "returns", ("merchant_id", "state", "ship_by", "id")),
+        ("ix_return_lines_reason", "return_lines", ("merchant_id", "reason", "return_id")),
+    ):
+        op.create_index(name, table, list(columns), unique=False)
+    if op.get_bind().dialect.name == "sqlite":
+        return  # it sorts so anyway
+    for table, column, size in (
+        ("returns", "email", 254),
+        ("returns", "name_key", 200),
+        ("returns", "phone_key", 40),
+        ("returns", "order_number_key", 60),
+        ("search_words", "word", 60),
+        ("orders", "email", 254),
+        ("orders", "phone_key", 40),
+        ("orders", "number_key", 60),
+    ):
+        op.execute(f'ALTER TABLE {table} ALTER COLUMN {column} TYPE VARCHAR({size}) COLLATE "C"')
+
+
+def backfill_search() -> None:
+    """The words of every name, and every phone number by its end."""
+    from portal.core.keys import name_words, phone_key
+
+    bind, id_type = op.get_bind(), sa.Uuid()
+    returns = sa.table(
+        "returns",
+        sa.column("id", id_type),
+        sa.column("merchant_id", id_type),
+        *(sa.column(name, sa.String()) for name in ("name", "phone", "phone_key")),
+    )
+    words = sa.table(
+        "search_words",
+        sa.column("merchant_id", id_type),
+        sa.column("word", sa.String()),
+        sa.column("return_id", id_type),
+    )
+    begun = UUID(int=0)
+    while True:
+        wanted = sa.select(returns).where(returns.c.id > begun).order_by(returns.c.id).limit(BATCH)
+        found = bind.execute(wanted).all()
+        if not found:
+            break
+        begun = found[-1].id
+        told = [
+            {"merchant_id": row.merchant_id, "word": word, "return_id": row.id}
+            for row in found
+            for word in name_words(row.name)
+        ]
+        if told:
+            bind.execute(sa.insert(words), told)
+        called = [{"key": row.id, "digits": phone_key(row.phone)} for row in found if row.phone]
+        if called:
+            change = sa.update(returns).where(returns.c.id == sa.bindparam("key"))
+            bind.execute(change.values(phone_key=sa.bindparam("digits")), called)
 
 
 def downgrade() -> None:

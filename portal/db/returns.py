@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.addresses import address_from
+from portal.core.keys import name_words, phone_key
 from portal.core.lifecycles import CANCELLATION, LINK, RETURN
 from portal.core.returns import Draft, DraftLine, Sending
 from portal.core.shipping import Method
@@ -24,6 +25,7 @@ from portal.db.base import (
     whole,
     within_merchant,
 )
+from portal.db.views import SearchWord
 
 
 class Return(Base):
@@ -39,6 +41,13 @@ class Return(Base):
         sa.Index("ix_returns_queue", "merchant_id", "state", "id"),
         sa.Index("ix_returns_email", "merchant_id", "email"),
         sa.Index("ix_returns_name", "merchant_id", "name_key"),
+        sa.Index("ix_returns_newest", "merchant_id", "created_at", "id"),
+        sa.Index("ix_returns_state", "merchant_id", "state", "created_at", "id"),
+        sa.Index("ix_returns_channel", "merchant_id", "channel", "created_at", "id"),
+        sa.Index("ix_returns_kind", "merchant_id", "kind", "created_at", "id"),
+        sa.Index("ix_returns_refund", "merchant_id", "refund_state", "created_at", "id"),
+        sa.Index("ix_returns_value", "merchant_id", "estimate_minor", "id"),
+        sa.Index("ix_returns_ship_by", "merchant_id", "state", "ship_by", "id"),
         sa.Index("ix_returns_order", "order_id"),
         sa.Index("ix_returns_order_number", "merchant_id", "order_number_key"),
         sa.Index("ix_returns_together", "together_with"),
@@ -140,6 +149,7 @@ class ReturnLine(Base):
         sa.UniqueConstraint("merchant_id", "id"),
         sa.UniqueConstraint("return_id", "order_line_id"),
         sa.Index("ix_return_lines_sku", "merchant_id", "sku"),
+        sa.Index("ix_return_lines_reason", "merchant_id", "reason", "return_id"),
         sa.CheckConstraint("units > 0", name="some"),
         sa.CheckConstraint("authorized_units >= 0 AND authorized_units <= units", name="authorized_asked"),
         sa.CheckConstraint(
@@ -274,6 +284,32 @@ class Link(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
+@sa.event.listens_for(Return, "before_insert")
+@sa.event.listens_for(Return, "before_update")
+def _keep_keys(_mapper: Any, _connection: sa.Connection, row: Return) -> None:
+    """Whoever writes a name or a phone number writes what it is found by."""
+    row.name_key, row.phone_key = (row.name or "").lower(), phone_key(row.phone or "")
+
+
+@sa.event.listens_for(Return, "after_insert")
+def _keep_words(_mapper: Any, connection: sa.Connection, row: Return) -> None:
+    words = [
+        {"merchant_id": row.merchant_id, "word": word, "return_id": row.id}
+        for word in name_words(row.name or "")
+    ]
+    if words:
+        connection.execute(sa.insert(SearchWord), words)
+
+
+@sa.event.listens_for(Return, "after_update")
+def _change_words(mapper: Any, connection: sa.Connection, row: Return) -> None:
+    """The words of another name take the place of the old ones."""
+    changed = sa.inspect(row).attrs.name.history
+    if changed.has_changes() and name_words(row.name) != name_words((changed.deleted or [""])[0] or ""):
+        connection.execute(sa.delete(SearchWord).where(SearchWord.return_id == row.id))
+        _keep_words(mapper, connection, row)
+
+
 def get(return_id: UUID, *, lock: bool = False) -> Return | None:
     """The row; with ``lock`` nobody else changes it until the transaction ends."""
     wanted = sa.select(Return).where(Return.id == return_id)
@@ -378,6 +414,9 @@ def _line(line: ReturnLine, photos: list[UUID]) -> DraftLine:
         spans=tuple((first, end) for first, end in line.spans),
         code=line.code,
         authorized=line.authorized_units,
+        declined=line.declined_units,
+        decline_reason=line.decline_reason,
+        decline_message=line.decline_message,
         received=line.received_units,
         damaged=line.damaged_units,
         other=line.other_units,
