@@ -28,6 +28,7 @@ def upgrade() -> None:
     disputes()
     dock()
     people()
+    found_orders()
     chain()
     backfill_chain()
     guard_chain()
@@ -656,6 +657,69 @@ def backfill_search() -> None:
         if called:
             change = sa.update(returns).where(returns.c.id == sa.bindparam("key"))
             bind.execute(change.values(phone_key=sa.bindparam("digits")), called)
+
+
+def found_orders() -> None:
+    """Orders are found by what a customer can say: the end of a phone number, any word of a name, a postcode."""
+    op.create_table(
+        "order_words",
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column("word", sa.String(60), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_id", "order_id"],
+            ["orders.merchant_id", "orders.id"],
+            name="fk_order_words_merchant_id_order_id",
+        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"], name="fk_order_words_merchant_id"),
+        sa.PrimaryKeyConstraint("merchant_id", "word", "order_id", name="pk_order_words"),
+    )
+    op.create_index("ix_order_words_order", "order_words", ["order_id"], unique=False)
+    op.create_index("ix_orders_postcode", "orders", ["merchant_id", "postcode"], unique=False)
+    op.create_index("ix_returns_drafts", "returns", ["created_by", "state", "id"], unique=False)
+    if op.get_bind().dialect.name == "postgresql":  # ranges of prefixes need the order of the bytes
+        op.execute('ALTER TABLE order_words ALTER COLUMN word TYPE VARCHAR(60) COLLATE "C"')
+    backfill_orders()
+
+
+def backfill_orders() -> None:
+    """Keys and words of the orders that are here, a few thousand at a time."""
+    from portal.core.keys import name_words, phone_key
+
+    connection = op.get_bind()
+    orders = sa.table(
+        "orders",
+        *(sa.column(name, sa.Uuid()) for name in ("id", "merchant_id")),
+        *(sa.column(name, sa.String()) for name in ("name", "phone", "phone_key")),
+    )
+    words = sa.table(
+        "order_words",
+        *(sa.column(name, sa.Uuid()) for name in ("merchant_id", "order_id")),
+        sa.column("word", sa.String()),
+    )
+    last = UUID(int=0)
+    while True:
+        wanted = (
+            sa.select(orders.c.id, orders.c.merchant_id, orders.c.name, orders.c.phone)
+            .where(orders.c.id > last)
+            .order_by(orders.c.id)
+            .limit(5000)
+        )
+        rows = connection.execute(wanted).all()
+        if not rows:
+            return
+        last = rows[-1].id
+        keys = [{"row": row.id, "key": phone_key(row.phone)} for row in rows if row.phone]
+        found = [
+            {"merchant_id": row.merchant_id, "order_id": row.id, "word": word}
+            for row in rows
+            for word in name_words(row.name)
+        ]
+        if keys:
+            changed = sa.update(orders).where(orders.c.id == sa.bindparam("row"))
+            connection.execute(changed.values(phone_key=sa.bindparam("key")), keys)
+        if found:
+            connection.execute(sa.insert(words), found)
 
 
 def downgrade() -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from portal.core import promotions
 from portal.core.intake import ORDINARY, IncomingAdjustment, provider_of
+from portal.core.keys import name_words, phone_key
 from portal.core.money import Minor
 from portal.core.paid import PaidLine, PaidOrder, PaidPayment, PaidRefund, PaidTax
 from portal.core.policy.terms import Deal
@@ -22,6 +23,7 @@ from portal.db.orders import (
     OrderLine,
     OrderLineTax,
     OrderPayment,
+    OrderWord,
     OutsideRefund,
     Payment,
 )
@@ -29,6 +31,7 @@ from portal.db.orders import (
 Rows = list[dict[str, Any]]
 
 ORDERS: Any = Order.__table__
+WORDS: Any = OrderWord.__table__
 LINES: Any = OrderLine.__table__
 TAXES: Any = OrderLineTax.__table__
 PAYMENTS: Any = Payment.__table__
@@ -77,12 +80,18 @@ def insert(
             taxes.extend(tax_rows(merchant_id, ids[line.external_id], line.taxes))
         refunds.extend(refund_row(merchant_id, order_id, refund, ids) for refund in order.refunds)
     write(ORDERS, heads)
+    write(WORDS, [row for head in heads for row in word_rows(merchant_id, head["id"], head["name"])])
     _write_plain(merchant_id, plain)
     write(LINES, lines)
     write(TAXES, taxes)
     pay(merchant_id, paying, gateway)
     write(OUTSIDE, refunds)
     return {head["external_id"]: head["id"] for head in heads}
+
+
+def word_rows(merchant_id: UUID, order_id: UUID, name: str) -> Rows:
+    """The words by which the name on an order is found."""
+    return [{"merchant_id": merchant_id, "word": word, "order_id": order_id} for word in name_words(name)]
 
 
 def write(table: Any, rows: Rows) -> None:
@@ -206,6 +215,7 @@ def told(order: PaidOrder, now: datetime) -> dict[str, Any]:
         "email": order.email,
         "name": order.name,
         "phone": order.phone,
+        "phone_key": phone_key(order.phone),
         "language": order.language,
         "country": order.country,
         "postcode": order.postcode,

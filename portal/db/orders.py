@@ -27,6 +27,7 @@ class Order(Base):
         sa.Index("ix_orders_number", "merchant_id", "number_key"),
         sa.Index("ix_orders_email", "merchant_id", "email"),
         sa.Index("ix_orders_customer", "merchant_id", "customer_ref"),
+        sa.Index("ix_orders_postcode", "merchant_id", "postcode"),
         sa.Index("ix_orders_placed", "merchant_id", "placed_at", "id"),
     )
 
@@ -65,6 +66,21 @@ class Order(Base):
     """Of the payload: the same one again changes nothing."""
     imported_at: Mapped[datetime] = mapped_column(UtcTime)
     version: Mapped[int] = mapped_column(default=1)
+
+
+class OrderWord(Base):
+    """A word of the name on an order (core.keys.name_words), so that any part of a name finds it."""
+
+    __tablename__ = "order_words"
+    __table_args__ = (
+        within_merchant("orders", "order_id"),
+        sa.Index("ix_order_words_order", "order_id"),
+        sa.PrimaryKeyConstraint("merchant_id", "word", "order_id"),
+    )
+
+    merchant_id: Mapped[UUID] = merchant_key()
+    word: Mapped[str] = mapped_column(sa.String(60))
+    order_id: Mapped[UUID]
 
 
 class OrderLine(Base):

@@ -19,6 +19,7 @@ from portal.db.intake import (
     PAYMENTS,
     SHARES,
     TAXES,
+    WORDS,
     change_payments,
     line_row,
     pay,
@@ -26,6 +27,7 @@ from portal.db.intake import (
     refund_row,
     tax_rows,
     told,
+    word_rows,
     write,
 )
 from portal.db.orders import spans
@@ -214,6 +216,8 @@ def rewrite(
     _rewrite_payments(merchant_id, order_id, old, new, gateway)
     connection.execute(sa.delete(OUTSIDE).where(OUTSIDE.c.order_id == order_id))
     write(OUTSIDE, [refund_row(merchant_id, order_id, refund, ids) for refund in new.refunds])
+    connection.execute(sa.delete(WORDS).where(WORDS.c.order_id == order_id))
+    write(WORDS, word_rows(merchant_id, order_id, new.name))
     connection.execute(
         sa.update(ORDERS)
         .where(ORDERS.c.id == order_id)

@@ -51,6 +51,7 @@ class Return(Base):
         sa.Index("ix_returns_order", "order_id"),
         sa.Index("ix_returns_order_number", "merchant_id", "order_number_key"),
         sa.Index("ix_returns_together", "together_with"),
+        sa.Index("ix_returns_drafts", "created_by", "state", "id"),
         sa.Index("ix_returns_assignee", "assignee_id", "state", "id"),
         sa.Index("ix_returns_phone", "merchant_id", "phone_key"),
         sa.Index("ix_returns_info_due", "info_due_at"),
@@ -391,6 +392,7 @@ def _draft(row: Return, lines: Iterable[DraftLine]) -> Draft:
         address=address_from(row.address) if row.address else None,
         sending=sending_from(row.sending) if row.sending else None,
         postage=row.postage_minor,
+        handling=row.handling or "",
         created_at=row.created_at,
         version=row.version,
     )
