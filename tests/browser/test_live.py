@@ -1,0 +1,136 @@
+"""What changes elsewhere shows by itself within two seconds, and never under the hands of whoever types."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browsing import DESK, PHONE, accessibility_faults
+from tests.serving import Server
+from tests.web.admin_world import PASSWORD, World, a_world, now
+
+pytestmark = [
+    pytest.mark.parametrize("database", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"]),
+]
+
+
+@pytest.fixture
+def world(live_server: Server) -> World:
+    return a_world(live_server.app)
+
+
+@pytest.fixture
+def boss(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
+    return signed_in(live_server, visit, "boss", "supervisor")
+
+
+def signed_in(
+    live_server: Server, visit: Callable[..., Any], name: str, role: str, *, size: Any = DESK
+) -> Any:
+    with live_server.app.app_context():
+        from portal.services import people
+
+        people.create_user(
+            email=f"{name}@people.example",
+            name=f"Demo {name}",
+            password=PASSWORD,
+            roles={"own": role},
+            now=now(),
+        )
+    page = visit(base_url=live_server.url, viewport=size)
+    page.goto("/admin/")
+    page.get_by_label("E-mail").fill(f"{name}@people.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
+    return page
+
+
+def shows_within(page: Any, selector: str, text: str, *, since: float) -> float:
+    expect(page.locator(selector)).to_contain_text(text, timeout=10_000)
+    return time.monotonic() - since
+
+
+def test_the_inbox_updates_while_another_works(
+    world: World, boss: Any, live_server: Server, visit: Callable[..., Any]
+) -> None:
+    """The journey: one looks at the inbox, another decides; nobody reloads."""
+    waiting = world.requested()
+    number = world.dossier(waiting).page.draft.number or ""
+    expect(boss.locator("#inbox")).to_contain_text(number, timeout=10_000)
+    agent = signed_in(live_server, visit, "agent", "csr")
+    expect(agent.locator("#inbox")).to_contain_text(number)
+    boss.evaluate("window.neverReloaded = true")
+    agent.evaluate("window.neverReloaded = true")
+    with live_server.app.app_context():
+        from portal.services import desk
+
+        desk.decline(world.actor("supervisor"), waiting, reason="other", message="No", now=now())
+    for page in (boss, agent):
+        expect(page.locator("#inbox")).not_to_contain_text(number, timeout=10_000)
+        assert page.evaluate("window.neverReloaded") is True
+
+
+def test_the_question_is_asked_often_enough_for_two_seconds(world: World, boss: Any) -> None:
+    asked: list[float] = []
+    boss.on(
+        "request", lambda request: asked.append(time.monotonic()) if "/admin/live" in request.url else None
+    )
+    boss.wait_for_timeout(6_000)
+    gaps = [later - sooner for sooner, later in zip(asked, asked[1:], strict=False)]
+    assert len(asked) >= 3
+    assert sorted(gaps)[len(gaps) // 2] < 2
+
+
+def test_what_is_being_typed_is_not_disturbed(world: World, boss: Any) -> None:
+    boss.evaluate(
+        """() => { const field = document.createElement("input"); field.id = "typed"; field.setAttribute("aria-label", "Typed");
+        document.getElementById("inbox").append(field); field.focus() }"""
+    )
+    boss.keyboard.type("half a sent")
+    waiting = world.requested()
+    number = world.dossier(waiting).page.draft.number or ""
+    expect(boss.locator("#inbox .live-wait")).to_be_visible(timeout=10_000)
+    assert boss.locator("#typed").input_value() == "half a sent"
+    assert number not in boss.locator("#inbox").inner_text()
+    boss.keyboard.type("ence")
+    assert boss.locator("#typed").input_value() == "half a sentence"
+    boss.get_by_role("button", name="Show it").first.click()
+    expect(boss.locator("#inbox")).to_contain_text(number)
+
+
+def test_the_row_that_has_the_focus_keeps_it(world: World, boss: Any) -> None:
+    first = world.requested()
+    link = boss.locator(f"#waits-decide-{first}")
+    expect(link).to_be_visible(timeout=10_000)
+    link.focus()
+    second = world.requested()
+    expect(boss.locator(f"#waits-decide-{second}")).to_be_visible(timeout=10_000)
+    assert boss.evaluate("document.activeElement.id") == f"waits-decide-{first}"
+
+
+def test_the_board_of_refunds_moves_by_itself(world: World, boss: Any, live_server: Server) -> None:
+    made = world.inspected()
+    boss.goto("/admin/boards/refunds")
+    card = boss.locator("li[aria-labelledby=stage-arrived] .board-card")
+    expect(card).to_have_count(1)
+    with live_server.app.app_context():
+        from portal.services import refunds
+
+        refunds.propose(world.actor("supervisor"), made, now=now())
+    live_server.drain()
+    stage = boss.locator("li[aria-labelledby=stage-credited]")
+    expect(stage.locator(".board-card")).to_have_count(1, timeout=10_000)
+    expect(card).to_have_count(0)
+    assert accessibility_faults(boss) == []
+
+
+def test_the_inbox_can_be_used_by_everybody(world: World, boss: Any) -> None:
+    world.requested()
+    boss.reload()
+    assert accessibility_faults(boss) == []
+    boss.set_viewport_size(PHONE)
+    expect(boss.locator("#inbox")).to_be_visible()
