@@ -26,6 +26,12 @@ ENDINGS = (NEXT_PERIOD, AT_ONCE)
 KEEP = "partial_refund_keep"
 """The kind of a request for which nothing comes back: a part of the price goes back, the goods stay."""
 
+RETURNLESS = "returnless_refund"
+"""The kind of a return that a rule of the shop refunds in full while the goods stay: its units are taken for good."""
+
+STAYS = (KEEP, RETURNLESS)
+"""Kinds for which nothing is sent: the goods are the customer's."""
+
 Adjusted = tuple[int, int, Minor]
 """Unit positions ``first`` up to ``end``, and what was given back for all of them while they were kept."""
 

@@ -11,6 +11,7 @@ from portal.core.policy.terms import Terms
 from portal.core.reasons import REASONS
 from portal.core.shipping import Method
 from portal.core.spans import Span
+from portal.core.workflows import NO_RETURN
 
 
 class Step(StrEnum):
@@ -54,6 +55,10 @@ class DraftLine:
     spans: tuple[Span, ...] = ()
     code: str | None = None
     authorized: int = 0
+    declined: int = 0
+    """Asked for and refused: free again for another return."""
+    decline_reason: str = ""
+    decline_message: str = ""
     received: int = 0
     damaged: int = 0
     other: int = 0
@@ -62,12 +67,19 @@ class DraftLine:
     refunded: int = 0
     allowance: Minor | None = None
     """What is given back for these units while the customer keeps them."""
+    photo_asked: bool = False
+    """A rule of the shop asks for a photo of it, whatever the reason does."""
     ending: str = ""
     """When a recurring service ends that is canceled: ``at_once`` or ``next_period``."""
     ends_on: date | None = None
     """Its last day."""
     scope_used: tuple[int, int] | None = None
     """[days used, days of the period], once it is settled."""
+
+    @property
+    def open_units(self) -> int:
+        """What is asked for and was not refused."""
+        return self.units - self.declined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +125,8 @@ class Draft:
     address: Address | None = None
     sending: Sending | None = None
     postage: Minor = 0
+    handling: str = ""
+    """What a rule of the shop says of the rest of its way (``core.workflows.HANDLINGS``)."""
     created_at: datetime
     version: int = 1
 
@@ -120,11 +134,18 @@ class Draft:
     def units(self) -> int:
         return sum(line.units for line in self.lines)
 
+    @property
+    def declined(self) -> tuple[DraftLine, ...]:
+        """The lines of which units were refused."""
+        return tuple(line for line in self.lines if line.declined)
+
 
 def needs_photo(line: DraftLine, terms: Terms) -> bool:
-    """Whether the reason asks for a photo and none has been sent."""
+    """Whether the reason, or a rule of the shop, asks for a photo and none has been sent."""
     if line.reason is None or line.photos:
         return False
+    if line.photo_asked:
+        return True
     if terms.photo_reasons is not None:
         return line.reason in terms.photo_reasons
     reason = REASONS.get(line.reason)
@@ -152,6 +173,8 @@ def is_done(step: Step, draft: Draft, terms: Terms) -> bool:
             return bool(draft.lines)
         case Step.SURVEY:
             return bool(draft.lines) and all(surveyed(line, terms) for line in draft.lines)
+        case Step.ADDRESS | Step.SENDING if draft.handling == NO_RETURN:
+            return True  # nothing is sent
         case Step.ADDRESS:
             return draft.address is not None and Step.ADDRESS in draft.answered
         case Step.SENDING:

@@ -195,8 +195,8 @@ def _fit(rule: Rule, facts: Facts) -> tuple[Asked, ...] | None:
     """The lines that make the rule fit; None where it does not."""
     if not rule.on or (facts.is_statutory and rule.outcome in DELAYING):
         return None
-    if rule.outcome == NO_RETURN and not facts.value:
-        return None  # nothing is known that could be given back
+    if rule.outcome == NO_RETURN and (not facts.value or facts.kind == "warranty"):
+        return None  # nothing is known that could be given back, or it is to be repaired
     if rule.channels and facts.channel not in rule.channels:
         return None
     if not _worth(rule, facts) or not _known_customer(rule, facts.history):

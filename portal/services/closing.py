@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import SYSTEM, Actor
-from portal.core.facts import CANCELLATIONS, KEEP
+from portal.core.facts import CANCELLATIONS, RETURNLESS, STAYS
 from portal.core.lifecycles import CANCELLATION, RETURN
 from portal.core.returns import Draft
 from portal.db import cancellations, history, returns
@@ -14,7 +14,7 @@ from portal.db.base import db
 from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
 from portal.services import expecting
-from portal.services.confirmation import release, void_parcels
+from portal.services.holding import release, void_parcels
 
 OPEN_REFUNDS = ("pending_approval", "approved", "pending", "failed")
 
@@ -25,8 +25,11 @@ def close_now(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
         _settle_cancellation(actor, row, reason=reason, now=now)
         return
     expecting.withdraw(row, now=now)
-    row.state = RETURN.after(row.state, "settle" if row.kind == KEEP else "close")
+    row.state = RETURN.after(row.state, "settle" if row.kind in STAYS else "close")
     draft = returns.draft(row)
+    if row.kind == RETURNLESS:  # its units are settled although none of them came
+        _end(actor, row, reason=reason, now=now)
+        return
     release(draft, keep={line.id: line.received for line in draft.lines})
     db.session.execute(
         sa.update(ReturnLine)
@@ -35,6 +38,10 @@ def close_now(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
         .execution_options(synchronize_session=False)
     )
     void_parcels(row.id)
+    _end(actor, row, reason=reason, now=now)
+
+
+def _end(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
     row.closed_at, row.closed_reason, row.version = now, reason, row.version + 1
     history.record(
         actor, "return.closed", merchant_id=row.merchant_id, subject_id=row.id, now=now, reason=reason
@@ -66,7 +73,7 @@ def is_paid(draft: Draft) -> bool:
 
     Where nothing comes back there is nothing but the one refund.
     """
-    if draft.kind in (KEEP, *CANCELLATIONS):
+    if draft.kind in (*STAYS, *CANCELLATIONS):
         return True
     return any(line.refunded for line in draft.lines) and all(
         line.received == line.authorized
@@ -98,4 +105,4 @@ def _before_the_end(row: Return) -> str:
     """The state in which a return waits for its money alone."""
     if row.kind in CANCELLATIONS:
         return "confirmed"
-    return "approved" if row.kind == KEEP else "inspected"
+    return "approved" if row.kind in STAYS else "inspected"

@@ -1,7 +1,6 @@
 """The moment a draft becomes a return: everything is judged once more, and the units are taken."""
 
 import secrets
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,18 +10,22 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.core import numbers
 from portal.core.access import Actor, Conflict, NotFound
-from portal.core.facts import CANCELLATIONS, OrderFacts
-from portal.core.lifecycles import RETURN, SHIPMENT
+from portal.core.facts import CANCELLATIONS, RETURNLESS, STAYS
+from portal.core.lifecycles import RETURN
 from portal.core.links import STATUS, Site
 from portal.core.policy.verdict import REVIEW, Refused, to_json
 from portal.core.refunds import breakdown
 from portal.core.returns import BY_CUSTOMER, Draft, Step, steps_left
-from portal.core.spans import Span, free, lowest, merge, without
-from portal.db import history, orders, returns, shipments
+from portal.core.spans import Span
+from portal.core.workflows import AT_ONCE
+from portal.db import history, returns, shipments
 from portal.db.base import db, transaction, uuid7
-from portal.db.orders import OrderLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import expecting, links, notices, scope, work
+from portal.services import expecting, links, notices, rulings, scope, threads, work
+from portal.services.holding import claim as claim
+from portal.services.holding import release as release
+from portal.services.holding import take as take
+from portal.services.holding import void_parcels as void_parcels
 from portal.services.returns import Page, read
 from portal.services.shipping import ship_by
 
@@ -36,23 +39,24 @@ TRIES = 3
 """Numbers are random: one that is taken is drawn again."""
 
 
-def confirm(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str:
+def confirm(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now: datetime) -> str:
     """Confirm the draft and answer its new state; confirming again answers the state it has by now.
 
-    In one transaction: judged again, units taken, numbers drawn, label and messages promised. Raises
+    In one transaction: judged again, units taken, numbers drawn, label and messages promised. ``wish`` is what the
+    customer chose who was offered an exchange first (``core.workflows.WISHES``). Raises
     ``Conflict("steps_left")``, ``Conflict("units_gone")`` when somebody was faster, ``Refused``.
     """
     for attempt in range(TRIES):
         try:
             with transaction():
-                return confirmed(actor, return_id, site=site, now=now)
+                return confirmed(actor, return_id, wish=wish, site=site, now=now)
         except IntegrityError as problem:
             if "number" not in str(problem.orig) and "code" not in str(problem.orig) or attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def confirmed(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> str:
+def confirmed(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now: datetime) -> str:
     """``confirm`` in the caller's transaction."""
     row = scope.return_row(actor, return_id, "returns.create", lock=True)
     if row.kind in CANCELLATIONS:
@@ -66,6 +70,7 @@ def confirmed(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> st
         raise Conflict("steps_left", steps=[step.value for step in left])
     _objections(page)
     spans = take(page.order, page.draft, now=now) if page.order else {}
+    decision = rulings.chosen(page.decision, wish)
     approved = _is_approved(actor, page, row)
     step = "authorize" if approved else "submit"
     values: dict[str, Any] = {
@@ -78,6 +83,7 @@ def confirmed(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> st
         "breakdown": breakdown.to_json(page.breakdown) if page.breakdown.assessed else None,
         "estimate_minor": page.breakdown.amount if page.breakdown.assessed else None,
         "refund_state": "calculated" if page.breakdown.assessed else "none",
+        **rulings.columns(row, decision),
     }
     if not returns.change(row, **values):
         raise Conflict("changed_meanwhile")
@@ -85,10 +91,16 @@ def confirmed(actor: Actor, return_id: UUID, *, site: Site, now: datetime) -> st
     links.finish(row.id, now=now)
     links.create(actor, row, STATUS, site=site, days=links.STATUS_DAYS, now=now)
     db.session.refresh(row)
-    _record(actor, row, "return.submitted", now, units=page.draft.units, number=row.number)
+    told = rulings.told(decision)
+    _record(actor, row, "return.submitted", now, units=page.draft.units, number=row.number, **told)
     if approved:
+        codes = [finding.code for finding in page.verdict.findings]
+        _record(actor, row, "return.approved", now, findings=codes, **told)
+    rulings.follow(row, decision, now=now)
+    if row.kind == RETURNLESS:
+        rulings.refund(actor, row, now=now)
+    elif approved:
         approve_parcel(row, now=now)
-        _record(actor, row, "return.approved", now, findings=[f.code for f in page.verdict.findings])
     else:
         notices.queue("requested", returns.draft(row), now=now)
     return row.state
@@ -106,6 +118,8 @@ def _objections(page: Page) -> None:
 def _is_approved(actor: Actor, page: Page, row: Return) -> bool:
     """At once when the policy has nothing against it, or when who asks, or prepared it, may decide that."""
     open_findings = [f for f in page.verdict.findings if f.weight == REVIEW]
+    if page.decision is not None and page.decision.outcome in AT_ONCE and not open_findings:
+        return True
     if actor.kind == "person":
         may = (
             "returns.approve"
@@ -116,82 +130,6 @@ def _is_approved(actor: Actor, page: Page, row: Return) -> bool:
     if row.created_by is not None:
         open_findings = [f for f in open_findings if f.code not in PREAUTHORIZED]
     return not open_findings
-
-
-def take(order: OrderFacts, draft: Draft, *, now: datetime) -> dict[UUID, tuple[Span, ...]]:
-    """Take the lowest free positions of every line, guarded by what was read: return line id -> positions.
-
-    Raises ``Conflict("units_gone")`` when a line has changed since.
-    """
-    taken: dict[UUID, tuple[Span, ...]] = {}
-    changes: list[dict[str, Any]] = []
-    for line in draft.lines:
-        if line.order_line_id is None:
-            continue
-        bought = order.line(line.order_line_id)
-        open_positions = free(merge((*bought.canceled, *bought.claimed, *bought.held)), bought.units)
-        try:
-            spans = lowest(open_positions, line.units)
-        except ValueError:
-            raise Conflict("units_gone", lines=[str(line.order_line_id)]) from None
-        taken[line.id] = spans
-        changes.append(
-            {
-                "line": bought.id,
-                "more": line.units,
-                "was": sum(end - first for first, end in bought.claimed),
-                "spans": [list(span) for span in merge((*bought.claimed, *spans))],
-            }
-        )
-    if changes and not claim(changes):
-        raise Conflict("units_gone", lines=[str(change["line"]) for change in changes])
-    return taken
-
-
-def claim(changes: Sequence[dict[str, Any]]) -> bool:
-    """Raise the claimed units of many lines at once, each only from what it was; False when one differs."""
-    table = OrderLine.__table__
-    done = db.session.connection().execute(
-        sa.update(table)
-        .where(table.c.id == sa.bindparam("line"), table.c.claimed_units == sa.bindparam("was"))
-        .values(
-            claimed_units=table.c.claimed_units + sa.bindparam("more"), claimed_spans=sa.bindparam("spans")
-        ),
-        list(changes),
-    )
-    return done.rowcount == len(changes)
-
-
-def release(draft: Draft, *, keep: dict[UUID, int] | None = None) -> None:
-    """Give back the positions of units that will not come; ``keep`` says how many of a line stay taken."""
-    order = orders.facts(draft.order_id, lock=True) if draft.order_id else None
-    if order is None:
-        return
-    changes, rows = [], []
-    for line in draft.lines:
-        if line.order_line_id is None or not line.spans:
-            continue
-        held = lowest(line.spans, (keep or {}).get(line.id, 0)) if (keep or {}).get(line.id) else ()
-        freed = without(line.spans, held)
-        if not freed:
-            continue
-        bought = order.line(line.order_line_id)
-        changes.append(
-            {
-                "line": bought.id,
-                "more": -sum(end - first for first, end in freed),
-                "was": sum(end - first for first, end in bought.claimed),
-                "spans": [list(span) for span in without(bought.claimed, freed)],
-            }
-        )
-        rows.append({"row": line.id, "held": [list(span) for span in held]})
-    if changes and not claim(changes):
-        raise Conflict("changed_meanwhile")
-    if rows:
-        table = ReturnLine.__table__
-        db.session.connection().execute(
-            sa.update(table).where(table.c.id == sa.bindparam("row")).values(spans=sa.bindparam("held")), rows
-        )
 
 
 def _authorize_lines(draft: Draft, spans: dict[UUID, tuple[Span, ...]], *, approved: bool) -> None:
@@ -217,8 +155,8 @@ def _authorize_lines(draft: Draft, spans: dict[UUID, tuple[Span, ...]], *, appro
     )
 
 
-def approve_parcel(row: Return, *, now: datetime) -> None:
-    """Promise label and papers of an approved return; the mail that brings them follows from the label."""
+def approve_parcel(row: Return, *, now: datetime, delay: int = 0) -> None:
+    """Promise label and papers of an approved return, in so many seconds; the mail that brings them follows."""
     sending = row.sending or {}
     shipment_id = uuid7()
     db.session.execute(
@@ -234,7 +172,7 @@ def approve_parcel(row: Return, *, now: datetime) -> None:
             created_at=now,
         )
     )
-    work.enqueue("label", shipment_id)
+    work.enqueue("label", shipment_id, delay=delay)
     expecting.announce(row, now=now)
 
 
@@ -246,31 +184,17 @@ def cancel(actor: Actor, return_id: UUID, *, now: datetime) -> None:
             raise NotFound
         if row.state == "canceled":
             return
+        if row.kind in STAYS:  # it is its refund that can be given up
+            raise Conflict("nothing_is_sent")
         state = RETURN.after(row.state, "cancel")
         release(returns.draft(row))
         expecting.withdraw(row, now=now)
         void_parcels(row.id)
         links.finish(row.id, now=now)
+        threads.settle(row, now=now)
         if not returns.change(row, state=state, closed_at=now, refund_state="none"):
             raise Conflict("changed_meanwhile")
         _record(actor, row, "return.canceled", now)
-
-
-def void_parcels(return_id: UUID) -> None:
-    """Parcels that were not handed over are void; the carrier is told by durable work."""
-    shipment = shipments.Shipment
-    open_ones = db.session.scalars(
-        sa.select(shipment)
-        .where(
-            shipment.return_id == return_id,
-            shipment.state.in_([state for state in SHIPMENT.states if SHIPMENT.can(state, "void")]),
-        )
-        .with_for_update()
-    ).all()
-    for parcel in open_ones:
-        if parcel.tracking_number:
-            work.enqueue("void", parcel.id)
-        parcel.state = SHIPMENT.after(parcel.state, "void")
 
 
 def _record(actor: Actor, row: Return, what: str, now: datetime, **details: object) -> None:

@@ -15,13 +15,14 @@ import sqlalchemy as sa
 
 from portal.core import numbers
 from portal.core.access import Actor, Conflict
-from portal.core.facts import CANCELLATIONS, KEEP
+from portal.core.facts import CANCELLATIONS, STAYS
 from portal.core.lifecycles import REFUND
 from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds import ledger
 from portal.core.refunds import overrides as overriding
 from portal.core.refunds.breakdown import Breakdown, Share, explain_change
 from portal.core.refunds.overrides import Overrides
+from portal.core.refunds.settlements import is_settlement
 from portal.core.returns import Draft
 from portal.core.spans import count
 from portal.db import cancellations, returns
@@ -96,7 +97,7 @@ def write_lines(refund: Refund, due: Breakdown, draft: Draft) -> None:
                     "spans": [list(span) for span in line.spans],
                     "amount_minor": line.amount,
                     "taxes": [list(tax) for tax in line.taxes],
-                    "withheld_minor": line.withheld,
+                    "withheld_minor": max(0, line.withheld),
                     "adjusted": [list(part) for part in line.adjusted],
                     "promotion_minor": line.promotion,
                 }
@@ -108,7 +109,7 @@ def write_lines(refund: Refund, due: Breakdown, draft: Draft) -> None:
 
 def count_units(draft: Draft, due: Breakdown, sign: int) -> None:
     """Count the units of a refund on the lines of its return, or off again; not those that never come back."""
-    if draft.kind in (KEEP, *CANCELLATIONS):
+    if draft.kind in (*STAYS, *CANCELLATIONS):
         return
     units = {line.line_id: count(line.spans) for line in due.lines}
     rows = [
@@ -234,10 +235,10 @@ def _tell_customer(refund: Refund, due: Breakdown, page: Page, now: datetime) ->
     row = returns.get(page.draft.id)
     if row is None:
         return
-    if row.kind == KEEP:
+    if row.kind in STAYS:
         notices.queue("refund_granted", page.draft, now=now, refund_id=refund.id)
         return
-    if row.breakdown is None or row.state not in ("received", "inspected"):
+    if row.breakdown is None or row.state not in ("received", "inspected") or is_settlement(due):
         return
     others = sa.select(Refund.id).where(
         Refund.return_id == row.id, Refund.id != refund.id, Refund.state != "canceled"

@@ -20,10 +20,12 @@ from portal.services import (
     cancellations,
     channels,
     credits,
+    disputes,
     expecting,
     gateway_events,
     looking,
     notices,
+    overdue_requests,
     payouts,
     reconcile,
     shipping,
@@ -31,7 +33,7 @@ from portal.services import (
     warehouse_events,
     work,
 )
-from portal.services.confirmation import release, void_parcels
+from portal.services.holding import release, void_parcels
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ def build(
         "warehouse_event": lambda subject: warehouse_events.handle(subject, gateways=gateways, now=clock()),
         "gateway_event": lambda subject: gateway_events.handle(subject, gateways=gateways, now=clock()),
         "reconcile": lambda _day: reconcile.daily(gateways=gateways, now=clock()),
+        "undisputed": lambda subject: disputes.pay_undisputed(subject, now=clock()),
         "tidy": lambda _day: tidy(now=clock()),
     }
 
@@ -80,8 +83,11 @@ def tick(gateways: Gateways, *, now: datetime) -> None:
         lambda: bank_accounts.look_after(gateways=gateways, now=now),
         lambda: credits.look_after(now=now),
         lambda: expire(now=now),
+        lambda: overdue_requests.expire(now=now),
+        lambda: overdue_requests.remind_due(now=now),
         lambda: cancellations.expire(now=now),
         lambda: cancellations.remind_due(now=now),
+        lambda: disputes.look_after(now=now),
         lambda: promise_of_the_day(now=now),
     ):
         try:

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict
-from portal.core.facts import CANCELLATIONS, KEEP, NEXT_PERIOD, Addition, OrderFacts, Wanted
+from portal.core.facts import CANCELLATIONS, NEXT_PERIOD, STAYS, Addition, OrderFacts, Wanted
 from portal.core.money import Minor, allocate
 from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, NotTheSum, TooMuch
 from portal.core.refunds.engine import quote
@@ -17,6 +17,7 @@ from portal.core.refunds.overrides import WAIVABLE, WAYS, Overrides
 from portal.core.refunds.values import paid_for
 from portal.core.returns import Draft, DraftLine
 from portal.core.spans import Span, lowest, without
+from portal.core.workflows import INSPECT_FIRST
 from portal.db.base import db
 from portal.db.refunds import Refund, RefundLine
 from portal.db.returns import Inspection
@@ -83,7 +84,7 @@ def work_out(
         wanted=_agreed(wanted, overrides, order),
         extra=(added,) if overrides.goodwill else (),
         fees_taken=before.fees,
-        waived=overrides.waived,
+        waived=(*asked.waived, *overrides.waived),
         tenders=overrides.tenders,
         resolution="store_credit" if overrides.way == "store_credit" else asked.resolution,
     )
@@ -175,17 +176,18 @@ def _due(page: Page, before: _Before) -> tuple[Wanted, ...]:
 
     Of a refund without a return, and of a cancellation once it is confirmed, the units it is for, once.
     """
-    if page.draft.kind in (KEEP, *CANCELLATIONS):
+    if page.draft.kind in (*STAYS, *CANCELLATIONS):
         if before.refunds:
             return ()
         return tuple(as_wanted(line) for line in page.draft.lines if line.ending != NEXT_PERIOD)
     found: list[Wanted] = []
     inspected = _inspected(page.draft)
+    trigger = "on_inspection" if page.draft.handling == INSPECT_FIRST else page.terms.refund_trigger
     for line in page.draft.lines:
         if line.order_line_id is None:
             continue
         rest = without(line.spans, before.spans.get(line.order_line_id, ()))
-        for one in _countable(line, inspected.get(line.id, ()), page.terms.refund_trigger):
+        for one in _countable(line, inspected.get(line.id, ()), trigger):
             spans = lowest(rest, one.units)
             rest = without(rest, spans)
             found.append(

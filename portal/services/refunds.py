@@ -11,7 +11,7 @@ from portal import faults
 from portal.core import approvals as approving
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.approvals import Standing
-from portal.core.facts import KEEP
+from portal.core.facts import RETURNLESS, STAYS
 from portal.core.lifecycles import PAYOUT, REFUND, RETURN
 from portal.core.money import Minor
 from portal.core.refunds import breakdown as breakdowns
@@ -26,6 +26,7 @@ from portal.services import (
     books,
     credit_notes,
     decisions,
+    holding,
     owed,
     quota,
     scope,
@@ -341,7 +342,9 @@ def give_up(actor: Actor, refund: Refund, *, reason: str, now: datetime) -> None
 def _withdraw_if_kept(refund: Refund, now: datetime) -> None:
     """A refund without a return has nothing left to wait for once it is given up."""
     row = returns.get(refund.return_id) if refund.return_id else None
-    if row is not None and row.kind == KEEP and RETURN.can(row.state, "cancel"):
+    if row is not None and row.kind in STAYS and RETURN.can(row.state, "cancel"):
+        if row.kind == RETURNLESS:
+            holding.release(returns.draft(row))
         row.state, row.closed_at, row.version = RETURN.after(row.state, "cancel"), now, row.version + 1
 
 

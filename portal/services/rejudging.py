@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from portal.core.access import Actor
-from portal.core.facts import CANCELLATIONS, KEEP, LineFacts, OrderFacts, Wanted
+from portal.core.facts import CANCELLATIONS, STAYS, LineFacts, OrderFacts, Wanted
 from portal.core.money import Minor
 from portal.core.policy.terms import Terms
 from portal.core.refunds import breakdown as breakdowns
@@ -34,7 +34,7 @@ LEFT_OUT = ("draft", "proposed", "canceled", "expired")
 NOT_TAKEN = (*LEFT_OUT, "declined", "overtaken", "refused")
 """States in which a return holds no units."""
 
-BEFORE_THE_DOCK = ("requested", "approved", "in_transit", "declined")
+BEFORE_THE_DOCK = ("requested", "needs_info", "approved", "in_transit", "declined")
 """States in which only what was announced is known."""
 
 
@@ -104,11 +104,11 @@ def _at(row: Return) -> datetime:
 
 
 def _past(row: Return, draft: Draft, inspected: Mapping[UUID, Sequence[Inspection]], terms: Terms) -> Past:
-    asked, took = as_request(draft, now=_at(row)), row.state not in NOT_TAKEN
+    asked, took = as_request(draft, now=_at(row), as_asked=True), row.state not in NOT_TAKEN
     if not took:  # its positions may be somebody else's by now
         asked = replace(asked, wanted=tuple(replace(one, spans=()) for one in asked.wanted))
-    due = asked.wanted
-    if row.state not in BEFORE_THE_DOCK and row.kind not in (KEEP, *CANCELLATIONS):
+    due = as_request(draft, now=_at(row)).wanted if took else asked.wanted
+    if row.state not in BEFORE_THE_DOCK and row.kind not in (*STAYS, *CANCELLATIONS):
         due = tuple(one for line in draft.lines for one in _counted(line, inspected.get(line.id, ())))
     overruled = (row.verdict or {}).get("overruled", ())
     return Past(

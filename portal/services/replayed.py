@@ -28,7 +28,7 @@ from portal.db.base import db, uuid7
 from portal.db.refunds import Payout, Refund, RefundLine
 from portal.db.returns import Return, ReturnLine
 from portal.services import books, quota, stock
-from portal.services.confirmation import claim
+from portal.services.holding import claim
 
 BY_HAND = "manual"
 

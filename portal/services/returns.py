@@ -12,14 +12,16 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.addresses import Address, address_from
-from portal.core.facts import CANCELLATIONS, KEEP, OrderFacts, ReturnRequest, Wanted
+from portal.core.facts import CANCELLATIONS, STAYS, OrderFacts, ReturnRequest, Wanted
 from portal.core.intake import number_key
 from portal.core.merchants import MerchantFacts
+from portal.core.policy.ruling import ruled
 from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import REFUSED, Finding, LineOffer, Refused, Verdict, judge, offers
 from portal.core.refunds.breakdown import Breakdown, TooMuch, from_json
 from portal.core.refunds.engine import quote, quote_unassessed
 from portal.core.refunds.fees import customer_pays_postage
+from portal.core.refunds.overrides import WAIVABLE
 from portal.core.returns import (
     BY_CUSTOMER,
     Draft,
@@ -30,10 +32,11 @@ from portal.core.returns import (
 )
 from portal.core.shipping import Method, Pays
 from portal.core.spans import count
+from portal.core.workflows import NO_RETURN, RECALL, Decision, decision_from
 from portal.db import history, merchants, orders, returns
 from portal.db.base import already_read, transaction, uuid7
 from portal.db.returns import Return, ReturnLine
-from portal.services import scope
+from portal.services import scope, workflows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,8 @@ class Page:
     left: tuple[Step, ...]
     """What the customer still has to answer."""
     now: datetime
+    decision: Decision | None = None
+    """What a rule of the shop says: of a draft as it stands, later as it was decided. None without rules."""
 
     @cached_property
     def offers(self) -> tuple[LineOffer, ...]:
@@ -70,7 +75,8 @@ class Page:
     @property
     def is_whole_order(self) -> bool:
         """Whether nothing of what was bought stays with the customer."""
-        return self.order is not None and 0 < self.units_ordered <= self.draft.units
+        open_units = sum(line.open_units for line in self.draft.lines)
+        return self.order is not None and 0 < self.units_ordered <= open_units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,20 +126,38 @@ def _read(row: Return, *, now: datetime, lock: bool) -> Page:
     order = orders.facts(row.order_id, lock=lock) if row.order_id else None
     request = as_request(draft, now=now)
     zone = ZoneInfo(merchant.zone)
+    decision = _decision(row, draft, order, request, now=now)
+    if draft.state == "draft" and decision is not None:
+        draft = workflows.steered(draft, decision)
+        request = as_request(draft, now=now)
     return Page(
         draft=draft,
         order=order,
         terms=terms,
         merchant=merchant,
         breakdown=_given(row)
-        if row.kind in (KEEP, *CANCELLATIONS)
+        if row.kind in (*STAYS, *CANCELLATIONS)
         else estimate(order, request, terms, currency=draft.currency, now=now),
-        verdict=judge(order, request, terms, now=now, zone=zone)
+        verdict=_ruled(judge(order, request, terms, now=now, zone=zone), decision, draft, terms)
         if row.kind not in CANCELLATIONS
         else Verdict(findings=(), policy_version=terms.version),
         left=steps_left(draft, terms, steps=BY_CUSTOMER) if row.kind not in CANCELLATIONS else (),
         now=now,
+        decision=decision,
     )
+
+
+def _decision(
+    row: Return, draft: Draft, order: OrderFacts | None, request: ReturnRequest, *, now: datetime
+) -> Decision | None:
+    if row.state != "draft":
+        return decision_from(row.decision) if row.decision else None
+    return workflows.decide(draft, order, request, email=row.email, now=now)
+
+
+def _ruled(verdict: Verdict, decision: Decision | None, draft: Draft, terms: Terms) -> Verdict:
+    """What a rule adds to the verdict of a draft, or sets aside; later the verdict stands as it was written."""
+    return ruled(verdict, decision, draft, terms) if draft.state == "draft" else verdict
 
 
 def _given(row: Return) -> Breakdown:
@@ -141,20 +165,37 @@ def _given(row: Return) -> Breakdown:
     return from_json(row.breakdown) if row.breakdown else quote_unassessed(row.currency)
 
 
-def as_request(draft: Draft, *, now: datetime) -> ReturnRequest:
-    """The draft as policy and engine judge it. What an agent authorized keeps the day it was started."""
+def as_request(draft: Draft, *, now: datetime, as_asked: bool = False) -> ReturnRequest:
+    """The draft as policy and engine judge it. What an agent authorized keeps the day it was started.
+
+    Units that were refused are out of it, but for whoever looks at it ``as_asked``.
+    """
     return ReturnRequest(
-        wanted=tuple(as_wanted(line) for line in draft.lines),
+        wanted=tuple(
+            _as_asked(line) if as_asked else as_wanted(line)
+            for line in draft.lines
+            if as_asked or line.open_units
+        ),
         requested_at=now if draft.channel == "self_service" else draft.created_at,
         kind=draft.kind,
-        postage=draft.postage,
+        postage=0 if draft.handling in FREE else draft.postage,
+        waived=WAIVABLE if draft.handling in FREE else (),
     )
 
 
+FREE = (NO_RETURN, RECALL)
+"""Handlings that cost the customer nothing: nothing is sent, or it is the shop that wants it back."""
+
+
+def _as_asked(line: DraftLine) -> Wanted:
+    return replace(as_wanted(line), units=line.units, spans=() if line.declined else line.spans)
+
+
 def as_wanted(line: DraftLine) -> Wanted:
+    """What is asked for of a line and was not refused."""
     return Wanted(
         line_id=line.order_line_id or line.id,
-        units=line.units,
+        units=line.open_units,
         reason=line.reason,
         condition=line.condition,
         note=line.note,
@@ -199,10 +240,15 @@ def start_draft(
     phone: str = "",
     order_id: UUID | None = None,
     order_number: str = "",
+    address: Address | None = None,
     nonce: str | None = None,
+    begun_at: datetime | None = None,
     now: datetime,
 ) -> UUID:
-    """A new draft; the same ``nonce`` again answers the same draft. Raises ``NotFound``, ``NotAllowed``."""
+    """A new draft; the same ``nonce`` again answers the same draft. Raises ``NotFound``, ``NotAllowed``.
+
+    ``address`` is one that is known to be right, ``begun_at`` when somebody turned to it.
+    """
     scope.require(actor, "returns.create", merchant_id)
     try:
         with transaction():
@@ -221,9 +267,12 @@ def start_draft(
                 language=language,
                 currency=merchant.currency,
                 nonce=nonce,
+                begun_at=begun_at,
                 created_by=actor.id,
                 created_at=now,
             )
+            if address is not None:
+                row.address, row.answered = address.record(), [Step.ADDRESS.value]
             _put_customer(row, name=name, email=email, phone=phone)
             if order_id or order_number:
                 _put_order(row, order_id, order_number)
@@ -382,10 +431,10 @@ def answer(actor: Actor, return_id: UUID, answers: Sequence[SurveyAnswer], *, no
             line.condition = given.condition or line.condition
             line.note = given.note.strip()
         _done(actor, row, Step.SURVEY, now)
-        _judge_postage(row, now)
+        judge_postage(row, now)
 
 
-def _judge_postage(row: Return, now: datetime) -> None:
+def judge_postage(row: Return, now: datetime) -> None:
     """Who pays for the chosen way follows the reasons, and so does what was stored with it."""
     sending = row.sending
     if not sending or not sending["amount"] or sending["method"] == Method.OWN_CARRIER:
@@ -407,6 +456,15 @@ def set_address(actor: Actor, return_id: UUID, address: Address, *, now: datetim
             _done(actor, row, Step.ADDRESS, now)
         elif Step.ADDRESS not in row.answered:
             _done(actor, row, Step.ADDRESS, now, keep=True)
+
+
+def doubt_address(actor: Actor, return_id: UUID, *, now: datetime) -> None:
+    """What is being typed as the address is none (yet): the question is open again, the old one proposed."""
+    with transaction():
+        row = _editable(actor, return_id, Step.ADDRESS)
+        if Step.ADDRESS in row.answered:
+            _done(actor, row, Step.ADDRESS, now)
+            row.answered = sorted(set(row.answered) - {Step.ADDRESS})
 
 
 def set_note(actor: Actor, return_id: UUID, *, note: str, locked: Sequence[str], now: datetime) -> None:

@@ -36,6 +36,11 @@ KINDS = (
     "warehouse_contradicts",
     "stock_short",
     "channel_failed",
+    "safety_recall",
+    "exchange_wanted",
+    "undisputed_waits",
+    "dispute_due",
+    "dispute_overdue",
 )
 
 

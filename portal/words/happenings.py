@@ -13,12 +13,32 @@ if TYPE_CHECKING:
 HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.created": (N_("Return started"),),
     "return.updated": (N_("Return changed: %(step)s"), N_("Return changed")),
-    "return.submitted": (N_("Return confirmed"),),
-    "return.approved": (N_("Return approved"),),
+    "return.submitted": (N_("Return confirmed; rule: %(rule)s"), N_("Return confirmed")),
+    "return.approved": (N_("Return approved; rule: %(rule)s"), N_("Return approved")),
+    "return.line.declined": (
+        N_("Refused: %(units)s × %(line)s – %(reason)s"),
+        N_("A part of the return was refused"),
+    ),
+    "return.line.authorized": (N_("Approved: %(units)s × %(line)s"), N_("A part of the return was approved")),
+    "return.approval_undone": (N_("Approval taken back"),),
     "return.declined": (N_("Return declined: %(reason)s"), N_("Return declined")),
     "return.decline_undone": (N_("Decline undone"),),
     "return.canceled": (N_("Return canceled"),),
-    "return.expired": (N_("Return expired: nothing was sent in time"),),
+    "return.expired": (
+        N_("Return expired: no answer until %(until)s"),
+        N_("Return expired: nothing was sent in time"),
+    ),
+    "return.needs_info": (N_("Customer asked, until %(until)s"), N_("Customer asked")),
+    "return.info_provided": (N_("The customer answered"),),
+    "return.info_reminded": (N_("Customer reminded of the question"),),
+    "return.info_withdrawn": (N_("Question to the customer withdrawn"),),
+    "return.info_expired": (N_("The customer did not answer in time"),),
+    "return.message.sent": (N_("Message to the customer"),),
+    "return.message.received": (N_("Message from the customer"),),
+    "return.note.added": (N_("Note among colleagues"),),
+    "canned_answer.saved": (N_("Canned answer saved: %(name)s"), N_("Canned answer saved")),
+    "canned_answer.removed": (N_("Canned answer deleted: %(name)s"), N_("Canned answer deleted")),
+    "playbook.saved": (N_("Playbook changed: %(title)s"), N_("Playbook changed")),
     "return.in_transit": (N_("The parcel is on its way"),),
     "return.shipped": (N_("The parcel is on its way"),),
     "return.received": (N_("Goods received: %(units)s"), N_("Goods received")),
@@ -37,6 +57,20 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.line.authorized": (N_("Item authorized: %(name)s"), N_("Item authorized")),
     "return.line.received": (N_("Item received: %(name)s"), N_("Item received")),
     "return.line.inspected": (N_("Item inspected: %(name)s, grade %(grade)s"), N_("Item inspected")),
+    "return.line.missing": (
+        N_("Declared missing, units: %(units)s"),
+        N_("Declared missing"),
+    ),
+    "return.unexpected.found": (
+        N_("Came unannounced: %(units)s × %(name)s"),
+        N_("Came unannounced"),
+    ),
+    "return.unexpected.decided": (N_("Decided about unannounced goods: %(name)s"), N_("Decided about unannounced goods")),
+    "parcel.unknown": (N_("A parcel nobody announced: %(code)s"), N_("A parcel nobody announced")),
+    "parcel.matched": (
+        N_("Unannounced goods belong to %(number)s"),
+        N_("Unannounced goods belong to a return"),
+    ),
     "return.photo.added": (N_("Photo added"),),
     "return.photo.removed": (N_("Photo removed"),),
     "return.link.created": (N_("Link created, valid until %(expires_on)s"), N_("Link created")),
@@ -159,6 +193,7 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "task.opened": (N_("Task opened"),),
     "task.reopened": (N_("Task opened again"),),
     "task.closed": (N_("Task closed: %(note)s"), N_("Task closed")),
+    "workflow.published": (N_("Rules published, version %(version)s"), N_("Rules published")),
     "policy.published": (N_("Policy published, version %(version)s"), N_("Policy published")),
 }
 """Topic of the vocabulary -> its sentences, the one with most details first."""
@@ -175,7 +210,7 @@ def sentence(words: Words, what: str, details: Mapping[str, Any], currency: str 
             said[key] = name(details[key])
     if isinstance(details.get("error"), str) and details["error"]:
         said["error"] = words.refusal(details["error"])
-    if what == "return.declined" and isinstance(details.get("reason"), str):
+    if what in ("return.declined", "return.line.declined") and isinstance(details.get("reason"), str):
         said["reason"] = words.decline_reason(details["reason"])
     if isinstance(details.get("amount"), int) and not unit:
         said.pop("amount", None)

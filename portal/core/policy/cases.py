@@ -28,6 +28,7 @@ CODES = (
     "approval_by_reason",
     "approval_by_condition",
     "approval_by_value",
+    "approval_by_rule",
     "approval_always",
     "no_record_of_sale",
     "policy_inactive",

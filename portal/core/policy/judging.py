@@ -51,7 +51,14 @@ def _faults(terms: "Terms") -> Iterator[str]:
     for i, depreciation in enumerate(terms.depreciation):
         yield from _depreciation(f"policy.depreciation[{i}]", depreciation)
     yield from _cancellations(terms)
+    for name in CLOCKS:
+        if getattr(terms, name) < 1:
+            yield f"policy.{name}: at least 1"
     yield from _unknown("policy.refund_limits", (role for role, _ in terms.refund_limits), ROLES, "role")
+
+
+CLOCKS = ("approval_hours", "inspection_hours", "refund_hours", "info_days", "dispute_hours", "offer_days")
+"""Within what time people, or customers, mean to have answered: never at once, never not at all."""
 
 
 def _cancellations(terms: "Terms") -> Iterator[str]:

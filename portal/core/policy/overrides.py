@@ -15,6 +15,7 @@ OVERRULED_BY: dict[str, str] = {
     "approval_always": "returns.approve",
     "no_record_of_sale": "returns.approve",
     "approval_by_value": "returns.override",
+    "approval_by_rule": "returns.override",
     "window_expired": "returns.override",
     "final_sale": "returns.override",
     "not_eligible_category": "returns.override",

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import url_for
 
 from portal.core.access import Actor
-from portal.core.facts import KEEP
+from portal.core.facts import STAYS
 from portal.core.refunds.breakdown import Breakdown, Row
 from portal.core.returns import DraftLine
 from portal.services import approvals, credit_notes
@@ -42,6 +42,7 @@ class Paper:
 
 PRIMARY = {
     "requested": ("approve",),
+    "needs_info": ("approve",),
     "approved": ("receive",),
     "in_transit": ("receive",),
     "partially_received": ("inspect", "refund", "receive"),
@@ -77,7 +78,7 @@ def _possible(found: Dossier, actor: Actor, due: Breakdown | None) -> list[str]:
         steps.append("inspect")
     if due is not None and due.amount > 0 and actor.may("refunds.propose", draft.merchant_id):
         steps.append("refund")
-    if draft.kind == KEEP:  # nothing is sent, and it ends with its refund
+    if draft.kind in STAYS:  # nothing is sent, and it ends with its refund
         return [step for step in steps if step == "refund"]
     if any(refund.state in OPEN_REFUNDS for refund in found.refunds):
         allowed.discard("close")  # its money has to be decided first
@@ -125,7 +126,7 @@ def lines(found: Dossier) -> tuple[LineRow, ...]:
                     for finding in page.verdict.of(line.order_line_id or line.id)
                 )
             )
-            if page.draft.state in ("draft", "requested")
+            if page.draft.state in ("draft", "requested", "needs_info")
             else (),
             quarantined=found.stock.get(line.sku, {}).get("quarantine", 0),
         )
@@ -135,7 +136,7 @@ def lines(found: Dossier) -> tuple[LineRow, ...]:
 
 def verdict(found: Dossier) -> tuple[str, ...]:
     """Why a person has to decide, while it waits for that."""
-    if found.page.draft.state != "requested":
+    if found.page.draft.state not in ("requested", "needs_info"):
         return ()
     return tuple(
         dict.fromkeys(

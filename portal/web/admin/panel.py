@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Actor, Conflict
 from portal.core.approvals import Standing
-from portal.core.facts import KEEP, OrderFacts, PaymentFacts
+from portal.core.facts import STAYS, OrderFacts, PaymentFacts
 from portal.core.money import Minor, portion
 from portal.core.policy.terms import Terms
 from portal.core.refunds.breakdown import Breakdown, explain_change
@@ -85,7 +85,7 @@ class Panel:
     @property
     def is_kept(self) -> bool:
         """Whether the goods stay: then nothing is deducted that could be left out."""
-        return self.found.page.draft.kind == KEEP
+        return self.found.page.draft.kind in STAYS
 
     def missing(self) -> dict[UUID, tuple[str, ...]]:
         """Order line -> what the inspection says is missing."""

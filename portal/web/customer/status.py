@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint
+from flask import Blueprint, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.core.deadlines import refund_due
-from portal.core.facts import KEEP
+from portal.core.facts import STAYS
 from portal.core.lifecycles import RETURN, IllegalStep
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.spans import count
@@ -28,7 +28,7 @@ from portal.services import (
 )
 from portal.services import progress as following
 from portal.services.progress import Progress
-from portal.web.customer import cancellation
+from portal.web.customer import cancellation, thread
 from portal.web.customer.check import sending_words, slot_words
 from portal.web.customer.opened import Opened, next_url, open_return
 from portal.web.customer.order import past_rows
@@ -57,9 +57,13 @@ def show(return_id: UUID) -> Response:
     around = cancellations.around(opened.actor, return_id, gateways=gateways(), now=now())
     return page(
         "customer/status.html",
-        fragments=("progress",),
+        fragments=("progress", "thread"),
+        also=("progress",) if request.headers.get("HX-Target") == "thread" else (),
         **opened.context(
-            **context(opened, found), past=past_rows(return_id, around.past), totals=around.totals
+            **thread.context(opened),
+            **context(opened, found),
+            past=past_rows(return_id, around.past),
+            totals=around.totals,
         ),
     )
 
@@ -125,7 +129,7 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "refund": explained(amount, estimate=latest is None),
         "change": change(found, amount),
         "changes": changes(found),
-        "keeps": found.page.draft.kind == KEEP,
+        "keeps": found.page.draft.kind in STAYS,
         "timeline": timeline(found),
         "events": events(found),
         "steps_next": [
@@ -136,7 +140,7 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "sending": sending_words(sending, opened.view.draft.currency) if sending else None,
         "papers": papers(found),
         "kept": kept(opened),
-        "may_cancel": RETURN.can(state, "cancel") and found.page.draft.kind != KEEP,
+        "may_cancel": RETURN.can(state, "cancel") and found.page.draft.kind not in STAYS,
         "paid_to": paid_to(found),
         "account_wanted": bool(found.refunds) and bank_accounts.is_wanted(opened.id),
         "account": bank_accounts.given(opened.id) if found.refunds else "",
@@ -236,7 +240,7 @@ def timeline(found: Progress) -> list[dict[str, Any]]:
     def row(name: str, state: str, at: Any = None, text: str = "") -> dict[str, Any]:
         return {"name": name, "state": state, "when": said.moment(at) if at else None, "text": text or None}
 
-    if found.page.draft.kind == KEEP:
+    if found.page.draft.kind in STAYS:
         ended = state in ("canceled", "declined")
         granted = row(_("Refund granted"), "done", found.submitted_at)
         return [
@@ -248,10 +252,16 @@ def timeline(found: Progress) -> list[dict[str, Any]]:
         return [*rows, row(_("Not accepted"), "bad")]
     if state == "canceled":
         return [*rows, row(_("Canceled"), "bad", found.closed_at)]
+    if state == "expired" and found.approved_at is None:
+        return [*rows, row(_("Not answered in time"), "bad", found.closed_at)]
     if state == "expired":
         return [*rows, row(_("Approved"), "done", found.approved_at), row(_("Not sent in time"), "bad")]
-    if state == "requested":
-        rows.append(row(_("We look at it"), "now", text=_("You hear from us by e-mail.")))
+    if state in ("requested", "needs_info"):
+        if state == "needs_info":
+            rows.append(row(_("We wait for your answer"), "now"))
+            rows.append(row(_("We look at it"), "next"))
+        else:
+            rows.append(row(_("We look at it"), "now", text=_("You hear from us by e-mail.")))
         rows += [
             row(_("Send the parcel"), "next"),
             row(_("We check the items"), "next"),
