@@ -1,6 +1,6 @@
 """What happened, who did it, when, to what: append-only, chained, written in the transaction of the change."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,12 +62,13 @@ def record(
     merchant_id: UUID,
     subject_id: UUID,
     now: datetime,
-    changed: Mapping[str, Sequence[object]] | None = None,
+    changed: Any = None,
     **details: object,
 ) -> None:
     """One happening of the caller's transaction, written with it at its end. ``details`` are JSON values.
 
-    ``changed`` says what people change: field -> (before, after). What is the same on both sides is left out.
+    ``changed`` (a mapping) says what people change: field -> (before, after). What is the same on both sides is
+    left out.
     """
     session = db.session()
     told = {name: list(pair) for name, pair in (changed or {}).items() if pair[0] != pair[1]}

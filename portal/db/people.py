@@ -91,3 +91,36 @@ def actor(person_id: UUID, epoch: int) -> Actor | None:
         return None
     roles = {row.merchant_id: row.role for row in rows if row.merchant_id is not None}
     return Actor(kind="person", id=person_id, name=rows[0].name, roles=roles)
+
+
+def of_session(digest: str, now: datetime) -> tuple[PersonSession, Actor] | None:
+    """The session whose token has that digest, and who holds it; None when it or the person was ended."""
+    wanted = (
+        sa.select(PersonSession, Person.name, Membership.merchant_id, Membership.role)
+        .join(Person, Person.id == PersonSession.person_id)
+        .outerjoin(Membership, Membership.person_id == Person.id)
+        .where(
+            PersonSession.digest == digest,
+            PersonSession.ended_at.is_(None),
+            PersonSession.expires_at > now,
+            PersonSession.epoch == Person.session_epoch,
+            Person.active,
+        )
+    )
+    rows = db.session.execute(wanted).all()
+    if not rows:
+        return None
+    roles = {row.merchant_id: row.role for row in rows if row.merchant_id is not None}
+    kept: PersonSession = rows[0][0]
+    return kept, Actor(kind="person", id=kept.person_id, name=rows[0].name, roles=roles)
+
+
+def end_sessions(*tests: sa.ColumnElement[bool], because: str, now: datetime) -> int:
+    """End the open sessions that pass ``tests``, in the caller's transaction; answers how many there were."""
+    ended = (
+        sa.update(PersonSession)
+        .where(PersonSession.ended_at.is_(None), *tests)
+        .values(ended_at=now, ended_because=because, id_token="")
+        .execution_options(synchronize_session=False)
+    )
+    return int(db.session.execute(ended).rowcount)  # type: ignore[attr-defined]

@@ -7,11 +7,12 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from flask import g, session
+from flask import current_app, g, request, session
 
 from portal.core.access import Actor, NotAllowed, NotFound
 from portal.core.links import LinkFacts
-from portal.services import links
+from portal.services import links, sessions
+from portal.services.sessions import Visit
 from portal.web.page import now
 
 P = ParamSpec("P")
@@ -19,9 +20,6 @@ R = TypeVar("R")
 
 HELD = 8
 """Returns that one browser keeps open at once; the oldest link is forgotten first."""
-
-SIGNED_IN_FOR = 12 * 3600
-"""Seconds after which somebody signs in again."""
 
 
 class LinkDead(Exception):
@@ -75,35 +73,67 @@ def holder(return_id: UUID, *, dead: bool = False) -> tuple[Actor, LinkFacts]:
 # ---------------------------------------------------------------------------------------------------- people
 
 
-def sign_in(person_id: UUID, epoch: int) -> None:
+def sign_in(
+    person_id: UUID, *, way: str = "password", id_token: str = "", provider_session: str = ""
+) -> None:
     """From now on this browser is that person's; whatever it held before is gone, but the language."""
+    browser = request.user_agent.string
+    token = sessions.begin(
+        person_id, way=way, browser=browser, now=now(), id_token=id_token, provider_session=provider_session
+    )
+    _forget()
+    session["person"] = token
+    g.pop("visit", None)
+
+
+def sign_out() -> str:
+    """Nobody is signed in here any more; what an OpenID provider gave, to sign out there too, or blank."""
+    token = session.get("person")
+    _, id_token = sessions.end(token, now=now()) if token else ("", "")
+    _forget()
+    g.pop("visit", None)
+    return id_token
+
+
+def _forget() -> None:
     language = session.get("language")
     session.clear()
     if language:
         session["language"] = language
-    session["person"] = {"id": str(person_id), "epoch": epoch, "at": int(now().timestamp())}
 
 
-def sign_out() -> None:
-    language = session.get("language")
-    session.clear()
-    if language:
-        session["language"] = language
+def visit() -> Visit:
+    """The session of whoever is signed in. Raises ``SignInNeeded``; what ends it works at the next request."""
+    if "visit" not in g:
+        token = session.get("person")
+        found = sessions.visit(token, now=now()) if isinstance(token, str) else None
+        if found is None:
+            raise SignInNeeded
+        if found.is_due and not _by_itself():
+            sessions.seen(found, now=now())
+        g.visit = found
+    return g.visit  # type: ignore[no-any-return]
+
+
+def _by_itself() -> bool:
+    """Whether a page asked on its own, as boards do: that keeps nobody signed in who has left."""
+    return request.headers.get("HX-Request") == "true" and request.method == "GET" or _is_quiet()
+
+
+def _is_quiet() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return bool(getattr(view, "asks_by_itself", False))
 
 
 def person() -> Actor:
-    """The person who is signed in. Raises ``SignInNeeded``; ending somebody's access works at the next request."""
-    from portal.services import people
+    """The person who is signed in. Raises ``SignInNeeded``."""
+    return visit().actor
 
-    if "person" not in g:
-        kept = session.get("person")
-        if not kept or int(now().timestamp()) - kept["at"] > SIGNED_IN_FOR:
-            raise SignInNeeded
-        found = people.actor(UUID(kept["id"]), kept["epoch"])
-        if found is None:
-            raise SignInNeeded
-        g.person = found
-    return g.person  # type: ignore[no-any-return]
+
+def by_itself(view: Callable[P, R]) -> Callable[P, R]:
+    """For a view that pages ask on their own: whoever only looks on is signed out in time."""
+    view.asks_by_itself = True  # type: ignore[attr-defined]
+    return view
 
 
 def needs(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -19,7 +19,7 @@ from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import audit, links, people, returns
+from portal.services import audit, links, people, returns, sessions
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import race
@@ -58,7 +58,7 @@ def customer_at_the_check(_gateways: Any, number: int, link: str, home: str) -> 
 
 
 def agent_at_the_form(
-    _gateways: Any, number: int, person: dict[str, Any], path: str, typed: Form
+    _gateways: Any, number: int, person: str, path: str, typed: Form
 ) -> tuple[FlaskClient, str, Form]:
     client = visitor(number)
     with client.session_transaction() as session:
@@ -93,16 +93,14 @@ def merchant(session: Session) -> UUID:
 
 
 @pytest.fixture
-def signed_in(merchant: UUID) -> dict[str, Any]:
+def signed_in(merchant: UUID) -> str:
     """What the session of a supervisor holds."""
     now = datetime.now(UTC)
     person_id = people.create_user(
         email="race@people.example", name="Race Agent", password="a password for tests",
         roles={"race": "supervisor"}, now=now,
     )  # fmt: skip
-    found = people.sign_in("race@people.example", "a password for tests")
-    assert found is not None
-    return {"id": str(person_id), "epoch": found.epoch, "at": int(now.timestamp())}
+    return sessions.begin(person_id, way="password", browser="a test", now=now)
 
 
 def test_fifty_identical_confirmations_are_one_return_and_one_answer(
@@ -126,7 +124,7 @@ def test_fifty_identical_confirmations_are_one_return_and_one_answer(
 
 
 def test_fifty_identical_refund_forms_are_one_refund(
-    database: Database, merchant: UUID, signed_in: dict[str, Any], gateways: Any
+    database: Database, merchant: UUID, signed_in: str, gateways: Any
 ) -> None:
     person = shop.agent(merchant)
     order = shop.take_order(merchant, "W-2", {"MUG": (3, "14.50")}, gateways)
@@ -143,7 +141,7 @@ def test_fifty_identical_refund_forms_are_one_refund(
 
 
 def test_the_same_new_return_sent_fifty_times_is_one_draft_and_one_answer(
-    database: Database, merchant: UUID, signed_in: dict[str, Any]
+    database: Database, merchant: UUID, signed_in: str
 ) -> None:
     """The nonce of the form names what is meant: htmx that fires twice, a resend after Back, a lost answer."""
     racers = [(n, signed_in, f"/admin/returns/new?merchant={merchant}", SAME_FORM) for n in range(CLIENTS)]
@@ -156,7 +154,7 @@ def test_the_same_new_return_sent_fifty_times_is_one_draft_and_one_answer(
 
 
 def test_without_the_guard_the_same_form_makes_many(
-    database: Database, merchant: UUID, signed_in: dict[str, Any]
+    database: Database, merchant: UUID, signed_in: str
 ) -> None:
     """The control: were there no race, fifty equal answers would prove nothing."""
     racers = [(n, signed_in, f"/admin/returns/new?merchant={merchant}", SAME_FORM) for n in range(8)]

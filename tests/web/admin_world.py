@@ -12,7 +12,7 @@ from flask import Flask
 from portal.core.access import SYSTEM, Actor
 from portal.core.facts import OrderFacts
 from portal.core.policy.terms import Terms
-from portal.services import confirmation, dossiers, people
+from portal.services import confirmation, dossiers, people, sessions
 from tests import builders
 from tests.builders import an_item
 from tests.checking import CheckingClient
@@ -52,10 +52,10 @@ class World:
                 roles={slugs[one]: role for one in merchants or (self.own,)},
                 now=now(),
             )
-            found = people.sign_in(email, PASSWORD)
-        assert found is not None
+            begun = self.app.config.get("CLOCK", now)()
+            token = sessions.begin(person_id, way="password", browser="a test", now=begun)
         with client.session_transaction() as session:
-            session["person"] = {"id": str(person_id), "epoch": found.epoch, "at": int(now().timestamp())}
+            session["person"] = token
         return client
 
     def actor(self, role: str = "supervisor", merchant_id: UUID | None = None) -> Actor:

@@ -108,10 +108,7 @@ def test_what_failed_is_told_apart_with_the_error(world: World, client: Checking
 def test_what_waits_too_long_says_for_how_long(world: World, client: CheckingClient) -> None:
     refunded(world, send=False)
     world.app.config["CLOCK"] = lambda: now() + timedelta(days=3)
-    with client.session_transaction() as session:
-        session["person"]["at"] = int((now() + timedelta(days=3)).timestamp())
-        session.modified = True
-    assert "waits for 3 days" in client.get("/admin/finance").page.text
+    assert "waits for 3 days" in world.signed_in("finance").get("/admin/finance").page.text
 
 
 def test_a_period_is_totalled_per_currency(world: World, client: CheckingClient) -> None:

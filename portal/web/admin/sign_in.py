@@ -47,7 +47,7 @@ def create() -> Response:
     if form.validate_on_submit():
         found = people.sign_in(form.email.data, form.password.data)
         if found is not None:
-            actor.sign_in(found.id, found.epoch)
+            actor.sign_in(found.id)
             session["language"] = found.language
             return redirect_to(local(form.next.data or ""))
         wrong = (_("E-mail and password do not fit together."),)
