@@ -389,6 +389,10 @@ class Rendered:
 class Mailer(Protocol):
     """Writes e-mails in the reader's language and hands them to a mail server."""
 
+    @property
+    def sender(self) -> str:
+        """The address that it sends from; empty where nothing leaves the process."""
+
     def render(
         self,
         event: str,

@@ -1,8 +1,9 @@
 """Messages to customers: queued with the change that causes them, sent by durable work, kept as sent."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from email.utils import formataddr
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,11 @@ CHANGED_BY_STATUS = frozenset(
         "approved",
         "requested",
         "declined",
+        "message",
+        "needs_info",
+        "info_reminder",
+        "info_withdrawn",
+        "info_expired",
         "received",
         "inspected_changed",
         "refund_granted",
@@ -39,9 +45,16 @@ CHANGED_BY_STATUS = frozenset(
         "cancellation_expired",
         "cancellation_overtaken",
         "cancellation_sent_anyway",
+        "dispute_opened",
+        "dispute_offer",
+        "dispute_answered",
     }
 )
 """Messages that bring the link to the status page."""
+
+
+CONVERSATION = ("message", "needs_info", "info_reminder", "info_withdrawn", "info_expired")
+"""Messages of the thread."""
 
 
 def queue(
@@ -51,9 +64,10 @@ def queue(
     now: datetime,
     links: Mapping[str, UUID] | None = None,
     refund_id: UUID | None = None,
+    delay: int = 0,
     **values: object,
 ) -> UUID:
-    """Promise a message, in the caller's transaction."""
+    """Promise a message, in the caller's transaction; it is sent in ``delay`` seconds at the earliest."""
     mail_id = uuid7()
     db.session.execute(
         sa.insert(Mail).values(
@@ -69,8 +83,36 @@ def queue(
             created_at=now,
         )
     )
-    work.enqueue("mail", mail_id)
+    work.enqueue("mail", mail_id, delay=delay)
     return mail_id
+
+
+WITHDRAWABLE = frozenset({"approved", "declined"})
+"""Messages that are taken back with the decision they tell of, until somebody begins to send them."""
+
+
+def withdraw(return_id: UUID, events: Iterable[str], *, since: datetime) -> bool:
+    """Take back messages queued since, in the caller's transaction; whether one may have reached its reader."""
+    queued = sa.select(Mail).where(
+        Mail.return_id == return_id, Mail.event.in_(list(events)), Mail.created_at >= since
+    )
+    told = False
+    for mail in db.session.scalars(queued.with_for_update().execution_options(populate_existing=True)):
+        if mail.state == "queued" and not mail.values.get("begun"):
+            db.session.delete(mail)
+        else:
+            told = True
+    return told
+
+
+def _begin(mail_id: UUID) -> bool:
+    """From now on this message cannot be taken back; False when it was."""
+    with transaction():
+        wanted = sa.select(Mail).where(Mail.id == mail_id).with_for_update()
+        mail = db.session.scalar(wanted.execution_options(populate_existing=True))
+        if mail is not None and not mail.values.get("begun"):
+            mail.values = {**mail.values, "begun": True}
+        return mail is not None
 
 
 def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> None:
@@ -80,6 +122,8 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
     """
     mail = db.session.get(Mail, mail_id, populate_existing=True)
     if mail is None or mail.state == "sent":
+        return
+    if mail.event in WITHDRAWABLE and not _begin(mail_id):
         return
     if mail.event in alerts.EVENTS:
         kept, message = alerts.written(mail, gateways=gateways, site=site)
@@ -92,12 +136,12 @@ def deliver(mail_id: UUID, *, gateways: Gateways, site: Site, now: datetime) -> 
         gateways.mailer.send(message)
         faults.point("after_smtp_250")
     except Declined as problem:
-        _record(mail_id, "failed", now, kept, error=str(problem))
+        _record(mail_id, "failed", now, kept, message, gateways=gateways, error=str(problem))
         return
     except Unavailable as problem:
-        _record(mail_id, "queued", now, kept, error=str(problem))
+        _record(mail_id, "queued", now, kept, message, gateways=gateways, error=str(problem))
         raise
-    _record(mail_id, "sent", now, kept)
+    _record(mail_id, "sent", now, kept, message, gateways=gateways)
 
 
 def _written(mail: Mail, *, gateways: Gateways, site: Site) -> tuple[Any, Message]:
@@ -136,9 +180,25 @@ def _written(mail: Mail, *, gateways: Gateways, site: Site) -> tuple[Any, Messag
         text=sent.text,
         html=sent.html,
         message_id=mail.message_id,
-        references=f"<{row.id}@returns>",
+        references=_references(mail, row),
         attachments=(*_attachments(mail, row), *_picture(code, gateways)),
     )
+
+
+def _references(mail: Mail, row: returns.Return) -> str:
+    """All mail about a return is one conversation; a message of the thread also names those before it."""
+    root = f"<{row.id}@returns>"
+    if mail.event not in CONVERSATION:
+        return root
+    before = db.session.scalars(
+        sa.select(Mail.message_id)
+        .where(
+            Mail.return_id == row.id, Mail.event.in_(CONVERSATION), Mail.state == "sent", Mail.id < mail.id
+        )
+        .order_by(Mail.id.desc())
+        .limit(10)
+    ).all()
+    return " ".join((root, *reversed(before)))
 
 
 def _credit(mail: Mail, site: Site) -> credits.Told | None:
@@ -159,7 +219,17 @@ def _told(credit: credits.Told, code: str) -> dict[str, Any]:
     }
 
 
-def _record(mail_id: UUID, state: str, now: datetime, kept: Any, *, error: str = "") -> None:
+def _record(
+    mail_id: UUID,
+    state: str,
+    now: datetime,
+    kept: Any,
+    message: Message,
+    *,
+    gateways: Gateways,
+    error: str = "",
+) -> None:
+    """What became of it, with the message as it was handed over; where a link was, its place is kept."""
     with transaction() as session:
         session.execute(
             sa.update(Mail)
@@ -169,10 +239,35 @@ def _record(mail_id: UUID, state: str, now: datetime, kept: Any, *, error: str =
                 subject=kept.subject[:300],
                 text=kept.text,
                 html=kept.html,
+                envelope=_envelope(message, sender=gateways.mailer.sender),
                 error=error[:500],
                 sent_at=now if state == "sent" else None,
             )
         )
+
+
+def _envelope(message: Message, *, sender: str) -> dict[str, Any]:
+    """Headers by name, and what was attached, as plain values."""
+    headers = {
+        "From": formataddr((message.from_name, sender)) if sender else message.from_name,
+        "To": message.to,
+        "Reply-To": message.reply_to,
+        "Message-ID": message.message_id,
+        "References": message.references,
+        "In-Reply-To": message.references.split()[-1] if message.references else "",
+    }
+    return {
+        "headers": {name: value for name, value in headers.items() if value},
+        "attachments": [
+            {
+                "name": one.name,
+                "media_type": one.media_type,
+                "size": len(one.content),
+                "inline": bool(one.cid),
+            }
+            for one in message.attachments
+        ],
+    }
 
 
 def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) -> dict[str, Any]:
@@ -209,6 +304,8 @@ def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) ->
         "refund": _refund(refund) if refund else None,
         "reply_days": 2,
         "cancellation": mail.values.get("cancellation"),
+        "dispute": mail.values.get("dispute"),
+        "thread": mail.values.get("thread"),
     }
 
 
@@ -330,7 +427,7 @@ def resend(actor: Actor, mail_id: UUID, *, now: datetime) -> None:
         row = scope.return_row(actor, mail.return_id, "returns.create")
         if mail.state == "queued":
             raise Conflict("mail_queued")
-        values = {key: value for key, value in mail.values.items() if key != "links"}
+        values = {key: value for key, value in mail.values.items() if key not in ("links", "begun")}
         links = {name: UUID(link) for name, link in mail.values.get("links", {}).items()}
         queue(mail.event, returns.draft(row), now=now, links=links, refund_id=mail.refund_id, **values)
         history.record(
@@ -375,6 +472,7 @@ class MailFacts:
     error: str
     created_at: datetime
     sent_at: datetime | None
+    envelope: dict[str, Any] = field(default_factory=dict)
 
 
 def facts(mail: Mail) -> MailFacts:

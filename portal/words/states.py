@@ -11,6 +11,12 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
             "info",
             N_("Someone is looking at this return before goods are sent."),
         ),
+        "needs_info": (
+            N_("Waiting for the customer"),
+            "question",
+            "wait",
+            N_("The customer was asked something. The decision follows the answer."),
+        ),
         "approved": (N_("Approved"), "check", "good", N_("The goods can be sent back now.")),
         "in_transit": (N_("On its way"), "truck", "info", N_("The carrier has the parcel.")),
         "partially_received": (
@@ -29,7 +35,7 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "closed": (N_("Completed"), "check", "good", N_("Goods and money are settled.")),
         "declined": (N_("Declined"), "close", "bad", N_("This return was not accepted.")),
         "canceled": (N_("Canceled"), "ban", "quiet", N_("This return was withdrawn.")),
-        "expired": (N_("Expired"), "clock", "wait", N_("The goods were not sent in time.")),
+        "expired": (N_("Expired"), "clock", "wait", N_("It was not answered or not sent in time.")),
     },
     "cancellation": {
         "draft": (

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ EVENTS = (
     "requested",
     "approved",
     "declined",
+    "reconsidered",
+    "message",
+    "needs_info",
+    "info_reminder",
+    "info_withdrawn",
+    "info_expired",
     "received",
     "inspected_changed",
     "refunded",
@@ -60,6 +66,10 @@ FOLLOWS = {False: N_("Follow your return"), True: N_("Follow your cancellation")
 
 class Rendering:
     """The half of ``ports.Mailer`` that every mailer shares."""
+
+    @property
+    def sender(self) -> str:
+        return ""
 
     def render(
         self,
@@ -127,6 +137,20 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
         if values.get("cancellation")
         else None,
         "alert": words.task(values["alert"]) if values.get("alert") else "",
+        "thread": _thread(words, values["thread"]) if values.get("thread") else None,
+    }
+
+
+def _thread(words: Words, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was written to the customer, and, where something is asked, what and until which day inclusive."""
+    due_at = datetime.fromisoformat(told["due_at"]) if told.get("due_at") else None
+    asks = told.get("asks", ())
+    return {
+        "message": told.get("message", ""),
+        "lines": list(told.get("lines", ())) if "photo" in asks else [],
+        "photo": "photo" in asks,
+        "answer": "answer" in asks,
+        "due": words.day(due_at - timedelta(seconds=1), weekday=True) if due_at else "",
     }
 
 

@@ -36,6 +36,10 @@ class SmtpMailer(Rendering):
         self._mail = app.extensions["mail"]
         self._sender_name, self._sender = parseaddr(sender)
 
+    @property
+    def sender(self) -> str:
+        return self._sender
+
     def send(self, message: Message) -> None:
         with nullcontext() if has_app_context() else self._app.app_context():
             try:
@@ -65,7 +69,11 @@ class SmtpMailer(Rendering):
             extra_headers={
                 "Auto-Submitted": "auto-generated",
                 "X-Auto-Response-Suppress": "All",
-                **({"References": message.references} if message.references else {}),
+                **(
+                    {"References": message.references, "In-Reply-To": message.references.split()[-1]}
+                    if message.references
+                    else {}
+                ),
             },
             attachments=[
                 flask_mail.Attachment(

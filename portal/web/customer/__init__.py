@@ -21,12 +21,13 @@ from portal.web.customer import (
     sending,
     start,
     status,
+    thread,
 )
 
 bp = Blueprint("customer", __name__)
 for module in (
     link, landing, items, reasons, address, sending, check, status, account, papers, start, credit,
-    cancellation, score, pictures,
+    cancellation, score, pictures, thread,
 ):  # fmt: skip
     bp.register_blueprint(module.bp)
 
