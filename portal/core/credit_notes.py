@@ -196,6 +196,7 @@ def build(
     )
     deductions = _deductions(breakdown, names)
     additions = tuple(_change(row, names) for row in breakdown.rows if row.code in ADDITIONS and row.amount)
+    additions += _given_back(breakdown, names)
     note = CreditNote(
         number=heading.number,
         issued_on=heading.issued_on,
@@ -267,8 +268,17 @@ def _deductions(breakdown: Breakdown, names: dict[UUID, str]) -> list[Change]:
     withheld = sum(part.withheld for part in breakdown.lines)
     rest = withheld - sum(change.amount for change in found)
     if rest < 0:
-        return [Change(code=OTHER, amount=withheld)] if withheld else []
+        return [Change(code=OTHER, amount=withheld)] if withheld > 0 else []
     return [*found, Change(code=OTHER, amount=rest)] if rest else found
+
+
+def _given_back(breakdown: Breakdown, names: dict[UUID, str]) -> tuple[Change, ...]:
+    """Fees of an earlier note that were given back as agreed: they bear no tax, as they bore none then."""
+    return tuple(
+        Change(code="adjustment", amount=-part.withheld, name=names[part.line_id])
+        for part in breakdown.lines
+        if part.withheld < 0
+    )
 
 
 def _change(row: Row, names: dict[UUID, str]) -> Change:

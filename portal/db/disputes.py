@@ -111,5 +111,6 @@ class Offer(Base):
     state: Mapped[str] = mapped_column(sa.String(12), default="open")
     at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcTime)
     answered_at: Mapped[datetime | None] = mapped_column(UtcTime)
     answered_by_name: Mapped[str] = mapped_column(sa.String(200), default="")

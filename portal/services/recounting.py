@@ -102,6 +102,7 @@ def _part(
     endings: dict[tuple[UUID, UUID], tuple[str, Any]],
 ) -> RefundedLine:
     spans = _spans(line.spans)
+    stays = refund.kind == KEEP or not spans  # for no unit in particular: agreed in a dispute
     ending, used = endings.get((refund.return_id, line.order_line_id), ("", None))
     before = (
         _given(spans, parts)
@@ -112,8 +113,8 @@ def _part(
         line=paid,
         spans=spans,
         amount=line.amount_minor,
-        stays=refund.kind == KEEP,
-        given=0 if refund.kind == KEEP else sum(before),
+        stays=stays,
+        given=0 if stays else sum(before),
         promotion=line.promotion_minor,
         used=tuple(used) if used else None,
         runs_out=ending == NEXT_PERIOD,

@@ -216,6 +216,18 @@ def _named(words: Words, basis: Basis, currency: str) -> str:
     )
 
 
+def _dispute(words: Words, basis: Basis, currency: str) -> str:
+    most = words.money(basis.get("maximum", 0), currency)
+    if basis.get("fees_back"):
+        back = words.money(basis["fees_back"], currency)
+        return words.gettext(
+            "Of this, %(back)s had been kept back before. At most %(maximum)s could be given back for it.",
+            back=back,
+            maximum=most,
+        )
+    return words.gettext("At most %(maximum)s could be given back for it.", maximum=most)
+
+
 def _adjusted(words: Words, basis: Basis, currency: str) -> str:
     given = words.money(basis.get("given", 0), currency)
     return words.gettext("You got %(given)s back for it while you kept it.", given=given)
@@ -264,6 +276,7 @@ _EXPLAINED = {
     "allowance": _allowance,
     "named": _named,
     "adjusted": _adjusted,
+    "dispute": _dispute,
     "exchange": _exchange,
     "restocking_fee": _restocking,
     "condition_deductions": _condition,

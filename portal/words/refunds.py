@@ -89,6 +89,7 @@ RULES = {
     "named": N_("Agreed with customer service"),
     "exchange": N_("Set off against the new goods"),
     "adjusted": N_("Given back while you kept it"),
+    "dispute": N_("Agreed in a dispute"),
     "tax_cap": N_("Never more tax than was charged"),
     "line_cap": N_("Never more than was paid for the item"),
     "order_cap": N_("Never more than was paid for the order"),
@@ -162,6 +163,8 @@ def label(words: Words, row: Row) -> str:
         return words.gettext("Discount that no longer applies")
     if row.rule == "scope_used":
         name = words.gettext("Used already")
+    if row.rule == "dispute":
+        name = words.gettext("Agreed with you")
     if row.rule == "allowance":
         name = words.gettext("Price adjustment")
     if row.code == "previously_refunded" and row.rule != "adjusted":

@@ -54,6 +54,7 @@ RULES = (
     "named",
     "exchange",
     "adjusted",
+    "dispute",
     "tax_cap",
     "line_cap",
     "order_cap",
@@ -129,7 +130,8 @@ class LineRefund:
     taxes: tuple[tuple[str, Minor], ...] = ()
     """Per tax label; together never more than ``amount``."""
     withheld: Minor = 0
-    """Fees and deductions of this line that were kept back: they never leak into a later refund."""
+    """Fees and deductions of this line that were kept back: they never leak into a later refund.
+    Below zero: so much of it is given back, as was agreed in a dispute."""
     promotion: Minor = 0
     """Kept back (below zero: given back) of this line since promotions were judged anew for what stays."""
     promotion_taxes: tuple[tuple[str, Minor], ...] = ()
