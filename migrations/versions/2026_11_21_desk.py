@@ -365,6 +365,7 @@ def disputes() -> None:
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("at", TIME, nullable=False),
         sa.Column("expires_at", TIME, nullable=True),
+        sa.Column("reminded_at", TIME, nullable=True),
         sa.Column("answered_at", TIME, nullable=True),
         sa.Column("answered_by_name", sa.String(200), nullable=False),
         sa.CheckConstraint("by_side IN ('merchant', 'customer')", name="ck_dispute_offers_side_known"),
@@ -428,6 +429,8 @@ def dock() -> None:
         "ix_unexpected_items_open", "unexpected_items", ["merchant_id", "state", "id"], unique=False
     )
     op.create_index("ix_unexpected_items_return", "unexpected_items", ["return_id"], unique=False)
+    op.add_column("stock_movements", sa.Column("unexpected_id", sa.Uuid(), nullable=True))
+    op.create_index("ix_stock_movements_unexpected", "stock_movements", ["unexpected_id"], unique=False)
 
 
 def people() -> None:
