@@ -20,6 +20,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core.access import PERMISSIONS, ROLES
 from portal.core.money import Minor, major
+from portal.core.policy.judging import CLOCKS
 from portal.core.policy.terms import ShippingTier, Terms
 from portal.core.reasons import CONDITIONS, GRADES, REASONS
 from portal.web.forms.admin import AmountField
@@ -103,10 +104,10 @@ def typed_percent(part: int) -> str:
     return text if words().language == "en" else text.replace(".", ",")
 
 
-def _days(path: str) -> DaysField:
+def _days(path: str, least: int = 0) -> DaysField:
+    told = _l("Enter 1 to 3650 days") if least else _l("Enter 0 to 3650 days")
     return DaysField(
-        _label(path),
-        validators=[InputRequired(DaysField.wanted), NumberRange(0, 3650, _l("Enter 0 to 3650 days"))],
+        _label(path), validators=[InputRequired(DaysField.wanted), NumberRange(least, 3650, told)]
     )
 
 
@@ -158,6 +159,12 @@ class PolicyForm(FlaskForm):
     cancellations = BooleanField(_label("cancellations"))
     cancellation_hours = _hours("cancellation_hours", 1)
     cancellation_reminder_hours = _hours("cancellation_reminder_hours", 0)
+    approval_hours = _hours("approval_hours", 1)
+    inspection_hours = _hours("inspection_hours", 1)
+    refund_hours = _hours("refund_hours", 1)
+    dispute_hours = _hours("dispute_hours", 1)
+    info_days = _days("info_days", 1)
+    offer_days = _days("offer_days", 1)
     bundles = RadioField(_label("bundles"), validators=[InputRequired()])
     cancel_shipping = RadioField(_label("cancel_shipping"), validators=[InputRequired()])
 
@@ -203,7 +210,7 @@ WORDED = (
 """Terms that are one of a few words."""
 PLAIN = (
     "active", "portal", "self_service", "window_days", "ship_by_days", "link_days", "auto_approve",
-    "cancellations", "cancellation_hours", "cancellation_reminder_hours", *WORDED,
+    "cancellations", "cancellation_hours", "cancellation_reminder_hours", *CLOCKS, *WORDED,
 )  # fmt: skip
 """Terms whose field says the same."""
 SEVERAL = ("methods", "approval_reasons")
