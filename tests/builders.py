@@ -30,7 +30,7 @@ from portal.core.money import minor
 from portal.core.policy.terms import Terms
 from portal.db import orders as stored_orders
 from portal.db.base import uuid7
-from portal.services import confirmation, desk, intake, merchants, returns, shipping
+from portal.services import confirmation, intake, merchants, receiving, returns, shipping
 
 NOW = datetime(2026, 6, 15, 10, 0, tzinfo=UTC)
 SITE = Site(base_url="https://returns.example", secret="a secret for tests alone")
@@ -325,7 +325,7 @@ def receive(
     counts = {ids[sku]: one for sku, one in units.items()} if units is not None else {
         line.id: line.authorized_units for line in stored.lines_of(return_id)
     }  # fmt: skip
-    desk.receive(a_person(merchant_id, "warehouse"), return_id, counts, now=now)
+    receiving.receive(a_person(merchant_id, "warehouse"), return_id, counts, now=now)
 
 
 def inspect(
@@ -345,11 +345,11 @@ def inspect(
             (line.sku, line.received_units - line.accepted_units - line.rejected_units, "A", True)
             for line in stored.lines_of(return_id)
         ]
-    desk.inspect(
+    receiving.inspect(
         a_person(merchant_id, "warehouse"),
         return_id,
         [
-            desk.InspectionEntry(
+            receiving.InspectionEntry(
                 line_id=ids[sku], units=units, grade=grade, disposition=disposition, accepted=accepted
             )
             for sku, units, grade, accepted in found

@@ -444,6 +444,7 @@ def people() -> None:
         sa.Column("browser", sa.String(200), nullable=False),
         sa.Column("id_token", sa.Text(), nullable=False),
         sa.Column("provider_session", sa.String(200), nullable=False),
+        sa.Column("nonce", sa.String(64), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("seen_at", TIME, nullable=False),
         sa.Column("expires_at", TIME, nullable=False),
@@ -453,6 +454,7 @@ def people() -> None:
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_person_sessions_person_id"),
         sa.PrimaryKeyConstraint("id", name="pk_person_sessions"),
         sa.UniqueConstraint("digest", name="uq_person_sessions_digest"),
+        sa.UniqueConstraint("nonce", name="uq_person_sessions_nonce"),
     )
     op.create_index("ix_person_sessions_person", "person_sessions", ["person_id", "ended_at"], unique=False)
     op.add_column("people", sa.Column("issuer", sa.String(200), nullable=True))

@@ -29,6 +29,8 @@ WHYS = (
     "return_withdrawn",
     "return_received",
     "return_inspected",
+    "unexpected_found",
+    "unexpected_decided",
     "counted",
     "inspected",
 )
@@ -85,7 +87,9 @@ class StockEvent:
     """What happened to units of ``sku``, at an order or at a return.
 
     At an order: ``ordered``, ``shipped``, ``canceled``, ``cancellation_undone``, ``order_changed``,
-    ``shipped_after_release``. At a return: ``announced``, ``withdrawn``, ``received``, ``inspected``.
+    ``shipped_after_release``. At a return: ``announced``, ``withdrawn``, ``received``, ``inspected``. Of goods that
+    nobody announced: ``found``, then ``matched`` (they count as a return's from now on), ``sent_back``,
+    ``restocked``, ``disposed``.
 
     ``expected`` is how many of the received units were announced and are still expected; ``disposition``
     is what the inspection decided; ``free`` is how many of undone units are still available.
@@ -107,6 +111,11 @@ _ONE_WAY = {
     "order_changed": ("reserved", OUTSIDE),
     "announced": (OUTSIDE, "expected"),
     "withdrawn": ("expected", OUTSIDE),
+    "found": (OUTSIDE, "quarantine"),
+    "matched": ("quarantine", OUTSIDE),
+    "sent_back": ("quarantine", OUTSIDE),
+    "restocked": ("quarantine", "available"),
+    "disposed": ("quarantine", "gone"),
 }
 _TWO_WAYS = {
     "received": ("expected", "quarantine"),

@@ -39,6 +39,7 @@ class StockMovement(Base):
         sa.Index("ix_stock_movements_sku", "merchant_id", "sku"),
         sa.Index("ix_stock_movements_order_line", "order_line_id"),
         sa.Index("ix_stock_movements_return_line", "return_line_id"),
+        sa.Index("ix_stock_movements_unexpected", "unexpected_id"),
     )
 
     id: Mapped[UUID] = key()
@@ -50,6 +51,8 @@ class StockMovement(Base):
     why: Mapped[str] = mapped_column(sa.String(40))
     return_line_id: Mapped[UUID | None]
     order_line_id: Mapped[UUID | None]
+    unexpected_id: Mapped[UUID | None]
+    """Of goods that nobody announced."""
     number: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
     """Of the return, cancellation or order that it belongs to, as people know it."""
     by_name: Mapped[str] = mapped_column(sa.String(200), default="", server_default="")

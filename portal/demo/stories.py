@@ -12,9 +12,10 @@ from portal.services import (
     bank_accounts,
     cancellations,
     confirmation,
-    desk,
+    deciding,
     links,
     orders,
+    receiving,
     refunds,
     returns,
     shipping,
@@ -36,7 +37,7 @@ def returns_under_way(
     back = _draft(agent, first, "N-20420", {"SHO-42": 1}, ("does_not_fit", "opened_unused"), now)
     _finish(agent, back, gateways, site, now)
     page = returns.page(agent, back, now=now)
-    desk.receive(agent, back, {line.id: line.units for line in page.draft.lines}, now=now)
+    receiving.receive(agent, back, {line.id: line.units for line in page.draft.lines}, now=now)
     sent = _draft(agent, first, "N-20419", {"MUG-BLU": 2}, ("color_not_as_expected", "unopened"), now)
     _finish(agent, sent, gateways, site, now)
 
@@ -117,13 +118,13 @@ def _inspected(
     _finish(agent, draft, gateways, site, now)
     page = returns.page(agent, draft, now=now)
     if page.draft.state == "requested":
-        desk.approve(agent, draft, now=now, reason="Approved for the demo")
-    desk.receive(agent, draft, {line.id: line.units for line in page.draft.lines}, now=now)
+        deciding.approve(agent, draft, now=now, reason="Approved for the demo")
+    receiving.receive(agent, draft, {line.id: line.units for line in page.draft.lines}, now=now)
     found = [
-        desk.InspectionEntry(line_id=line.id, units=line.units, grade="A", disposition="restock")
+        receiving.InspectionEntry(line_id=line.id, units=line.units, grade="A", disposition="restock")
         for line in page.draft.lines
     ]
-    desk.inspect(agent, draft, found, now=now)
+    receiving.inspect(agent, draft, found, now=now)
     return draft
 
 

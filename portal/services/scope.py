@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from portal.core.access import Actor, NotAllowed, NotFound
+from portal.core.access import Actor, Conflict, NotAllowed, NotFound, Stale
+from portal.core.facts import CANCELLATIONS
 from portal.db import returns
 from portal.db.returns import Return
 
@@ -36,4 +37,17 @@ def return_row(actor: Actor, return_id: UUID, permission: str, *, lock: bool = F
             raise NotAllowed(permission)
         return row
     require(actor, permission, row.merchant_id)
+    return row
+
+
+def as_seen(actor: Actor, return_id: UUID, permission: str, version: int | None) -> Return:
+    """The locked return, as the person last saw it. Raises ``Stale`` when somebody else changed it since.
+
+    A cancellation is none: its units never left, so there is nothing to authorize or to receive.
+    """
+    row = return_row(actor, return_id, permission, lock=True)
+    if version is not None and row.version != version:
+        raise Stale
+    if row.kind in CANCELLATIONS:
+        raise Conflict("is_cancellation")
     return row

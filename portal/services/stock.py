@@ -36,12 +36,13 @@ LINES: Any = OrderLine.__table__
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """One movement with what it belongs to: a line of an order or of a return, and the number people know."""
+    """One movement with what it belongs to: a line of an order or of a return, or goods nobody announced."""
 
     why: str
     movement: Movement
     order_line_id: UUID | None = None
     return_line_id: UUID | None = None
+    unexpected_id: UUID | None = None
     number: str = ""
     by: str = ""
     note: str = ""
@@ -81,6 +82,7 @@ def write(moves: Sequence[Moved], *, merchant_id: UUID, now: datetime) -> None:
             "delta": delta,
             "why": one.why,
             "return_line_id": one.return_line_id,
+            "unexpected_id": one.unexpected_id,
             "order_line_id": one.order_line_id,
             "number": one.number[:60],
             "by_name": one.by[:200],

@@ -36,6 +36,7 @@ KINDS = (
     "warehouse_contradicts",
     "stock_short",
     "channel_failed",
+    "unexpected_goods",
     "safety_recall",
     "exchange_wanted",
     "undisputed_waits",

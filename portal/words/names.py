@@ -249,6 +249,7 @@ MAILS = {
     "start_link": N_("Start of a return"),
     "requested": N_("Return under review"),
     "approved": N_("Return approved"),
+    "missing": N_("Items missing in the parcel"),
     "declined": N_("Return declined"),
     "reconsidered": N_("Return looked at again"),
     "received": N_("Parcel received"),

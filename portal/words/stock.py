@@ -28,6 +28,8 @@ WHYS = {
     "return_withdrawn": N_("Return given up"),
     "return_received": N_("Return received"),
     "return_inspected": N_("Return inspected"),
+    "unexpected_found": N_("Came unannounced"),
+    "unexpected_decided": N_("Unannounced goods decided"),
     "counted": N_("Counted"),
     "inspected": N_("Return of the past"),
 }

@@ -28,11 +28,11 @@ from portal.services import (
     audit,
     authorizations,
     confirmation,
-    desk,
     gateway_events,
     looking,
     merchants,
     payouts,
+    receiving,
     reconcile,
     recounting,
     refunds,
@@ -201,10 +201,10 @@ class MoneyWorld:
 
     def receive(self, return_id: UUID, units: int) -> None:
         with self.refusing():
-            desk.receive(self.supervisor, return_id, {self._line_of(return_id): units}, now=self.now)
+            receiving.receive(self.supervisor, return_id, {self._line_of(return_id): units}, now=self.now)
 
     def inspect(self, return_id: UUID, units: int, grade: str, accepted: bool) -> None:
-        entry = desk.InspectionEntry(
+        entry = receiving.InspectionEntry(
             line_id=self._line_of(return_id),
             units=units,
             grade=grade,
@@ -212,7 +212,7 @@ class MoneyWorld:
             accepted=accepted,
         )
         with self.refusing():
-            desk.inspect(self.supervisor, return_id, [entry], now=self.now)
+            receiving.inspect(self.supervisor, return_id, [entry], now=self.now)
 
     def withdraw(self, return_id: UUID) -> None:
         with self.refusing():

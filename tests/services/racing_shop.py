@@ -15,7 +15,7 @@ from portal.core.links import Site
 from portal.core.money import minor
 from portal.core.policy.terms import Terms
 from portal.db.base import uuid7
-from portal.services import confirmation, desk, intake, merchants, orders, refunds, returns, shipping
+from portal.services import confirmation, intake, merchants, orders, receiving, refunds, returns, shipping
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SITE = Site(base_url="http://localhost", secret="only the tests sign with this key, nobody else")
@@ -125,7 +125,7 @@ def came_back(actor: Actor, return_id: UUID) -> None:
     """Confirmed, and every unit received."""
     confirm(actor, return_id)
     lines = returns.page(actor, return_id, now=NOW).draft.lines
-    desk.receive(actor, return_id, {line.id: line.units for line in lines}, now=NOW)
+    receiving.receive(actor, return_id, {line.id: line.units for line in lines}, now=NOW)
 
 
 def refunded(actor: Actor, return_id: UUID) -> UUID:

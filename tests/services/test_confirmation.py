@@ -12,7 +12,7 @@ from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import Refused
 from portal.core.spans import count
 from portal.db import returns as stored
-from portal.services import confirmation, desk, dossiers, jobs, links, merchants, returns
+from portal.services import confirmation, deciding, desk, dossiers, jobs, links, merchants, receiving, returns
 from tests.builders import (
     NOW,
     SITE,
@@ -103,8 +103,8 @@ def test_what_needs_a_person_is_requested_and_the_customer_is_told(session, gate
     dossier = dossiers.dossier(agent, draft, now=NOW)
     assert [mail.event for mail in dossier.mails] == ["requested"]
     assert dossier.parcels == () and dossier.page.draft.lines[0].authorized == 0
-    desk.approve(agent, draft, now=NOW)
-    desk.approve(agent, draft, now=NOW)
+    deciding.approve(agent, draft, now=NOW)
+    deciding.approve(agent, draft, now=NOW)
     dossier = dossiers.dossier(agent, draft, now=NOW)
     assert dossier.page.draft.state == "approved" and dossier.page.draft.lines[0].authorized == 1
     assert len(dossier.parcels) == 1 and dossier.ship_by == NOW.date() + timedelta(days=14)
@@ -117,8 +117,10 @@ def test_what_a_supervisor_must_decide_a_csr_may_not(session, gateways):
     requested = a_return(gateways, shop, order, actor=agent)
     assert stored.get(requested).state == "requested"
     with pytest.raises(NotAllowed):
-        desk.approve(agent, requested, now=NOW)
-    desk.approve(supervisor, requested, now=NOW)
+        deciding.approve(agent, requested, now=NOW)
+    with pytest.raises(Conflict, match="override_needed"):
+        deciding.approve(supervisor, requested, now=NOW)
+    deciding.approve(supervisor, requested, reason="A good customer", now=NOW)
     assert stored.get(requested).state == "approved"
     at_once = a_return(gateways, shop, an_order(gateways, shop), actor=supervisor)
     assert stored.get(at_once).state == "approved"
@@ -183,7 +185,7 @@ def test_who_comes_second_for_the_last_unit_is_told(shop, gateways):
 
 
 def declined(actor, return_id):
-    desk.decline(actor, return_id, reason="other", message="Sorry", now=NOW)
+    deciding.decline(actor, return_id, reason="other", message="Sorry", now=NOW)
 
 
 def test_declining_frees_the_units_and_undoing_takes_them_again(session, gateways):
@@ -199,18 +201,18 @@ def test_declining_frees_the_units_and_undoing_takes_them_again(session, gateway
     declined(agent, draft)
     declined(agent, draft)
     assert claimed(order) == {"MUG": ()} and stored.get(draft).decline_message == "Sorry"
-    desk.undo_decline(agent, draft, now=NOW)
+    deciding.undo(agent, draft, now=NOW)
     assert stored.get(draft).state == "requested" and claimed(order) == {"MUG": ((0, 2),)}
     declined(agent, draft)
     a_return(gateways, shop, order, {"MUG": 3})
     with pytest.raises(Conflict, match="units_gone"):
-        desk.undo_decline(agent, draft, now=NOW)
+        deciding.undo(agent, draft, now=NOW)
     assert stored.get(draft).state == "declined"
 
 
 def test_an_unknown_reason_declines_nothing(shop, gateways):
     with pytest.raises(Conflict, match="unknown_reason"):
-        desk.decline(a_person(shop), a_draft(a_person(shop), shop), reason="mood", now=NOW)
+        deciding.decline(a_person(shop), a_draft(a_person(shop), shop), reason="mood", now=NOW)
 
 
 def test_canceling_frees_exactly_its_own_units(shop, gateways):
@@ -285,4 +287,4 @@ def test_a_change_that_somebody_else_made_meanwhile_is_noticed(session, gateways
     requested = a_return(gateways, shop, an_order(gateways, shop), by=None, actor=agent)
     version = stored.get(requested).version
     with pytest.raises(Stale):
-        desk.receive(agent, requested, {}, version=version - 1, now=NOW)
+        receiving.receive(agent, requested, {}, version=version - 1, now=NOW)

@@ -9,7 +9,7 @@ from portal.db import returns as stored
 from portal.db.base import db
 from portal.db.shipments import Shipment
 from portal.db.stock import StockMovement
-from portal.services import desk, dossiers, stock
+from portal.services import desk, dossiers, receiving, stock
 from tests.builders import (
     NOW,
     a_merchant,
@@ -47,29 +47,29 @@ def test_goods_that_are_faster_than_their_label_were_delivered_and_the_label_is_
 def test_fewer_units_are_a_part_and_more_are_refused_with_the_maximum(shop, dock, gateways):
     return_id = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 3)]))
     mug = line_ids(return_id)["MUG"]
-    desk.receive(dock, return_id, {mug: 2}, now=NOW)
+    receiving.receive(dock, return_id, {mug: 2}, now=NOW)
     assert stored.get(return_id).state == "partially_received"
     with pytest.raises(Conflict) as conflict:
-        desk.receive(dock, return_id, {mug: 2}, now=NOW)
+        receiving.receive(dock, return_id, {mug: 2}, now=NOW)
     assert (conflict.value.code, conflict.value.details["maximum"]) == ("more_than_authorized", 1)
     with pytest.raises(Conflict, match="more_than_authorized"):
-        desk.receive(dock, return_id, {mug: -1}, now=NOW)
+        receiving.receive(dock, return_id, {mug: -1}, now=NOW)
     with pytest.raises(Conflict, match="nothing_counted"):
-        desk.receive(dock, return_id, {mug: 0}, now=NOW)
-    desk.receive(dock, return_id, {mug: 1}, now=NOW)
+        receiving.receive(dock, return_id, {mug: 0}, now=NOW)
+    receiving.receive(dock, return_id, {mug: 1}, now=NOW)
     assert stored.get(return_id).state == "received"
     with pytest.raises(Conflict, match="all_received"):
-        desk.receive(dock, return_id, {mug: 1}, now=NOW)
+        receiving.receive(dock, return_id, {mug: 1}, now=NOW)
 
 
 def test_damaged_and_other_units_are_counted_and_never_more_than_arrived(shop, dock, gateways):
     return_id = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 4)]))
     mug = line_ids(return_id)["MUG"]
     with pytest.raises(Conflict) as conflict:
-        desk.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, other={mug: 2}, now=NOW)
+        receiving.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, other={mug: 2}, now=NOW)
     assert (conflict.value.code, conflict.value.details["maximum"]) == ("more_found_than_arrived", 2)
-    desk.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, other={mug: 1}, now=NOW)
-    desk.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, now=NOW)
+    receiving.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, other={mug: 1}, now=NOW)
+    receiving.receive(dock, return_id, {mug: 2}, damaged={mug: 1}, now=NOW)
     (line,) = dossiers.dossier(dock, return_id, now=NOW).page.draft.lines
     assert (line.received, line.damaged, line.other) == (4, 2, 1)
 
@@ -78,19 +78,19 @@ def test_a_line_of_another_return_is_not_received(shop, dock, gateways):
     order = an_order(gateways, shop, [an_item("MUG", 2)])
     mine, other = (a_return(gateways, shop, order, {"MUG": 1}) for _ in range(2))
     with pytest.raises(NotFound):
-        desk.receive(dock, mine, {line_ids(other)["MUG"]: 1}, now=NOW)
+        receiving.receive(dock, mine, {line_ids(other)["MUG"]: 1}, now=NOW)
 
 
 def test_who_may_not_receive_or_inspect(shop, dock, gateways):
     return_id = a_return(gateways, shop, an_order(gateways, shop))
     lines = {line_ids(return_id)["MUG"]: 1}
     with pytest.raises(NotAllowed):
-        desk.receive(a_person(shop, "finance"), return_id, lines, now=NOW)
+        receiving.receive(a_person(shop, "finance"), return_id, lines, now=NOW)
     with pytest.raises(NotFound):
-        desk.receive(a_person(a_merchant(), "warehouse"), return_id, lines, now=NOW)
+        receiving.receive(a_person(a_merchant(), "warehouse"), return_id, lines, now=NOW)
     receive(shop, return_id)
     with pytest.raises(NotAllowed):
-        desk.inspect(a_person(shop, "csr"), return_id, [], now=NOW)
+        receiving.inspect(a_person(shop, "csr"), return_id, [], now=NOW)
 
 
 def test_what_arrives_is_kept_apart_until_it_is_inspected(shop, session, gateways):

@@ -19,7 +19,7 @@ from portal.core.policy.verdict import Verdict
 from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import audit, confirmation, desk, jobs, refunds, returns, stock
+from portal.services import audit, confirmation, jobs, receiving, refunds, returns, stock
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import drop_checks, race
@@ -55,7 +55,7 @@ def _claim_unguarded(changes: Sequence[dict[str, Any]]) -> bool:
 
 
 def receive(_gateways: Any, actor: Actor, return_id: UUID, counts: dict[UUID, int]) -> None:
-    desk.receive(actor, return_id, counts, now=shop.NOW)
+    receiving.receive(actor, return_id, counts, now=shop.NOW)
 
 
 def flow(_gateways: Any, actor: Actor, return_ids: list[UUID], seed: int) -> int:
@@ -65,7 +65,7 @@ def flow(_gateways: Any, actor: Actor, return_ids: list[UUID], seed: int) -> int
         shop.confirm(actor, return_id)
         lines = list(returns.page(actor, return_id, now=shop.NOW).draft.lines)
         chance.shuffle(lines)
-        desk.receive(actor, return_id, {line.id: line.units for line in lines}, now=shop.NOW)
+        receiving.receive(actor, return_id, {line.id: line.units for line in lines}, now=shop.NOW)
         if chance.random() < 0.8:
             refund_id = refunds.propose(actor, return_id, now=shop.NOW)
             if chance.random() < 0.3:

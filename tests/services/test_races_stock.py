@@ -20,7 +20,7 @@ from portal.core.policy.verdict import Refused
 from portal.db.base import db, transaction
 from portal.db.orders import OrderLine
 from portal.db.stock import StockLevel, StockMovement
-from portal.services import audit, cancellations, desk, fulfilment, returns, stock, stocktaking
+from portal.services import audit, cancellations, fulfilment, receiving, returns, stock, stocktaking
 from portal.services.cancellations import Choice, Wish
 from tests.builders import a_merchant, a_person, order_called
 from tests.databases import Database
@@ -95,10 +95,10 @@ def bring_back(_gateways: Any, actor: Actor, made: UUID) -> str:
     """A return of what was sent: confirmed, received and back on the shelf."""
     again(racing_shop.came_back, actor, made)
     entries = [
-        desk.InspectionEntry(line_id=line.id, units=line.units, grade="A", disposition="restock")
+        receiving.InspectionEntry(line_id=line.id, units=line.units, grade="A", disposition="restock")
         for line in returns.page(actor, made, now=racing_shop.NOW).draft.lines
     ]
-    again(desk.inspect, actor, made, entries, now=racing_shop.NOW)
+    again(receiving.inspect, actor, made, entries, now=racing_shop.NOW)
     return "back"
 
 

@@ -183,7 +183,7 @@ def test_a_link_holder_changes_nothing_that_is_locked_or_was_settled_before(shop
 
 
 def test_a_link_opens_one_return_alone_and_does_nothing_but_fill_it_in(shop, agent, gateways):
-    from portal.services import desk, links, refunds
+    from portal.services import deciding, desk, links, receiving, refunds
 
     order = an_order(gateways, shop)
     mine, other = a_draft(agent, shop, order), a_draft(agent, shop, order)
@@ -191,9 +191,9 @@ def test_a_link_opens_one_return_alone_and_does_nothing_but_fill_it_in(shop, age
     with pytest.raises(NotFound):
         returns.page(customer, other, now=NOW)
     for call in (
-        lambda: desk.approve(customer, mine, now=NOW),
-        lambda: desk.decline(customer, mine, reason="other", now=NOW),
-        lambda: desk.receive(customer, mine, {}, now=NOW),
+        lambda: deciding.approve(customer, mine, now=NOW),
+        lambda: deciding.decline(customer, mine, reason="other", now=NOW),
+        lambda: receiving.receive(customer, mine, {}, now=NOW),
         lambda: desk.close(customer, mine, now=NOW),
         lambda: refunds.quote(customer, mine, now=NOW),
         lambda: refunds.propose(customer, mine, now=NOW),

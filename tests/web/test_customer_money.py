@@ -14,7 +14,7 @@ from portal.core.promotions import Promotion, PromotionStep
 from portal.db.base import db, uuid7
 from portal.db.mails import Mail
 from portal.db.orders import Order
-from portal.services import desk, refunds
+from portal.services import receiving, refunds
 from portal.web.words import words as spoken
 from tests.builders import line_ids
 from tests.html import words
@@ -69,12 +69,12 @@ def finance(shop: Shop) -> Actor:
 def inspected(shop: Shop, prepared: Prepared, grade: str = "A") -> None:
     with shop.app.app_context():
         ids = line_ids(prepared.id)
-        desk.receive(shop.agent, prepared.id, dict.fromkeys(ids.values(), 1), now=now())
+        receiving.receive(shop.agent, prepared.id, dict.fromkeys(ids.values(), 1), now=now())
         entries = [
-            desk.InspectionEntry(line_id=one, units=1, grade=grade, disposition="restock")
+            receiving.InspectionEntry(line_id=one, units=1, grade=grade, disposition="restock")
             for one in ids.values()
         ]
-        desk.inspect(shop.agent, prepared.id, entries, now=now())
+        receiving.inspect(shop.agent, prepared.id, entries, now=now())
 
 
 def refunded(shop: Shop, prepared: Prepared) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from portal.core.numbers import is_valid
 from portal.core.policy.terms import Terms
-from portal.services import confirmation, desk, returns
+from portal.services import confirmation, deciding, receiving, returns
 from tests.web.shops import (
     Prepared,
     Shop,
@@ -274,7 +274,7 @@ def test_what_has_arrived_cannot_be_canceled(client: Any, shop: Shop, ready: Pre
     confirm(client, ready)
     with app.app_context():
         lines = returns.page(shop.agent, ready.id, now=now()).draft.lines
-        desk.receive(shop.agent, ready.id, {one.id: one.units for one in lines}, now=now())
+        receiving.receive(shop.agent, ready.id, {one.id: one.units for one in lines}, now=now())
     page = client.get(ready.home + "/status")
     assert page.page.h1 == "Your return is here"
     assert "Cancel return" not in page.page.text
@@ -288,7 +288,7 @@ def test_a_declined_return_says_why(client: Any, app: Flask) -> None:
     prepared = at_check(client, prepare(shop, units={"SHT": 1}, why=("too_small", "unopened")))
     confirm(client, prepared)
     with app.app_context():
-        desk.decline(
+        deciding.decline(
             shop.agent, prepared.id, reason="excessive_wear", message="The sole is worn through.", now=now()
         )
     page = client.get(prepared.home + "/status").page

@@ -33,6 +33,7 @@ EVENTS = (
     "status_link",
     "requested",
     "approved",
+    "missing",
     "declined",
     "reconsidered",
     "message",

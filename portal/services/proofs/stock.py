@@ -1,4 +1,4 @@
-"""S1 to S5: what lies in stock is the sum of its movements, and what orders and returns say it must be."""
+"""S1 to S6: what lies in stock is the sum of its movements, and what orders and returns say it must be."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from portal.core.facts import CANCELLATIONS, MERCHANDISE
 from portal.core.inventory import OUTSIDE, WHYS, Goods, after_inspection, coming, stock_name
+from portal.db.dock import Unexpected
 from portal.db.orders import Order, OrderLine
 from portal.db.returns import Inspection, Return, ReturnLine
 from portal.db.stock import CONTAINER, StockLevel, StockMovement
@@ -61,6 +62,7 @@ def movements(found: list[Break], merchant_id: Of = None) -> int:
         StockMovement.note,
         StockMovement.order_line_id,
         StockMovement.return_line_id,
+        StockMovement.unexpected_id,
     ).where(_of(StockMovement.merchant_id, merchant_id))
     for row in rows(wanted.order_by(StockMovement.id)):
         looked_at += 1
@@ -79,6 +81,9 @@ def _wrong_movement(row: Any) -> Iterator[str]:
     if row.why == "counted":
         if not row.note:
             yield "nobody says why it was counted otherwise"
+    elif row.why.startswith("unexpected_"):
+        if row.unexpected_id is None:
+            yield f"{row.why} of no finding"
     elif (row.return_line_id if of_return else row.order_line_id) is None:
         yield f"{row.why} of no line"
 
@@ -238,11 +243,41 @@ def cancellations(found: list[Break], merchant_id: Of = None) -> int:
     return looked_at
 
 
+def findings(found: list[Break], merchant_id: Of = None) -> int:
+    """S6: goods that nobody announced lie in quarantine while nobody decided, and then where it was decided."""
+    moved = StockMovement
+    sums: dict[UUID, dict[str, int]] = defaultdict(dict)
+    wanted = sa.select(moved.unexpected_id, moved.bucket, sa.func.sum(moved.delta).label("units")).where(
+        moved.unexpected_id.is_not(None), _of(moved.merchant_id, merchant_id)
+    )
+    for row in rows(wanted.group_by(moved.unexpected_id, moved.bucket)):
+        if row.units:
+            sums[row.unexpected_id][row.bucket] = int(row.units)
+    looked_at = 0
+    items = sa.select(Unexpected.id, Unexpected.sku, Unexpected.units, Unexpected.state, Unexpected.code)
+    for row in rows(items.where(_of(Unexpected.merchant_id, merchant_id)).order_by(Unexpected.id)):
+        looked_at += 1
+        bucket = LIES_IN.get(row.state)
+        should = {bucket: row.units} if bucket and row.sku else {}
+        is_ = sums.pop(row.id, {})
+        if is_ != should:
+            where = f"finding {row.id} ({row.sku or row.code})"
+            found.append(Break(invariant="S6", where=where, says=f"movements say {is_}, it should be {should}"))
+    for finding_id, is_ in sorted(sums.items(), key=str):
+        says = f"it is not there, and movements say {is_}"
+        found.append(Break(invariant="S6", where=f"finding {finding_id}", says=says))
+    return looked_at
+
+
+LIES_IN = {"open": "quarantine", "restocked": "available", "disposed": "gone"}
+"""State of a finding -> the bucket of its units; those that are a return's or were sent back are in none."""
+
 PROOFS = (
     ("levels", levels),
     ("movements", movements),
     ("order lines", order_lines),
     ("return lines", return_lines),
     ("cancellations", cancellations),
+    ("findings", findings),
 )
 """(what is counted, what proves it): each takes the breaks found so far, and one merchant or all."""

@@ -10,9 +10,9 @@ from portal.core.access import Conflict
 from portal.core.facts import CANCELLATIONS
 from portal.core.reasons import disposition_for
 from portal.core.returns import DraftLine
-from portal.services import confirmation, desk, dossiers, shipping
-from portal.services.desk import InspectionEntry
+from portal.services import confirmation, deciding, desk, dossiers, receiving, shipping
 from portal.services.dossiers import Dossier
+from portal.services.receiving import InspectionEntry
 from portal.web.actor import needs, person
 from portal.web.forms.admin import ActionForm, CloseForm, DeclineForm, InspectionForm, ReasonForm, ReceiptForm
 from portal.web.page import now, page, redirect_to, tell
@@ -26,7 +26,7 @@ bp = Blueprint("steps", __name__)
 @needs("returns.approve")
 def approve(return_id: UUID) -> Response:
     """Authorize what was requested; label and mail follow."""
-    desk.approve(person(), return_id, now=now(), version=ActionForm().seen_version)
+    deciding.approve(person(), return_id, now=now(), version=ActionForm().seen_version)
     tell(_("Approved. The customer gets number, label and receipt by e-mail."))
     return back(return_id)
 
@@ -40,7 +40,7 @@ def decline(return_id: UUID) -> Response:
     form.offer()
     if form.is_submitted():
         if form.validate():
-            desk.decline(
+            deciding.decline(
                 person(),
                 return_id,
                 reason=form.reason.data,
@@ -58,7 +58,7 @@ def decline(return_id: UUID) -> Response:
 @needs("returns.approve")
 def undo(return_id: UUID) -> Response:
     """Take a refusal back; its units are taken again."""
-    desk.undo_decline(person(), return_id, now=now(), version=ActionForm().seen_version)
+    deciding.undo(person(), return_id, now=now(), version=ActionForm().seen_version)
     tell(_("The return is under review again."), "info")
     return back(return_id)
 
@@ -88,7 +88,7 @@ def receive(return_id: UUID) -> Response:
     if form.validate():
         counts = {one.line.id: one.units for one in waiting} if form.everything.data else form.counts()
         try:
-            desk.receive(
+            receiving.receive(
                 person(),
                 return_id,
                 counts,
@@ -122,7 +122,7 @@ def inspect(return_id: UUID) -> Response:
         return _page("inspect", found, form, waiting=waiting)
     if form.validate():
         try:
-            desk.inspect(person(), return_id, _entries(form), now=now(), version=form.seen_version)
+            receiving.inspect(person(), return_id, _entries(form), now=now(), version=form.seen_version)
         except Conflict as conflict:
             form.form_errors.append(words().conflict(conflict.code, conflict.details))
         else:
