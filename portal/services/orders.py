@@ -10,13 +10,14 @@ import sqlalchemy as sa
 
 from portal.core.access import Actor, NotFound
 from portal.core.facts import OrderFacts
-from portal.core.intake import number_key
+from portal.core.intake import number_key, postcode_key
+from portal.core.keys import after_prefix, name_words, phone_ending
 from portal.core.merchants import MerchantFacts
 from portal.core.money import Minor
 from portal.core.policy.terms import Terms
 from portal.db import merchants, orders
 from portal.db.base import db
-from portal.db.orders import Order, OrderLine, OutsideRefund
+from portal.db.orders import Order, OrderLine, OrderWord, OutsideRefund
 from portal.db.returns import Return
 from portal.services import scope
 from portal.services.overview import ReturnRow, merchants_of, rows
@@ -38,38 +39,122 @@ class OrderHit:
     placed_at: datetime
     paid: Minor
     lines: int
+    exact: bool = False
+    """Whether what was looked for is its whole number."""
 
 
 def find_orders(
     actor: Actor, *, query: str, merchant_id: UUID | None = None, limit: int = 20
 ) -> list[OrderHit]:
-    """Orders by number, e-mail, name, phone, postcode, SKU or customer reference, newest first."""
+    """Orders by whatever a customer can say, each by an index; those whose number it is first, then the newest.
+
+    That is: number (also without the letters a shop puts before it), e-mail, phone in any writing, any words of
+    the name, postcode, SKU, customer reference.
+    """
     ids = tuple(one for one in merchants_of(actor, merchant_id) if actor.may("orders.read", one))
     text = query.strip()
     found = sa.select(Order).where(Order.merchant_id.in_(ids))
     if text:
-        found = found.where(_order_matches(text, ids))
-    rows = db.session.scalars(found.order_by(Order.placed_at.desc(), Order.id.desc()).limit(limit)).all()
+        found = found.where(Order.id.in_(_matching(text, ids)))
+    newest = found.order_by(Order.placed_at.desc(), Order.id.desc()).limit(limit)
+    rows = db.session.scalars(newest).all()
     sums = _sums([row.id for row in rows])
-    return [_hit(row, *sums.get(row.id, (0, 0))) for row in rows]
+    keys = _number_keys(text, ids) if text else ()
+    hits = [_hit(row, *sums.get(row.id, (0, 0)), exact=row.number_key in keys) for row in rows]
+    return sorted(hits, key=lambda hit: not hit.exact)
 
 
-def _order_matches(text: str, ids: Sequence[UUID]) -> sa.ColumnElement[bool]:
-    lower, key = text.lower(), number_key(text)
-    by_sku = sa.select(OrderLine.order_id).where(
-        OrderLine.merchant_id.in_(ids), OrderLine.sku.in_({text, text.upper(), lower})
+def hits_of(order_ids: Sequence[UUID]) -> tuple[OrderHit, ...]:
+    """These orders as rows of a list, in their order; the caller has passed the gate."""
+    found = {row.id: row for row in db.session.scalars(sa.select(Order).where(Order.id.in_(order_ids)))}
+    sums = _sums(order_ids) if order_ids else {}
+    return tuple(_hit(found[one], *sums.get(one, (0, 0))) for one in order_ids if one in found)
+
+
+MOST = 200
+"""Orders that one way of finding gives: who means a single one says more."""
+
+
+def _matching(text: str, ids: Sequence[UUID]) -> list[UUID]:
+    """The orders that it may be: every way asks an index of its own, so that none reads all orders."""
+    ways = [*_by_contact(text, ids)]
+    if "@" not in text:
+        ways += [_by_number(text, ids), _by_sku(text, ids), *_by_words(text, ids)]
+    found: set[UUID] = set()
+    for way in ways:
+        found.update(db.session.scalars(way.limit(MOST)))
+    return list(found)
+
+
+def _orders(ids: Sequence[UUID], *tests: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(Order.id).where(Order.merchant_id.in_(ids), *tests).order_by(Order.id.desc())
+
+
+def begins(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    """Whether ``column`` begins with ``text``, as a range that an index answers on both databases."""
+    return sa.and_(column >= text, column < after_prefix(text))
+
+
+def _by_contact(text: str, ids: Sequence[UUID]) -> list[sa.Select[Any]]:
+    if "@" in text:
+        return [_orders(ids, begins(Order.email.expression, text.lower()))]
+    ways = [_orders(ids, Order.customer_ref == text)]
+    if key := postcode_key(text):
+        ways.append(_orders(ids, Order.postcode == key))
+    if ending := phone_ending(text):
+        ways.append(_orders(ids, begins(Order.phone_key.expression, ending)))
+    return ways
+
+
+FEWEST = 3
+"""Characters from which the beginning of a number or word is enough; fewer must be all of it."""
+
+
+def _by_number(text: str, ids: Sequence[UUID]) -> sa.Select[Any]:
+    keys = _number_keys(text, ids)
+    column = Order.number_key.expression
+    return _orders(
+        ids,
+        sa.or_(*(begins(column, key) if len(key) >= FEWEST else column == key for key in keys), sa.false()),
     )
+
+
+def _number_keys(text: str, ids: Sequence[UUID]) -> tuple[str, ...]:
+    """The number as it may be stored: people leave out the letters that a shop puts before its digits."""
+    key = number_key(text)
+    if not key.isdigit():
+        return (key,) if key else ()
+    keys = {key}
+    for merchant_id in ids:
+        newest = sa.select(Order.number_key).where(Order.merchant_id == merchant_id)
+        number = db.session.scalar(newest.order_by(Order.placed_at.desc(), Order.id.desc()).limit(1)) or ""
+        keys.add(number[: len(number) - len(number.lstrip("abcdefghijklmnopqrstuvwxyz"))] + key)
+    return tuple(sorted(keys))
+
+
+def _by_sku(text: str, ids: Sequence[UUID]) -> sa.Select[Any]:
+    written = {text, text.upper(), text.lower()}
+    return (
+        sa.select(OrderLine.order_id)
+        .where(OrderLine.merchant_id.in_(ids), OrderLine.sku.in_(written))
+        .order_by(OrderLine.order_id.desc())
+    )
+
+
+def _by_words(text: str, ids: Sequence[UUID]) -> list[sa.Select[Any]]:
+    """Every word must begin one of the name's; the longest leads, since it fits the fewest."""
+    words = sorted(name_words(text), key=len, reverse=True)
+    if not words or any(character.isdigit() for character in text):
+        return []
     tests = [
-        Order.email.startswith(lower, autoescape=True),
-        sa.func.lower(Order.name).contains(lower, autoescape=True),
-        Order.phone.contains(text, autoescape=True),
-        Order.postcode == text.upper().replace(" ", ""),
-        Order.customer_ref == text,
-        Order.id.in_(by_sku),
+        begins(OrderWord.word.expression, word) if len(word) >= FEWEST else OrderWord.word == word
+        for word in words
     ]
-    if key:
-        tests.append(Order.number_key.startswith(key, autoescape=True))
-    return sa.or_(*tests)
+    leading = sa.select(OrderWord.order_id).where(OrderWord.merchant_id.in_(ids), tests[0])
+    for test in tests[1:]:
+        also = sa.select(OrderWord.order_id).where(OrderWord.merchant_id.in_(ids), test)
+        leading = leading.where(OrderWord.order_id.in_(also))
+    return [leading.order_by(OrderWord.order_id.desc())]
 
 
 def _sums(ids: Sequence[UUID]) -> dict[UUID, tuple[Minor, int]]:
@@ -81,7 +166,7 @@ def _sums(ids: Sequence[UUID]) -> dict[UUID, tuple[Minor, int]]:
     return {order_id: (int(paid or 0), lines) for order_id, paid, lines in rows}
 
 
-def _hit(row: Order, paid: Minor, lines: int) -> OrderHit:
+def _hit(row: Order, paid: Minor, lines: int, *, exact: bool = False) -> OrderHit:
     names = (
         "id",
         "merchant_id",
@@ -94,38 +179,7 @@ def _hit(row: Order, paid: Minor, lines: int) -> OrderHit:
         "currency",
         "placed_at",
     )
-    return OrderHit(**{name: getattr(row, name) for name in names}, paid=paid, lines=lines)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CustomerHit:
-    """Somebody who ordered, as the last order has them."""
-
-    name: str
-    email: str
-    phone: str
-    language: str
-    orders: int
-    last_order_at: datetime | None
-
-
-def customers(actor: Actor, *, merchant_id: UUID, query: str, limit: int = 10) -> list[CustomerHit]:
-    """People who ordered at that merchant, by name, e-mail, phone or order number; the latest first."""
-    scope.require(actor, "orders.read", merchant_id)
-    found: dict[str, CustomerHit] = {}
-    for hit in find_orders(actor, query=query, merchant_id=merchant_id, limit=limit * 4):
-        if not hit.email:
-            continue
-        known = found.get(hit.email)
-        found[hit.email] = CustomerHit(
-            name=known.name if known else hit.name,
-            email=hit.email,
-            phone=known.phone if known else hit.phone,
-            language=known.language if known else hit.language,
-            orders=(known.orders if known else 0) + 1,
-            last_order_at=known.last_order_at if known else hit.placed_at,
-        )
-    return list(found.values())[:limit]
+    return OrderHit(**{name: getattr(row, name) for name in names}, paid=paid, lines=lines, exact=exact)
 
 
 @dataclass(frozen=True, kw_only=True)
