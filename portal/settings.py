@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from portal.core.access import ROLES
+
 ENVIRONMENTS = ("development", "test", "demo", "production")
 SECRET_LENGTH = 32  # characters; `python3 -c "import secrets; print(secrets.token_hex(32))"` gives 64
 SECRET_FOR_DEVELOPMENT = "development only: this key protects nothing"  # noqa: S105  refused in production
@@ -136,6 +138,20 @@ def webhook_secret(value: str) -> str:
     if not value.startswith("whsec_") or len(known) < 24:
         raise Invalid("should be whsec_ and base64 of 24 or more bytes")
     return value
+
+
+def oidc_roles(value: str) -> tuple[tuple[str, str, str], ...]:
+    """(value of the claim, merchant, role) of ``VALUE=MERCHANT:ROLE; ...``, in that order."""
+    found = []
+    for entry in filter(None, (one.strip() for one in value.replace("\n", ";").split(";"))):
+        named, sign, gives = entry.rpartition("=")
+        merchant, colon, role = gives.partition(":")
+        if not (sign and colon and named.strip() and merchant.strip() and role.strip() in ROLES):
+            raise Invalid(
+                f"should hold VALUE=MERCHANT:ROLE; {entry!r} is not so. The roles are {', '.join(ROLES)}"
+            )
+        found.append((named.strip(), merchant.strip(), role.strip()))
+    return tuple(found)
 
 
 def mail_address(value: str) -> str:
@@ -299,6 +315,54 @@ SETTINGS: tuple[Setting, ...] = (
         "`BASE_URL/inbound/warehouse/rest`.",
     ),
     Setting(
+        name="OIDC_ISSUER",
+        default="",
+        read=api_base,
+        shown_default="none",
+        meaning="The OpenID provider by whom people sign in, as its tokens name it. `BASE_URL/admin/sign-in/oidc/back` "
+        "is to be registered there as the redirect, `BASE_URL/admin/sign-in` as the page after signing out.",
+    ),
+    Setting(
+        name="OIDC_CLIENT_ID",
+        default="",
+        read=text,
+        shown_default="required with `OIDC_ISSUER`",
+        meaning="What the provider knows the portal by.",
+    ),
+    Setting(
+        name="OIDC_CLIENT_SECRET",
+        default="",
+        read=text,
+        shown_default="none",
+        meaning="What the portal proves itself with there; none for a public client, which has PKCE alone.",
+    ),
+    Setting(
+        name="OIDC_SCOPES",
+        default="openid profile email",
+        read=text,
+        meaning="What is asked for; `openid` is needed, and often one of the provider's own for roles.",
+    ),
+    Setting(
+        name="OIDC_ROLES_CLAIM",
+        default="groups",
+        read=text,
+        meaning="The claim that names roles or groups; a path has dots, such as `realm_access.roles`.",
+    ),
+    Setting(
+        name="OIDC_ROLES",
+        default="",
+        read=oidc_roles,
+        shown_default="required with `OIDC_ISSUER`",
+        meaning="What its values give: `VALUE=MERCHANT:ROLE`, separated by `;`, the strongest first. Nothing that fits "
+        "is no access.",
+    ),
+    Setting(
+        name="LOCAL_PASSWORDS",
+        default="yes",
+        read=yes_or_no,
+        meaning="Whether people may sign in with a password of the portal's own; `no` needs `OIDC_ISSUER`.",
+    ),
+    Setting(
         name="APPROVAL_THRESHOLD",
         default="",
         read=amount,
@@ -362,6 +426,13 @@ class Settings:
     warehouse: str
     warehouse_url: str
     warehouse_secret: str = field(repr=False)
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_scopes: str
+    oidc_roles_claim: str
+    oidc_roles: tuple[tuple[str, str, str], ...]
+    local_passwords: bool
     approval_threshold: Decimal | None
     ratelimit_storage_uri: str
     trusted_proxies: int
@@ -432,7 +503,24 @@ def _objections(values: Mapping[str, Any]) -> list[str]:
         + (_stripe_objections(values) if values["gateway"] == "stripe" else [])
         + (_channel_objections(values) if values["channel"] == "webhook" else [])
         + _warehouse_objections(values)
+        + _oidc_objections(values)
     )
+
+
+def _oidc_objections(values: Mapping[str, Any]) -> list[str]:
+    """What is missing to sign in by a provider, and what would let nobody in at all."""
+    if not values["oidc_issuer"]:
+        return [] if values["local_passwords"] else ["LOCAL_PASSWORDS should be yes without OIDC_ISSUER"]
+    found = [
+        f"{name.upper()} should be given with OIDC_ISSUER"
+        for name in ("oidc_client_id", "oidc_roles")
+        if not values[name]
+    ]
+    if "openid" not in values["oidc_scopes"].split():
+        found.append("OIDC_SCOPES should have openid")
+    if values["app_env"] == "production" and values["oidc_issuer"].startswith("http://"):
+        found.append("OIDC_ISSUER should start with https:// in production")
+    return found
 
 
 def _warehouse_objections(values: Mapping[str, Any]) -> list[str]:

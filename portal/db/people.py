@@ -36,6 +36,7 @@ class PersonSession(Base):
     __tablename__ = "person_sessions"
     __table_args__ = (
         sa.UniqueConstraint("digest"),
+        sa.UniqueConstraint("nonce"),
         sa.Index("ix_person_sessions_person", "person_id", "ended_at"),
         sa.CheckConstraint("way IN ('password', 'oidc')", name="way_known"),
     )
@@ -52,6 +53,8 @@ class PersonSession(Base):
     """What a provider gave, to sign out there too."""
     provider_session: Mapped[str] = mapped_column(sa.String(200), default="")
     """The provider's ``sid``."""
+    nonce: Mapped[str | None] = mapped_column(sa.String(64))
+    """What a sign-in at a provider was begun with, digested: it opens one session, whoever repeats it."""
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     seen_at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -102,7 +102,7 @@ def import_orders(
         progress(counts)
     if counts.imported or counts.changed or counts.adjustments:
         with transaction():
-            told = {"source": source, "imported": counts.imported, "changed": counts.changed}
+            told = {"source": source, "imported": counts.imported, "updated": counts.changed}
             history.record(
                 actor, "orders.imported", merchant_id=merchant_id, subject_id=merchant_id, now=now, **told
             )

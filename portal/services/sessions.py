@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.access import Actor, NotFound
+from portal.core.access import Actor, Conflict, NotFound
 from portal.db import people
 from portal.db.base import db, transaction, uuid7
 from portal.db.people import Person, PersonSession
@@ -56,16 +56,23 @@ def begin(
     now: datetime,
     id_token: str = "",
     provider_session: str = "",
+    nonce: str = "",
 ) -> str:
-    """Sign that person in; the token is for that browser alone, and kept nowhere. Raises ``NotFound``."""
+    """Sign that person in; the token is for that browser alone, and kept nowhere.
+
+    Raises ``NotFound``, ``Conflict("repeated")`` when a session was opened with that ``nonce`` before.
+    """
     token = secrets.token_urlsafe(32)
     with transaction() as session:
+        once = digest(nonce) if nonce else None
+        if once and session.scalar(sa.select(PersonSession.id).where(PersonSession.nonce == once)):
+            raise Conflict("repeated")
         person = session.get(Person, person_id)
         if person is None or not person.active:
             raise NotFound
         kept = PersonSession(
             id=uuid7(), person_id=person.id, digest=digest(token), way=way, epoch=person.session_epoch,
-            browser=browser[:200], id_token=id_token, provider_session=provider_session[:200],
+            browser=browser[:200], id_token=id_token, provider_session=provider_session[:200], nonce=once,
             created_at=now, seen_at=now, expires_at=now + LASTS,
         )  # fmt: skip
         session.add(kept)
