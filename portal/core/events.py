@@ -52,6 +52,7 @@ TOPICS = (
     "dispute.escalated",
     "dispute.resolved",
     "dispute.withdrawn",
+    "dispute.chargeback",
     "order_line.cancellation_started",
     "order_line.cancellation_requested",
     "order_line.cancellation_reminded",

@@ -18,6 +18,7 @@ from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds import overrides as overriding
 from portal.core.refunds.breakdown import Breakdown
 from portal.core.refunds.overrides import Overrides
+from portal.core.refunds.settlements import is_settlement
 from portal.db import returns
 from portal.db.base import db, transaction
 from portal.db.refunds import Refund, RefundLine
@@ -262,6 +263,8 @@ def _take_back(refund: Refund, now: datetime) -> None:
     """Free all that a waiting refund holds, so that it can be worked out again. Raises ``IllegalStep``."""
     REFUND.after(refund.state, "revise")
     due = breakdowns.from_json(refund.breakdown)
+    if is_settlement(due):
+        raise Conflict("is_settlement")
     if refund.order_id is not None:
         quota.give_back(due, refund.order_id)
     decisions.count_units(_page_of(refund, now).draft, due, -1)

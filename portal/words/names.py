@@ -274,6 +274,9 @@ MAILS = {
     "cancellation_expired": N_("Cancellation not answered in time"),
     "cancellation_overtaken": N_("Cancellation came too late"),
     "cancellation_sent_anyway": N_("Canceled, and sent all the same"),
+    "dispute_opened": N_("Dispute received"),
+    "dispute_offer": N_("Offer in a dispute"),
+    "dispute_answered": N_("Answer to a dispute"),
 }
 STEP_BUTTONS = {
     "submit": N_("Submit return"),

@@ -23,7 +23,7 @@ from portal.core.refunds.breakdown import from_json
 from portal.core.returns import Sending
 from portal.core.shipping import Method
 from portal.ports import Rendered
-from portal.words import N_, Words, cancelling, install
+from portal.words import N_, Words, cancelling, disputing, install
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
 EVENTS = (
@@ -56,6 +56,9 @@ EVENTS = (
     "cancellation_expired",
     "cancellation_overtaken",
     "cancellation_sent_anyway",
+    "dispute_opened",
+    "dispute_offer",
+    "dispute_answered",
 )
 """Every message there is; each is a folder of templates/email."""
 
@@ -138,6 +141,7 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
         if values.get("cancellation")
         else None,
         "alert": words.task(values["alert"]) if values.get("alert") else "",
+        "dispute": disputing.mailed(words, values["dispute"]) if values.get("dispute") else None,
         "thread": _thread(words, values["thread"]) if values.get("thread") else None,
     }
 
