@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotFound
-from portal.core.facts import KEEP
+from portal.core.facts import STAYS
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.policy.overrides import Override
 from portal.core.reasons import CONDITIONS, DECLINE_REASONS, REASONS
@@ -145,7 +145,7 @@ def undo(actor: Actor, return_id: UUID, *, now: datetime, version: int | None = 
 
 def may_be_undone(page: Page, parcels: Iterable[str]) -> bool:
     """Whether a decision can still be taken back, of parcels in these states: nothing was handed over."""
-    if page.draft.kind == KEEP or not RETURN.can(page.draft.state, "undo"):
+    if page.draft.kind in STAYS or not RETURN.can(page.draft.state, "undo"):
         return False
     return page.draft.state == "declined" or all(_still_here(state) for state in parcels)
 
@@ -303,7 +303,7 @@ def _nothing_left(row: Return) -> None:
     if not all(_still_here(state) for state in states):
         raise Conflict("parcel_left")
     paid = sa.select(Refund.id).where(Refund.return_id == row.id, Refund.state != "canceled").limit(1)
-    if row.kind == KEEP or db.session.scalar(paid) is not None:
+    if row.kind in STAYS or db.session.scalar(paid) is not None:
         raise Conflict("refund_exists")
 
 

@@ -172,7 +172,7 @@ def shipment_request(page: Page, *, now: datetime) -> ShipmentRequest:
     draft, sending = page.draft, page.draft.sending
     if draft.address is None:
         raise Conflict("no_address")
-    weight = sum((line.weight_g or ASSUMED_WEIGHT_G) * line.units for line in draft.lines)
+    weight = sum((line.weight_g or ASSUMED_WEIGHT_G) * line.open_units for line in draft.lines)
     return ShipmentRequest(
         rma=draft.number or "",
         reference=draft.order_number,
@@ -193,14 +193,16 @@ def shipment_request(page: Page, *, now: datetime) -> ShipmentRequest:
 
 
 def packed(draft: Draft) -> tuple[PackedItem, ...]:
+    """What goes into the parcel: what was authorized, else what is asked for."""
     return tuple(
         PackedItem(
             title=" ".join(filter(None, (line.name, line.variant))),
             sku=line.sku,
-            units=line.authorized or line.units,
+            units=line.authorized or line.open_units,
             authorization_code=line.code or "",
         )
         for line in draft.lines
+        if line.authorized or line.open_units
     )
 
 

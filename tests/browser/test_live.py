@@ -66,9 +66,9 @@ def test_the_inbox_updates_while_another_works(
     boss.evaluate("window.neverReloaded = true")
     agent.evaluate("window.neverReloaded = true")
     with live_server.app.app_context():
-        from portal.services import desk
+        from portal.services import deciding
 
-        desk.decline(world.actor("supervisor"), waiting, reason="other", message="No", now=now())
+        deciding.decline(world.actor("supervisor"), waiting, reason="other", message="No", now=now())
     for page in (boss, agent):
         expect(page.locator("#inbox")).not_to_contain_text(number, timeout=10_000)
         assert page.evaluate("window.neverReloaded") is True

@@ -6,7 +6,7 @@ import pytest
 
 from portal.core.access import Conflict, NotAllowed, NotFound
 from portal.ports import Unavailable
-from portal.services import confirmation, desk, links, notices, refunds
+from portal.services import confirmation, deciding, desk, links, notices, refunds
 from tests.builders import (
     NOW,
     SITE,
@@ -164,7 +164,7 @@ def test_a_declined_return_is_told_why(app, session, gateways, smtp, drain):
     draft = a_draft(agent, shop, order)
     fill(agent, draft, gateways, order=order, condition="used")
     confirmation.confirm(a_customer(draft, shop), draft, site=site, now=NOW)
-    desk.decline(agent, draft, reason="other", message="It was worn", now=NOW)
+    deciding.decline(agent, draft, reason="other", message="It was worn", now=NOW)
     session.commit()
     drain()
     assert any("It was worn" in message.get_body(("plain",)).get_content() for message in smtp.wait_for(2))
