@@ -114,6 +114,7 @@ class Dossier:
 STEP_NEEDS = {
     "submit": "returns.create",
     "authorize": "returns.create",
+    "ask": "messages.send",
     "approve": "returns.approve",
     "decline": "returns.approve",
     "undo": "returns.approve",

@@ -15,6 +15,7 @@ from portal.web.admin import (
     finance,
     frame,
     links,
+    lists,
     live,
     measures,
     messages,
@@ -31,6 +32,8 @@ from portal.web.admin import (
     steps,
     stock,
     tasks,
+    threads,
+    views,
     work,
 )
 
@@ -38,7 +41,8 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks, cancellations, proposals,
-    policies, finance, accounts, measures, stock, channels, pictures, live, boards,
+    policies, finance, accounts, measures, stock, channels, pictures, live, boards, views,
+    threads,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)

@@ -1,4 +1,4 @@
-"""Returns: the list with its search, and the page of one with everything on it."""
+"""The page of one return with everything on it; ``lists`` has the list of them."""
 
 from uuid import UUID
 
@@ -7,84 +7,17 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
-from portal.core.lifecycles import RETURN
 from portal.core.refunds.breakdown import Breakdown, explain_change
-from portal.services import cancellation_list, merchants, overview, photos, refunds, shipping
+from portal.services import photos, refunds, shipping
 from portal.services.dossiers import Dossier, dossier
 from portal.web.actor import needs, person
-from portal.web.admin import dossiers
+from portal.web.admin import dossiers, threads
 from portal.web.admin.amounts import explained
-from portal.web.admin.shapes import Column, Tab
 from portal.web.page import now, page, redirect_to
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
 
 bp = Blueprint("returns", __name__)
-
-
-@bp.get("/returns")
-@needs("returns.read")
-def index() -> AnyResponse:
-    """Search, filters and pages stand in the address; a number typed exactly goes straight to its return."""
-    query, state = request.args.get("q", "").strip(), request.args.get("state", "")
-    merchant_id = as_id(request.args.get("merchant", ""))
-    found = overview.listing(
-        person(),
-        state=state if state in RETURN.states else None,
-        query=query,
-        merchant_id=merchant_id,
-        after=as_id(request.args.get("after", "")),
-    )
-    if found.exact is not None and "HX-Request" not in request.headers:
-        return redirect_to(url_for("admin.returns.show", return_id=found.exact))
-    kept = {name: value for name, value in (("q", query), ("merchant", merchant_id)) if value}
-    return page(
-        "admin/returns/index.html",
-        fragments=("rows",),
-        found=found,
-        columns=_columns(),
-        tabs=_tabs(found.counts, state, kept),
-        merchants=merchants.of_actor(person()),
-        merchant_id=merchant_id,
-        cancellations=cancellation_list.count(person(), query=query, merchant_id=merchant_id) if query else 0,
-        query=query,
-        state=state,
-        next_url=url_for("admin.returns.index", **kept, state=state or None, after=found.next)
-        if found.next
-        else None,
-        first_url=url_for("admin.returns.index", **kept, state=state or None)
-        if request.args.get("after")
-        else None,
-    )
-
-
-def _columns() -> tuple[Column, ...]:
-    return (
-        Column(name=_("Return")),
-        Column(name=_("State")),
-        Column(name=_("Customer")),
-        Column(name=_("Items")),
-        Column(name=_("Refund"), number=True),
-        Column(name=_("Shop")),
-    )
-
-
-def _tabs(counts: dict[str, int], state: str, kept: dict[str, object]) -> tuple[Tab, ...]:
-    """All, and every state that has returns, or is looked at."""
-    every = Tab(name=_("All"), url=url_for("admin.returns.index", **kept), current=not state)  # type: ignore[arg-type]
-    return (
-        every,
-        *(
-            Tab(
-                name=words().state("return", one).name,
-                url=url_for("admin.returns.index", state=one, **kept),  # type: ignore[arg-type]
-                current=state == one,
-                count=counts.get(one, 0),
-            )
-            for one in RETURN.states
-            if counts.get(one) or state == one
-        ),
-    )
 
 
 @bp.get("/returns/<uuid:return_id>")
@@ -123,6 +56,7 @@ def show(return_id: UUID) -> AnyResponse:
         may_decide=actor.may("returns.approve", draft.merchant_id),
         sees_links=actor.may("links.manage", draft.merchant_id),
         may_create=actor.may("returns.create", draft.merchant_id),
+        **threads.context(actor, found.page),
     )
 
 
