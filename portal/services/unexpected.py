@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotFound, Stale
+from portal.core.facts import MERCHANDISE
 from portal.core.inventory import StockEvent, movements_for
 from portal.core.reasons import GRADES
 from portal.db import history
@@ -80,9 +81,16 @@ def find_article(merchant_id: UUID, sku: str) -> tuple[str, str] | None:
     text = sku.strip()
     if not text:
         return None
+    spelled = {text, text.upper(), text.lower()}
     known = db.session.scalar(
         sa.select(StockLevel.sku)
-        .where(StockLevel.merchant_id == merchant_id, StockLevel.sku.in_({text, text.upper(), text.lower()}))
+        .where(StockLevel.merchant_id == merchant_id, StockLevel.sku.in_(spelled))
+        .limit(1)
+    ) or db.session.scalar(
+        sa.select(OrderLine.sku)
+        .where(
+            OrderLine.merchant_id == merchant_id, OrderLine.sku.in_(spelled), OrderLine.kind == MERCHANDISE
+        )
         .limit(1)
     )
     if known is None:

@@ -122,6 +122,10 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
         "number_is": words.gettext(NUMBERS[values.get("kind") in CANCELLATIONS]),
         "follow": words.gettext(FOLLOWS[values.get("kind") in CANCELLATIONS]),
         "lines": values.get("lines", ()),
+        "refused": [
+            {**line, "reason": words.decline_reason(line["reason"])} for line in values.get("refused", ())
+        ],
+        "missing": dict(values.get("missing") or {}),
         "left": [words.step(step) for step in values.get("left", ())],
         "expires": words.day(expires_on, weekday=True) if expires_on else "",
         "ship_by": words.day(ship_by, weekday=True) if ship_by else "",

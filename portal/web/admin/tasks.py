@@ -30,7 +30,7 @@ OF_REFUND = (
     "credit_note_failed",
 )
 """Kinds whose subject is a refund, which has a page."""
-OF_RETURN = ("warehouse_silent", "shipped_after_release", "warehouse_contradicts")
+OF_RETURN = ("unexpected_goods", "warehouse_silent", "shipped_after_release", "warehouse_contradicts")
 """Kinds whose subject is a return or a cancellation."""
 
 
@@ -97,6 +97,9 @@ def task_row(task: TaskFacts) -> TaskRow:
     currency = str(details.get("currency") or "")
     named = (
         ("number", _("Number")),
+        ("code", _("Scanned")),
+        ("sku", _("SKU")),
+        ("units", _("Units")),
         ("provider", _("Payment provider")),
         ("label", _("Payment")),
         ("capture", _("Reference there")),
