@@ -28,7 +28,20 @@ ENTRIES = (
     ("admin.policies.index", "rules", "policies.edit"),
     ("admin.work.index", "settings", "work.manage"),
 )
-"""(endpoint, icon, permission), in the order of the navigation."""
+"""(endpoint, icon, permission), in the order of the navigation within each group."""
+
+GROUPS = {
+    "": ("desk", "returns", "entry", "dock", "disputes", "cancellations"),
+    "shop": ("orders", "customers", "stock"),
+    "money": ("refunds", "boards", "finance", "bank", "credits", "tasks"),
+    "knowledge": ("figures", "measures", "mails", "audit"),
+}
+"""Which pages stand together, by the name of their part; all others belong to the settings."""
+
+
+def _group(endpoint: str) -> str:
+    part = endpoint.split(".")[1]
+    return next((group for group, parts in GROUPS.items() if part in parts), "settings")
 
 
 def around() -> dict[str, Any]:
@@ -74,14 +87,34 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.policies.index": _("Policy"),
         "admin.work.index": _("Work"),
     }
+    headings = {
+        "": "",
+        "shop": _("Orders and stock"),
+        "money": _("Money"),
+        "knowledge": _("Numbers and records"),
+        "settings": _("Settings"),
+    }
+    order = list(headings)
     entries = [
-        NavEntry(name=names[endpoint], icon=icon, url=url_for(endpoint), current=_is_current(endpoint))
-        for endpoint, icon, permission in ENTRIES
+        NavEntry(
+            name=names[endpoint],
+            icon=icon,
+            url=url_for(endpoint),
+            current=_is_current(endpoint),
+            group=headings[_group(endpoint)],
+        )
+        for endpoint, icon, permission in sorted(ENTRIES, key=lambda entry: order.index(_group(entry[0])))
         if person.may_somewhere(permission)
     ]
     if current_app.config["SETTINGS"].app_env == "demo":
         entries.append(
-            NavEntry(name=_("Outgoing mail"), icon="mail", url=url_for("outbox.index"), current=False)
+            NavEntry(
+                name=_("Outgoing mail"),
+                icon="mail",
+                url=url_for("outbox.index"),
+                current=False,
+                group=headings["settings"],
+            )
         )
     return tuple(entries)
 

@@ -12,6 +12,8 @@ class NavEntry:
     url: str
     current: bool
     count: int | None = None
+    group: str = ""
+    """The heading that it stands under; the first ones have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
