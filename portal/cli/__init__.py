@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from portal.cli import bank, books, channels, gateways, orders, people, quotes, stock, system, warehouse
+from portal.cli import bank, books, channels, gateways, history, orders, people, quotes, stock, system, warehouse
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,
@@ -16,6 +16,7 @@ COMMANDS: tuple[click.Command, ...] = (
     quotes.quote,
     quotes.policy_check,
     books.verify_ledger,
+    history.verify_audit,
     bank.bank_batch,
     books.balance,
     books.journal,

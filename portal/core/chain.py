@@ -66,7 +66,7 @@ def check(rows: Iterable[Mapping[str, Any]], head: Head, known: Head | None = No
 
     ``known`` is a head that somebody noted earlier: also a chain that was written anew, head and all, is found.
     """
-    before, at = "", 0
+    earlier, before, at = "", "", 0
     rest = iter(rows)
     for row in rest:
         at += 1
@@ -77,8 +77,10 @@ def check(rows: Iterable[Mapping[str, Any]], head: Head, known: Head | None = No
         if content(row) != row["content"]:
             return Fault(code="edited", sequence=at)
         if digest(before, row["content"]) != row["digest"]:
+            if at > 1 and digest(earlier, row["content"]) == row["digest"]:
+                return Fault(code="inserted", sequence=at - 1)  # it follows the one before that one
             return Fault(code=_out_of_place(row, before, list(islice(rest, AHEAD))), sequence=at)
-        before = row["digest"]
+        earlier, before = before, row["digest"]
         if known is not None and known.sequence == at and known.digest != before:
             return Fault(code="rewritten", sequence=at)
     return _at_the_end(at, before, head, known)

@@ -20,6 +20,7 @@ PROOFS: tuple[tuple[str, Callable[[list[Break]], int]], ...] = (
     ("batches", records.batches),
     ("codes", records.codes),
     ("happenings", records.history),
+    ("chained happenings", records.chains),
     ("approvals", records.approvals),
     ("credit notes", records.credit_notes),
 )

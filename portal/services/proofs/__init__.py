@@ -20,7 +20,7 @@ class Break:
     """One thing that must hold and does not: which invariant, of what, and how."""
 
     invariant: str
-    """I1 to I7 of the design; L of the documents that follow from the ledger."""
+    """I1 to I8 of the design; L of the documents that follow from the ledger."""
     where: str
     says: str
 

@@ -1,4 +1,4 @@
-"""I7 and what follows from the ledger: history, messages, tasks, approvals, batches, codes and credit notes."""
+"""I7, I8 and what follows from the ledger: history, messages, tasks, approvals, batches, codes and credit notes."""
 
 import hashlib
 from collections import defaultdict
@@ -18,7 +18,7 @@ from portal.db.refunds import Approval, Payout, Refund
 from portal.db.returns import Return
 from portal.db.tasks import Task
 from portal.services import approvals as approving
-from portal.services import credits
+from portal.services import credits, verifying_history
 from portal.services.proofs import Break, counted, rows
 
 STATES = {
@@ -58,6 +58,16 @@ def history(found: list[Break]) -> int:
             found.append(Break(invariant="I7", where=refund.number, says=said))
     found += _nobody_asked()
     return counted(Happening)
+
+
+def chains(found: list[Break]) -> int:
+    """Every merchant's history is the chain that was written: nothing edited, removed, moved or put in."""
+    chained = verifying_history.verify()
+    for one in chained:
+        if one.fault is not None:
+            where = f"history of {one.slug}, row {one.fault.sequence}"
+            found.append(Break(invariant="I8", where=where, says=verifying_history.SAYS[one.fault.code]))
+    return sum(one.sequence for one in chained)
 
 
 def _nobody_asked() -> Iterator[Break]:
