@@ -16,7 +16,7 @@ from portal.db.gateway import Chargeback
 from portal.db.orders import Order, OrderPayment, Payment
 from portal.db.refunds import Payout
 from portal.ports import GatewayDispute
-from portal.services import tasks
+from portal.services import disputed_payments, tasks
 
 COUNTING = ("open", "lost")
 """What is disputed is held, what is lost is gone; what is won can be refunded again."""
@@ -50,12 +50,15 @@ def apply(provider: str, told: GatewayDispute, *, now: datetime) -> str:
                 opened_at=told.at,
             )
             db.session.add(row)
+        news = row.state != told.state or row in db.session.new
         _release(payment, row)
         row.state, row.amount_minor = told.state, told.amount
         row.closed_at = (row.closed_at or now) if told.state != "open" else None
         db.session.flush()
         hold_rest(payment.id, now=now)
         _tell(payment, row, now)
+        if news:
+            disputed_payments.note(row, now=now)
     return told.state
 
 
