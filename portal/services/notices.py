@@ -30,6 +30,7 @@ CHANGED_BY_STATUS = frozenset(
         "approved",
         "requested",
         "declined",
+        "reconsidered",
         "message",
         "needs_info",
         "info_reminder",
@@ -289,10 +290,21 @@ def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) ->
                 "name": line.name,
                 "variant": line.variant,
                 "sku": line.sku,
-                "units": line.authorized or line.units,
+                "units": line.authorized or line.open_units or line.units,
                 "code": line.code or "",
             }
             for line in draft.lines
+            if line.open_units or draft.state == "declined"
+        ],
+        "refused": [
+            {
+                "name": line.name,
+                "variant": line.variant,
+                "units": line.declined,
+                "reason": line.decline_reason,
+                "message": line.decline_message,
+            }
+            for line in draft.declined
         ],
         "left": left,
         "expires_on": link.expires_at.date().isoformat() if link else "",

@@ -1,0 +1,167 @@
+"""Decisions per line and unit: what is refused is free, what is approved is announced, and all of it can be undone."""
+
+import pytest
+import sqlalchemy as sa
+
+from portal.core.access import Conflict, NotAllowed, Stale
+from portal.core.policy.overrides import Override
+from portal.core.policy.terms import Terms
+from portal.db import returns as stored
+from portal.db.mails import Mail
+from portal.db.shipments import Shipment
+from portal.services import audit, confirmation, deciding, shipping
+from portal.services.deciding import LineDecision
+from tests.builders import (
+    NOW,
+    SITE,
+    a_customer,
+    a_draft,
+    a_merchant,
+    a_person,
+    a_return,
+    an_item,
+    an_order,
+    as_it_is,
+    fill,
+    line_ids,
+)
+
+
+@pytest.fixture
+def world(session, gateways):
+    """A shop where a person looks at every return, an order of a shirt and three mugs, and a return of all of it."""
+    shop = a_merchant(terms=Terms(auto_approve=False, return_postage="merchant"))
+    order = an_order(gateways, shop, [an_item("SHIRT", 1, "50.00"), an_item("MUG", 3, "10.00")])
+    return shop, order, requested(gateways, shop, order)
+
+
+def requested(gateways, shop, order, units=None):
+    agent = a_person(shop, "csr")
+    draft = a_draft(agent, shop, order, channel="self_service")
+    fill(agent, draft, gateways, order=order, units=units)
+    row = stored.get(draft)
+    row.created_by = None
+    stored.db.session.commit()
+    assert confirmation.confirm(a_customer(draft, shop), draft, site=SITE, now=NOW) == "requested"
+    return draft
+
+
+def split(return_id, **approved):
+    """So many of each SKU approved, the rest refused as worn."""
+    ids, lines = line_ids(return_id), {line.sku: line for line in stored.lines_of(return_id)}
+    return [
+        LineDecision(
+            line_id=ids[sku],
+            approved=units,
+            declined=lines[sku].units - units,
+            reason="excessive_wear",
+            message="It was worn",
+        )
+        for sku, units in approved.items()
+    ]
+
+
+def claimed(order):
+    return {line.sku: line.claimed for line in as_it_is(order).lines}
+
+
+def sound():
+    assert [str(one) for one in audit.verify().breaks] == []
+
+
+def test_some_units_are_approved_and_the_rest_is_free_at_once(world, gateways):
+    shop, order, asked = world
+    agent = a_person(shop, "csr")
+    before = stored.get(asked).estimate_minor
+    assert deciding.decide(agent, asked, split(asked, SHIRT=0, MUG=2), now=NOW) == "approved"
+    row, lines = stored.get(asked), {line.sku: line for line in stored.lines_of(asked)}
+    assert (lines["SHIRT"].authorized_units, lines["SHIRT"].declined_units) == (0, 1)
+    assert (lines["MUG"].authorized_units, lines["MUG"].declined_units) == (2, 1)
+    assert claimed(order) == {"SHIRT": (), "MUG": ((0, 2),)}
+    assert (before, row.estimate_minor) == (8000, 2000)
+    another = a_return(gateways, shop, order, {"SHIRT": 1, "MUG": 1})
+    assert stored.get(another).state == "approved"
+    sound()
+
+
+def test_everything_refused_is_declined_and_a_unit_left_out_is_no_decision(world):
+    shop, order, asked = world
+    agent = a_person(shop, "csr")
+    with pytest.raises(Conflict, match="units_undecided"):
+        deciding.decide(agent, asked, split(asked, SHIRT=1), now=NOW)
+    assert deciding.decide(agent, asked, split(asked, SHIRT=0, MUG=0), now=NOW) == "declined"
+    assert claimed(order) == {"SHIRT": (), "MUG": ()}
+    sound()
+
+
+def test_what_is_undone_while_it_waits_tells_nobody(world):
+    shop, order, asked = world
+    agent = a_person(shop, "csr")
+    for approved in ({"SHIRT": 0, "MUG": 2}, {"SHIRT": 0, "MUG": 0}):
+        deciding.decide(agent, asked, split(asked, **approved), now=NOW, grace=10)
+        assert deciding.undo(agent, asked, now=NOW) is False
+        row = stored.get(asked)
+        assert (row.state, row.estimate_minor, row.ship_by) == ("requested", 8000, None)
+        assert claimed(order) == {"SHIRT": ((0, 1),), "MUG": ((0, 3),)}
+        assert [mail.event for mail in mails(asked)] == ["requested"]
+        sound()
+
+
+def mails(return_id):
+    wanted = sa.select(Mail).where(Mail.return_id == return_id).order_by(Mail.id)
+    return stored.db.session.scalars(wanted).all()
+
+
+def test_an_approval_whose_label_was_made_is_undone_with_word_to_the_customer(world, gateways):
+    shop, order, asked = world
+    agent = a_person(shop, "csr")
+    deciding.decide(agent, asked, split(asked, SHIRT=1, MUG=1), now=NOW)
+    parcel = stored.db.session.scalar(sa.select(Shipment.id).where(Shipment.return_id == asked))
+    shipping.make_label(parcel, gateways=gateways, now=NOW)
+    assert deciding.undo(agent, asked, now=NOW) is True
+    assert stored.db.session.get(Shipment, parcel, populate_existing=True).state == "canceled"
+    assert mails(asked)[-1].event == "reconsidered"
+    assert shipping.documents(agent, asked) == ()
+    shipping.make_label(parcel, gateways=gateways, now=NOW)
+    assert [mail.event for mail in mails(asked)].count("approved") == 0
+    sound()
+
+
+def test_an_undo_is_refused_when_another_return_has_the_units(world, gateways):
+    shop, order, asked = world
+    agent = a_person(shop, "csr")
+    deciding.decide(agent, asked, split(asked, SHIRT=0, MUG=3), now=NOW)
+    a_return(gateways, shop, order, {"SHIRT": 1})
+    with pytest.raises(Conflict, match="units_gone"):
+        deciding.undo(agent, asked, now=NOW)
+    assert stored.get(asked).state == "approved"
+    sound()
+
+
+def test_who_saw_an_older_version_writes_nothing(world):
+    shop, order, asked = world
+    agent, seen = a_person(shop, "csr"), stored.get(world[2]).version
+    deciding.approve(agent, asked, now=NOW, version=seen)
+    with pytest.raises(Stale):
+        deciding.decide(agent, asked, split(asked, SHIRT=0, MUG=0), now=NOW, version=seen)
+    again = stored.get(asked).version
+    assert deciding.decide(agent, asked, split(asked, SHIRT=0, MUG=3), now=NOW, version=again) == "approved"
+    sound()
+
+
+def test_what_the_policy_leaves_to_a_supervisor_is_set_aside_by_role_and_with_a_reason(session, gateways):
+    shop = a_merchant(terms=Terms(approval_value=500))
+    order = an_order(gateways, shop)
+    asked = a_return(gateways, shop, order, actor=a_person(shop, "csr"))
+    override = Override(code="approval_by_value", reason="A good customer")
+    choices = split(asked, MUG=1)
+    with pytest.raises(NotAllowed):
+        deciding.decide(a_person(shop, "csr"), asked, choices, overrides=[override], now=NOW)
+    boss = a_person(shop, "supervisor")
+    with pytest.raises(Conflict, match="override_needed"):
+        deciding.decide(boss, asked, choices, now=NOW)
+    deciding.decide(boss, asked, choices, overrides=[override], now=NOW)
+    kept = stored.get(asked).verdict
+    assert [one["details"]["overruled_because"] for one in kept["overruled"]] == ["A good customer"]
+    deciding.undo(boss, asked, now=NOW)
+    assert [one["code"] for one in stored.get(asked).verdict["findings"]] == ["approval_by_value"]
