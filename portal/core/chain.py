@@ -61,7 +61,7 @@ class Fault:
     sequence: int
 
 
-def check(rows: Iterable[Mapping[str, Any]], head: Head, known: Head | None = None) -> Fault | None:
+def check(rows: Iterable[Any], head: Head, known: Head | None = None) -> Fault | None:
     """The first fault of a chain whose ``rows`` come by sequence; None: it holds from the first row to the head.
 
     ``known`` is a head that somebody noted earlier: also a chain that was written anew, head and all, is found.

@@ -161,30 +161,5 @@ def end_others(actor: Actor, session_id: UUID, *, now: datetime) -> int:
         return ended
 
 
-def end_at_provider(issuer: str, *, subject: str, provider_session: str, now: datetime) -> int:
-    """A provider says that somebody signed out there: the sessions that it opened end, or that one of them.
-
-    Answers how many ended.
-    """
-    if not subject and not provider_session:
-        return 0
-    wanted = [Person.issuer == issuer, PersonSession.way == "oidc", PersonSession.ended_at.is_(None)]
-    if subject:
-        wanted.append(Person.subject == subject)
-    if provider_session:
-        wanted.append(PersonSession.provider_session == provider_session)
-    with transaction() as session:
-        found = session.execute(
-            sa.select(PersonSession.id, Person)
-            .join(Person, Person.id == PersonSession.person_id)
-            .where(*wanted)
-        ).all()
-        ended = PersonSession.id.in_([session_id for session_id, _ in found])
-        people.end_sessions(ended, because="provider", now=now)
-        for person in {person.id: person for _, person in found}.values():
-            tell(_actor(person), "person.signed_out", person, now)
-        return len(found)
-
-
 def _actor(person: Person) -> Actor:
     return Actor(kind="person", id=person.id, name=person.name)

@@ -8,9 +8,10 @@ from flask import Flask
 
 def init(app: Flask) -> None:
     """Everything that answers a request: extensions, words, errors, assets, the customer's pages, the admin area."""
-    from portal.web import admin, assets, customer, errors, extensions, health, inbound, words
+    from portal.web import admin, assets, customer, errors, extensions, health, inbound, oidc, words
 
     extensions.init(app)
+    oidc.init(app)
     words.init(app)
     errors.init(app)
     health.init(app)

@@ -74,13 +74,19 @@ def holder(return_id: UUID, *, dead: bool = False) -> tuple[Actor, LinkFacts]:
 
 
 def sign_in(
-    person_id: UUID, *, way: str = "password", id_token: str = "", provider_session: str = ""
+    person_id: UUID,
+    *,
+    way: str = "password",
+    id_token: str = "",
+    provider_session: str = "",
+    nonce: str = "",
 ) -> None:
     """From now on this browser is that person's; whatever it held before is gone, but the language."""
     browser = request.user_agent.string
     token = sessions.begin(
-        person_id, way=way, browser=browser, now=now(), id_token=id_token, provider_session=provider_session
-    )
+        person_id, way=way, browser=browser, now=now(), id_token=id_token, provider_session=provider_session,
+        nonce=nonce,
+    )  # fmt: skip
     _forget()
     session["person"] = token
     g.pop("visit", None)

@@ -12,6 +12,7 @@ from htmx_flask import Htmx
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.settings import Settings
+from portal.web import oidc
 
 csrf = CSRFProtect()
 htmx = Htmx()
@@ -71,9 +72,16 @@ def init(app: Flask) -> None:
     htmx.init_app(app)
     limiter.init_app(app)
 
+    ours = dict(HEADERS)
+    if provider := oidc.origin(settings):
+        # Signing out is a form whose answer leads to the provider, and browsers look at where it leads.
+        ours["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+            "form-action 'self'", f"form-action 'self' {provider}"
+        )
+
     @app.after_request
     def headers(response: Response) -> Response:
-        for name, value in HEADERS.items():
+        for name, value in ours.items():
             response.headers.setdefault(name, value)
         if settings.is_production:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
