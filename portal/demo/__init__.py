@@ -1,19 +1,21 @@
 """The demo's two shops: plainly made up, filled through the same services that real ones use."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from portal.core.access import SYSTEM, Actor
 from portal.core.intake import AUTHORIZED, IncomingOrder, provider_of
 from portal.core.links import FINISH, Site
+from portal.core.listing import Filters
 from portal.core.money import minor
 from portal.core.policy.terms import Deal, RestockingFee, ShippingTier, Terms, Window
 from portal.core.promotions import PromotionStep
 from portal.demo import stories
 from portal.demo.wares import ATELIER, NORDHAUS, Pay, incoming, warehouse
 from portal.ports import Gateways
-from portal.services import intake, links, merchants, overview, people
+from portal.services import intake, links, listing, merchants, people
+from portal.services.list_filters import asked
 
 PASSWORD = "demo-password"  # noqa: S105  a demo that anybody may enter
 PEOPLE = (
@@ -117,8 +119,9 @@ def addresses(*, site: Site, base_url: str, now: datetime) -> Iterator[tuple[str
 
 
 def _customer_link(agent: Actor, site: Site, now: datetime) -> str | None:
-    for row in overview.listing(agent, state="draft").rows:
-        for link in links.of_return(row.id):
+    drafts = asked(agent, Filters(states=("draft",)), now=now, zone=UTC)
+    for return_id in listing.find(drafts).ids:
+        for link in links.of_return(return_id):
             if link.purpose == FINISH and link.standing(now) == "open":
                 return links.shown_url(agent, link.id, site=site)
     return None

@@ -16,7 +16,8 @@ from portal.db.base import db
 from portal.db.cancellations import Cancellation
 from portal.db.merchants import Merchant
 from portal.db.returns import Return, ReturnLine
-from portal.services.overview import FEW, MOST, exactly, matches, merchants_of
+from portal.services.overview import FEW, MOST, merchants_of
+from portal.services.searching import exactly, matches
 
 LATELY = timedelta(days=3)
 """So long the desk still shows what came to nothing, so that somebody writes or calls."""

@@ -1,4 +1,4 @@
-"""What people look at first: the list of returns, and what waits for somebody."""
+"""What people look at first: what waits for somebody, and returns as short rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,12 @@ import sqlalchemy as sa
 
 from portal.core.access import Actor, NotFound
 from portal.core.facts import CANCELLATIONS
-from portal.core.intake import number_key
 from portal.core.lifecycles import RETURN
 from portal.core.money import Minor
-from portal.core.numbers import is_valid, normalize
-from portal.core.shipping import tidy_tracking_number
 from portal.db import history
 from portal.db.base import db
 from portal.db.merchants import Merchant
 from portal.db.returns import Link, Return, ReturnLine
-from portal.db.shipments import Shipment
 
 MOST = 1000
 """Counters stop there: "1000+" is as good as the exact number, and never slow."""
@@ -55,81 +51,12 @@ class ReturnRow:
     lines: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """One page of a list. ``next`` continues it; ``exact`` is the one return that was typed exactly."""
-
-    rows: tuple[ReturnRow, ...]
-    next: UUID | None
-    exact: UUID | None
-    counts: dict[str, int]
-
-
-def listing(
-    actor: Actor,
-    *,
-    state: str | None = None,
-    query: str = "",
-    merchant_id: UUID | None = None,
-    after: UUID | None = None,
-    limit: int = 50,
-) -> Listing:
-    """Returns of the actor's merchants, newest first; ``query`` finds number, order, e-mail, name, SKU, parcel."""
-    ids = merchants_of(actor, merchant_id)
-    found = sa.select(Return.id).where(Return.merchant_id.in_(ids), COMES_BACK)
-    if state:
-        found = found.where(Return.state == state)
-    text = query.strip()
-    if text:
-        found = found.where(matches(text, ids))
-    if after is not None:
-        found = found.where(Return.id < after)
-    hits = db.session.scalars(found.order_by(Return.id.desc()).limit(limit + 1)).all()
-    exact = exactly(text, ids) if text else None
-    return Listing(
-        rows=rows(hits[:limit]),
-        next=hits[limit - 1] if len(hits) > limit else None,
-        exact=exact,
-        counts=_counts(ids),
-    )
-
-
 def merchants_of(actor: Actor, merchant_id: UUID | None) -> tuple[UUID, ...]:
     """The merchants to look at. Raises ``NotFound`` for one that is not the actor's."""
     if merchant_id is not None and merchant_id not in actor.merchant_ids:
         raise NotFound
     wanted = (merchant_id,) if merchant_id is not None else actor.merchant_ids
     return tuple(one for one in wanted if actor.may("returns.read", one))
-
-
-def exactly(text: str, ids: Sequence[UUID]) -> UUID | None:
-    """The return or cancellation of these merchants whose whole number ``text`` is."""
-    if not is_valid(text):
-        return None
-    return db.session.scalar(
-        sa.select(Return.id).where(Return.merchant_id.in_(ids), Return.number == normalize(text))
-    )
-
-
-def matches(text: str, ids: Sequence[UUID]) -> sa.ColumnElement[bool]:
-    """Each kind of thing that may have been typed, by an index of its own."""
-    lower, key = text.lower(), number_key(text)
-    by_sku = sa.select(ReturnLine.return_id).where(
-        ReturnLine.merchant_id.in_(ids), ReturnLine.sku.in_({text, text.upper(), lower})
-    )
-    by_parcel = sa.select(Shipment.return_id).where(
-        Shipment.merchant_id.in_(ids), Shipment.tracking_number == tidy_tracking_number(text)
-    )
-    tests = [
-        Return.number == normalize(text),
-        Return.email.startswith(lower, autoescape=True),
-        Return.name_key.contains(lower, autoescape=True),
-        Return.id.in_(by_sku),
-        Return.id.in_(by_parcel),
-    ]
-    if key:
-        tests.append(Return.order_number_key.startswith(key, autoescape=True))
-    return sa.or_(*tests)
 
 
 def _counts(ids: Sequence[UUID]) -> dict[str, int]:

@@ -108,6 +108,18 @@ FINDINGS: dict[str, tuple[str, ...]] = {
 """Code -> its sentences, the one with most details first: said is the first whose details are there."""
 
 CONFLICTS: dict[str, tuple[str, ...]] = {
+    "tag_empty": (N_("Write a word to put on the return."),),
+    "tags_too_many": (N_("A return can have %(most)s tags at most."), N_("These are too many tags.")),
+    "assignee_unknown": (N_("This person does not work for the shop of this return."),),
+    "view_name": (N_("Give the list a name."),),
+    "view_there": (
+        N_("You have a list called “%(name)s” already."),
+        N_("You have a list of that name already."),
+    ),
+    "views_too_many": (
+        N_("You can keep %(most)s lists at most. Delete one first."),
+        N_("These are too many lists."),
+    ),
     "units_gone": (
         N_("Someone else was faster: %(names)s can no longer be returned in this quantity."),
         N_("Someone else was faster: an item can no longer be returned in this quantity."),
@@ -256,6 +268,7 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
         N_("Say in the note why “%(name)s” goes another way than proposed."),
         N_("Say in the note why it goes another way than proposed."),
     ),
+    "unknown_decision": (N_("Choose what becomes of it."),),
     "unknown_kind": (N_("Choose what it is."),),
     "sku_unknown": (
         N_("Nobody knows the SKU “%(sku)s”. Leave it empty and say in words what it is."),

@@ -1,12 +1,15 @@
 """Those who sign in, the shops they work for, and what they find there."""
 
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 
 from portal.core.access import NotAllowed, NotFound
+from portal.core.listing import Filters
 from portal.db import returns as stored
-from portal.services import dossiers, merchants, overview, people
+from portal.services import dossiers, listing, merchants, people, searching
+from portal.services.list_filters import asked
 from tests.builders import NOW, a_merchant, a_person, a_return, an_item, an_order, terms
 
 
@@ -67,19 +70,17 @@ def test_a_return_is_found_by_everything_that_stands_on_it_and_by_nobody_else(se
     agent, stranger = a_person(shop, "csr"), a_person(other, "admin")
     row = stored.get(found)
     queries = {row.number, row.number.lower().replace("-", ""), "f 100", "SKU-77", "sku-77"}
+
+    def listed(actor, **filters):
+        return listing.find(asked(actor, Filters(**filters), now=NOW, zone=UTC))
+
     for query in queries:
-        listing = overview.listing(agent, query=query)
-        assert [one.id for one in listing.rows] == [found], query
-        assert overview.listing(stranger, query=query).rows == ()
-    assert overview.listing(agent, query=row.number).exact == found
-    assert len(overview.listing(agent, query="demo cust").rows) == 2
-    first = overview.listing(agent, limit=1)
-    rest = overview.listing(agent, after=first.next, limit=1)
-    assert {first.rows[0].id, rest.rows[0].id} == {
-        one.id for one in overview.listing(agent, state="approved").rows
-    }
+        assert listed(agent, query=query).ids == (found,), query
+        assert listed(stranger, query=query).ids == ()
+    assert searching.jump(agent, row.number, [shop]) == searching.Jump(kind="return", id=found)
+    assert len(listed(agent, query="demo cust").ids) == 2
     with pytest.raises(NotFound):
-        overview.listing(agent, merchant_id=other)
+        listed(agent, merchant_id=other)
     with pytest.raises(NotFound):
         dossiers.dossier(stranger, found, now=NOW)
 

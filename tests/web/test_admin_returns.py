@@ -59,7 +59,7 @@ def test_a_return_is_found_by(world: World, client: Any, drain: Any, what: str) 
         "sku": "shirt",
         "tracking number": found.parcels[0].tracking_number,
     }[what]
-    page = client.get("/admin/returns", query_string={"q": query}).page
+    page = client.get("/admin/returns", query_string={"q": query}, htmx="rows").page  # typed, not yet entered
     rows = [text for text in page.links() if text.startswith("RMA-") or text == "Draft"]
     assert rows == [draft.number]
 
@@ -83,7 +83,7 @@ def test_the_rows_alone_come_for_htmx(world: World, client: Any) -> None:
     world.confirmed()
     answer = client.get("/admin/returns?q=demo", htmx="rows")
     assert not answer.page.whole
-    assert "RMA-" in answer.page.by_id("rows").find(".//th/a").text
+    assert "RMA-" in answer.page.by_id("rows").find(".//tbody//th/a").text
     assert len(answer.data) < 8192
 
 
@@ -92,7 +92,7 @@ def test_a_filter_stands_in_the_address(world: World, client: Any) -> None:
     world.draft()
     page = client.get("/admin/returns?state=approved").page
     assert [text for text in page.links() if text == "Draft"] == []
-    assert page.link("Draft 1") == "/admin/returns?state=draft"
+    assert page.link("Remove this filter") == "/admin/returns"
     assert client.get("/admin/returns?state=nonsense").status_code == 200
     assert client.get("/admin/returns?after=nonsense").status_code == 404
 
@@ -104,7 +104,7 @@ def test_a_long_list_goes_on_where_the_page_ended(world: World, client: Any, app
     second = client.get(first.link("Next")).page
     names = [f"Customer number {n}" for n in range(52)]
     assert [name for name in names if name in second.text] == names[:2]
-    assert second.link("Previous") == "/admin/returns"
+    assert "Customer number 51" in client.get(second.link("Previous")).page.text
 
 
 def test_the_page_of_a_return_shows_everything(world: World, client: Any, drain: Any) -> None:
