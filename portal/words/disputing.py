@@ -49,13 +49,17 @@ HEADINGS = {
     "withdrawn": N_("You contest it no longer"),
 }
 SENTENCES = {
-    "offer_withdrawn": N_("Our offer of %(amount)s no longer stands. We go on looking at it and write to you."),
+    "offer_withdrawn": N_(
+        "Our offer of %(amount)s no longer stands. We go on looking at it and write to you."
+    ),
     "offer_expired": N_(
         "Our offer of %(amount)s was open until its last day and has run out. The matter is not closed: write to "
         "us, or wait for our next answer."
     ),
     "declined": N_("You asked for %(amount)s. We cannot agree to that; the matter stays open."),
-    "offer_accepted": N_("You accepted %(amount)s. We send it as a refund of its own, and tell you when it is sent."),
+    "offer_accepted": N_(
+        "You accepted %(amount)s. We send it as a refund of its own, and tell you when it is sent."
+    ),
     "counter_accepted": N_("You asked for %(amount)s, and you get it. We tell you when it is sent."),
     "settled": N_("We looked at it again and give you %(amount)s back. We tell you when it is sent."),
     "upheld": N_("We looked at it again and stay with what we decided."),

@@ -21,7 +21,9 @@ from portal.services.disputes import Claim, LineClaim
 from tests import builders
 from tests.builders import an_item
 
-TERMS = Terms(return_postage="merchant", restocking_fee=RestockingFee(percent_bp=2000), dispute_hours=48, offer_days=7)
+TERMS = Terms(
+    return_postage="merchant", restocking_fee=RestockingFee(percent_bp=2000), dispute_hours=48, offer_days=7
+)
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
 
@@ -54,7 +56,13 @@ class Place:
         return builders.a_customer(return_id, self.merchant)
 
     def arrived(
-        self, units: int = 1, price: str = "100.00", *, accepted: bool = True, reason: str = "too_small", **more: Any
+        self,
+        units: int = 1,
+        price: str = "100.00",
+        *,
+        accepted: bool = True,
+        reason: str = "too_small",
+        **more: Any,
     ) -> UUID:
         """A return of a lamp that was inspected and not refunded yet."""
         items = (an_item("LAMP", units, price, tax=more.pop("tax", "0")),)
@@ -94,7 +102,7 @@ class Place:
         return_id = return_id or self.refunded()
         return disputes.open_dispute(
             self.customer(return_id), return_id, self.claim(return_id, ground, **more),
-            nonce=f"nonce-{return_id}", now=self.now,
+            nonce=return_id.hex, now=self.now,
         )  # fmt: skip
 
     def one(self, dispute_id: UUID) -> disputes.DisputeFacts:

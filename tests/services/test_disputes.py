@@ -40,7 +40,9 @@ def sound(place: Place) -> None:
     """The books balance, every cap holds, and every refund is what other arithmetic makes of it."""
     db.session.rollback()
     assert not audit.verify().problems
-    for one in recounting.recounted([place.merchant], since=NOW.replace(year=2000), until=NOW.replace(year=2100)):
+    for one in recounting.recounted(
+        [place.merchant], since=NOW.replace(year=2000), until=NOW.replace(year=2100)
+    ):
         assert one.found.is_accurate, one.found.faults
 
 
@@ -71,9 +73,7 @@ def test_a_return_has_one_open_dispute_at_a_time(place: Place) -> None:
     made = place.refunded()
     place.contested(made)
     with pytest.raises(Conflict, match="dispute_open"):
-        disputes.open_dispute(
-            place.customer(made), made, place.claim(made), nonce="another", now=place.now
-        )
+        disputes.open_dispute(place.customer(made), made, place.claim(made), nonce="another", now=place.now)
 
 
 def test_nobody_claims_more_than_was_paid_and_is_not_back(place: Place) -> None:
@@ -220,7 +220,9 @@ def test_a_settlement_waits_for_a_second_person_where_the_one_who_offered_may_no
     settlement = place.refunds(place.one(dispute).return_id)[-1]
     assert settlement.state == "pending_approval"
     with pytest.raises(Conflict, match="is_settlement"):
-        refunds.revise(place.person(), settlement.id, overrides=refunds.Overrides(goodwill=1, reason="x"), now=place.now)
+        refunds.revise(
+            place.person(), settlement.id, overrides=refunds.Overrides(goodwill=1, reason="x"), now=place.now
+        )
     refunds.approve(place.person("finance"), settlement.id, now=place.now)
     assert place.refunds(place.one(dispute).return_id)[-1].state == "approved"
 
@@ -285,7 +287,10 @@ def test_a_new_offer_takes_the_place_of_the_one_before(place: Place) -> None:
     dispute = place.contested()
     offered(place, dispute, 500)
     offered(place, dispute, 900)
-    assert [(one.amount, one.state) for one in place.one(dispute).offers] == [(500, "withdrawn"), (900, "open")]
+    assert [(one.amount, one.state) for one in place.one(dispute).offers] == [
+        (500, "withdrawn"),
+        (900, "open"),
+    ]
 
 
 def test_a_stale_offer_is_refused(place: Place) -> None:
@@ -307,7 +312,11 @@ def test_once_it_is_handed_up_a_supervisor_decides(place: Place) -> None:
         disputes.reject(agent, dispute, message="No.", now=place.now)
     disputes.reject(place.person(), dispute, message="The lamp was used.", now=place.now)
     found = place.one(dispute)
-    assert (found.state, found.outcome, found.outcome_message) == ("resolved_merchant", "upheld", "The lamp was used.")
+    assert (found.state, found.outcome, found.outcome_message) == (
+        "resolved_merchant",
+        "upheld",
+        "The lamp was used.",
+    )
     assert mails("dispute_answered")[-1].values["dispute"]["what"] == "upheld"
 
 
@@ -380,8 +389,13 @@ def test_the_list_has_counts_search_and_the_one_due_first_on_top(place: Place) -
     found = disputes.listing(place.person(), query=number.lower(), now=place.now)
     assert found.exact == second and [row.id for row in found.rows] == [second]
     place.later(hours=48)
-    assert [row.id for row in disputes.listing(place.person(), late=True, now=place.now).rows] == [first, second]
-    assert disputes.listing(builders.a_person(builders.a_merchant(slug="x", now=NOW)), now=place.now).rows == ()
+    assert [row.id for row in disputes.listing(place.person(), late=True, now=place.now).rows] == [
+        first,
+        second,
+    ]
+    assert (
+        disputes.listing(builders.a_person(builders.a_merchant(slug="x", now=NOW)), now=place.now).rows == ()
+    )
 
 
 def test_claims_of_two_lines_are_judged_one_by_one_and_together(place: Place) -> None:
@@ -389,7 +403,9 @@ def test_claims_of_two_lines_are_judged_one_by_one_and_together(place: Place) ->
     (line,) = disputes.sheet(place.customer(made), made, now=place.now).choices
     assert line.most == 2000
     claim = Claim(
-        lines=(LineClaim(line_id=line.line.id, ground="deduction", claimed=2500),), wanted="difference", body="No."
+        lines=(LineClaim(line_id=line.line.id, ground="deduction", claimed=2500),),
+        wanted="difference",
+        body="No.",
     )
     with pytest.raises(Conflict, match="too_much") as refused:
         disputes.open_dispute(place.customer(made), made, claim, nonce="n", now=place.now)

@@ -13,7 +13,13 @@ from portal.services.disputes import deciding, gate
 
 
 def reply(
-    actor: Actor, dispute_id: UUID, body: str, *, nonce: str | None = None, version: int | None = None, now: datetime
+    actor: Actor,
+    dispute_id: UUID,
+    body: str,
+    *,
+    nonce: str | None = None,
+    version: int | None = None,
+    now: datetime,
 ) -> UUID:
     """Write to the other side; answers the entry of the thread, the same ``nonce`` again the same one.
 

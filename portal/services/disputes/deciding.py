@@ -126,9 +126,7 @@ def end(
         gate.tell(actor, "dispute.withdrawn", dispute, now)
     else:
         paid = {"amount": dispute.settled_minor, "refund": refund.number} if refund is not None else {}
-        gate.tell(
-            actor, "dispute.resolved", dispute, now, outcome=outcome, currency=row.currency, **paid
-        )
+        gate.tell(actor, "dispute.resolved", dispute, now, outcome=outcome, currency=row.currency, **paid)
     telling.mail(
         "dispute_answered", row, dispute, what=outcome, message=message,
         refund_id=refund.id if refund else None, now=now,
@@ -148,5 +146,3 @@ def _words(message: str) -> None:
         raise Conflict("words_missing")
     if len(message) > core.LONGEST_WORDS:
         raise Conflict("words_too_long", maximum=core.LONGEST_WORDS)
-
-

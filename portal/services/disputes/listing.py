@@ -71,7 +71,9 @@ def listing(
     if ground:
         tests.append(Dispute.ground == ground)
     if late:
-        tests.append(sa.and_(Dispute.state.in_(("open", "awaiting_merchant", "escalated")), Dispute.due_at <= now))
+        tests.append(
+            sa.and_(Dispute.state.in_(("open", "awaiting_merchant", "escalated")), Dispute.due_at <= now)
+        )
     wanted = sa.select(Dispute, Return).join(Return, Return.id == Dispute.return_id).where(*tests)
     if state in DISPUTE.states:
         wanted = wanted.where(Dispute.state == state)
@@ -125,7 +127,9 @@ def _exact(typed: str, merchant_ids: Sequence[UUID]) -> UUID | None:
     if not typed:
         return None
     number = numbers.normalize(typed, prefix=numbers.DISPUTE_PREFIX)
-    wanted = sa.select(Dispute.id).where(Dispute.number == number, Dispute.merchant_id.in_(list(merchant_ids)))
+    wanted = sa.select(Dispute.id).where(
+        Dispute.number == number, Dispute.merchant_id.in_(list(merchant_ids))
+    )
     return db.session.scalar(wanted)
 
 

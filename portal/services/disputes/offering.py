@@ -69,7 +69,9 @@ def withdraw_offer(actor: Actor, dispute_id: UUID, offer_id: UUID, *, now: datet
         _end(one, "withdraw", actor, now)
         gate.move(row, dispute, "lapse")
         _clock_of_shop(row, dispute, now)
-        gate.tell(actor, "dispute.offer_withdrawn", dispute, now, amount=one.amount_minor, currency=row.currency)
+        gate.tell(
+            actor, "dispute.offer_withdrawn", dispute, now, amount=one.amount_minor, currency=row.currency
+        )
         telling.mail("dispute_answered", row, dispute, offer=one, what="offer_withdrawn", now=now)
         gate.changed(dispute)
 
@@ -246,4 +248,3 @@ def _behind(one: Offer, row: Return) -> Actor:
     person = db.session.get(Person, one.by_id) if one.by_id else None
     found = people.actor(person.id, person.session_epoch) if person is not None else None
     return found or Actor(kind="person", id=one.by_id, name=one.by_name)
-

@@ -76,7 +76,9 @@ def open_dispute(
         raise Conflict("photos_full", maximum=core.MOST_PICTURES)
     prepared = [pictures.prepare(content) for content in attached]
     try:
-        made, is_new = _opened(actor, return_id, claim, nonce=nonce, prepared=prepared, folder=folder, now=now)
+        made, is_new = _opened(
+            actor, return_id, claim, nonce=nonce, prepared=prepared, folder=folder, now=now
+        )
     except IntegrityError:
         twin = _made_by(nonce)
         if twin is None or twin.return_id != return_id:
@@ -183,9 +185,7 @@ def _within(claimed: Minor, most: Minor, page: Page, **about: str) -> None:
         raise Conflict("too_much", maximum=most, currency=page.draft.currency, **about)
 
 
-def _dispute(
-    actor: Actor, row: Return, page: Page, claim: Claim, *, nonce: str, now: datetime
-) -> Dispute:
+def _dispute(actor: Actor, row: Return, page: Page, claim: Claim, *, nonce: str, now: datetime) -> Dispute:
     contested = sa.select(Refund.id).where(Refund.return_id == row.id, Refund.state != "canceled")
     named = [one.claimed for one in claim.lines if one.claimed is not None]
     return Dispute(

@@ -281,9 +281,7 @@ def choices(page: Page) -> tuple[Choice, ...]:
             decline_reason=rows[line.id].decline_reason or (head.decline_reason if head else ""),
             decline_message=rows[line.id].decline_message or (head.decline_message if head else ""),
             found=tuple(found.get(line.id, ())),
-            rows=tuple(
-                row for one in made for row in one.rows if row.line_id in (line.order_line_id, None)
-            )
+            rows=tuple(row for one in made for row in one.rows if row.line_id in (line.order_line_id, None))
             if line.order_line_id
             else (),
         )

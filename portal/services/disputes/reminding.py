@@ -39,7 +39,9 @@ def look_after(*, now: datetime, limit: int = 100) -> int:
 
 def _offers(*tests: sa.ColumnElement[bool], limit: int) -> list[tuple[UUID, UUID]]:
     wanted = sa.select(Offer.id, Offer.dispute_id).where(Offer.state == "open", *tests)
-    return [(row.id, row.dispute_id) for row in db.session.execute(wanted.order_by(Offer.expires_at).limit(limit))]
+    return [
+        (row.id, row.dispute_id) for row in db.session.execute(wanted.order_by(Offer.expires_at).limit(limit))
+    ]
 
 
 def _waiting(*tests: sa.ColumnElement[bool], limit: int) -> list[UUID]:
@@ -104,7 +106,10 @@ def _task(kind: str, row: Return, dispute: Dispute, now: datetime) -> None:
         dispute.number,
         merchant_id=dispute.merchant_id,
         subject_id=dispute.id,
-        details={"number": dispute.number, "return_number": row.number or "", "due": dispute.due_at.isoformat()},
+        details={
+            "number": dispute.number,
+            "return_number": row.number or "",
+            "due": dispute.due_at.isoformat(),
+        },
         now=now,
     )
-

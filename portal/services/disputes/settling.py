@@ -29,9 +29,7 @@ LET_GO = ("declined", "expired", "canceled")
 """Returns that hold no units any more: what they were about is with the customer."""
 
 
-def pay(
-    actor: Actor, row: Return, dispute: Dispute, amount: Minor, *, reason: str, now: datetime
-) -> Refund:
+def pay(actor: Actor, row: Return, dispute: Dispute, amount: Minor, *, reason: str, now: datetime) -> Refund:
     """Make the settlement of a held dispute, once, in the caller's transaction.
 
     ``actor`` stands behind it: limits and four eyes hold for them as for every refund. Raises ``Conflict``:
@@ -64,9 +62,7 @@ def most(page: Page, dispute: Dispute | None, line_ids: Sequence[UUID] | None = 
     return settlements.maximum(page.order, contested(page, dispute, line_ids))
 
 
-def contested(
-    page: Page, dispute: Dispute | None, line_ids: Sequence[UUID] | None = None
-) -> list[Contested]:
+def contested(page: Page, dispute: Dispute | None, line_ids: Sequence[UUID] | None = None) -> list[Contested]:
     """The contested lines with what refunds of the return did with their units."""
     order = page.order
     if order is None:

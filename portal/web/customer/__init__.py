@@ -11,6 +11,7 @@ from portal.web.customer import (
     cancellation,
     check,
     credit,
+    dispute,
     items,
     landing,
     link,
@@ -27,7 +28,7 @@ from portal.web.customer import (
 bp = Blueprint("customer", __name__)
 for module in (
     link, landing, items, reasons, address, sending, check, status, account, papers, start, credit,
-    cancellation, score, pictures, thread,
+    cancellation, score, pictures, thread, dispute,
 ):  # fmt: skip
     bp.register_blueprint(module.bp)
 

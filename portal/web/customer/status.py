@@ -16,6 +16,7 @@ from portal.core.deadlines import refund_due
 from portal.core.facts import STAYS
 from portal.core.lifecycles import RETURN, IllegalStep
 from portal.core.refunds.breakdown import Breakdown, explain_change
+from portal.core.refunds.settlements import is_settlement
 from portal.core.spans import count
 from portal.services import (
     bank_accounts,
@@ -28,7 +29,7 @@ from portal.services import (
 )
 from portal.services import progress as following
 from portal.services.progress import Progress
-from portal.web.customer import cancellation, thread
+from portal.web.customer import cancellation, dispute, thread
 from portal.web.customer.check import sending_words, slot_words
 from portal.web.customer.opened import Opened, next_url, open_return
 from portal.web.customer.order import past_rows
@@ -62,6 +63,7 @@ def show(return_id: UUID) -> Response:
         **opened.context(
             **thread.context(opened),
             **context(opened, found),
+            **dispute.context(opened),
             past=past_rows(return_id, around.past),
             totals=around.totals,
         ),
@@ -111,7 +113,8 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
     qr = gateways().documents.qr_svg(
         code or found.number, title=_("QR code %(code)s", code=code or found.number)
     )
-    latest = found.refunds[-1] if found.refunds else None
+    worked_out = [one for one in found.refunds if not is_settlement(one.breakdown)]
+    latest = worked_out[-1] if worked_out else None
     amount = latest.breakdown if latest else found.breakdown or found.page.breakdown
     sending = opened.view.draft.sending
     return {
@@ -162,7 +165,11 @@ def change(found: Progress, amount: Breakdown) -> str:
 
 def changes(found: Progress) -> tuple[Any, ...]:
     """Rule by rule why the one refund of a return is not what was confirmed; as the message told it."""
-    made = [refund for refund in found.refunds if refund.state != "canceled"]
+    made = [
+        refund
+        for refund in found.refunds
+        if refund.state != "canceled" and not is_settlement(refund.breakdown)
+    ]
     if found.breakdown is None or len(made) != 1 or made[0].breakdown.amount == found.breakdown.amount:
         return ()
     return words().changes(explain_change(found.breakdown, made[0].breakdown), made[0].currency)

@@ -1,0 +1,169 @@
+"""The customer contests what was decided: question, check, one sending, the offer and its answers."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import pytest
+from PIL import Image
+
+from portal.core.policy.terms import RestockingFee, Terms
+from portal.services import disputes, refunds
+
+from tests.web.admin_world import World, a_world, now
+from tests.web.opening import opened
+
+TERMS = Terms(return_postage="merchant", restocking_fee=RestockingFee(percent_bp=2000))
+
+
+@pytest.fixture
+def world(app: Any) -> World:
+    return a_world(app, TERMS)
+
+
+@pytest.fixture
+def refunded(world: World) -> UUID:
+    """A shirt of 50.00 that came back, refunded less a fifth."""
+    return_id = world.inspected()
+    with world.app.app_context():
+        refunds.propose(world.actor(), return_id, now=now())
+    return return_id
+
+
+def of(world: World, return_id: UUID) -> disputes.DisputeFacts:
+    with world.app.app_context():
+        return disputes.of_return(world.actor(), return_id)[0]
+
+
+def picture() -> BytesIO:
+    out = BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(out, "JPEG")
+    out.seek(0)
+    return out
+
+
+def contested(world: World, return_id: UUID, **typed: str) -> Any:
+    """Question and check answered; the page after the sending."""
+    client = opened(world, return_id)
+    asked = client.get(f"/r/{return_id}/dispute")
+    line = next(iter(world.lines(return_id).values())).id
+    checked = client.submit(
+        asked,
+        {
+            f"ground-{line}": "deduction",
+            f"claimed-{line}": "10.00",
+            "wanted": "difference",
+            "body": "Never worn.",
+        }
+        | typed,
+        button="Continue",
+    )
+    return client, client.submit(checked, {}, button="Send it", follow_redirects=True)
+
+
+def test_the_status_page_leads_to_the_question_with_rule_and_inspection(world: World, refunded: UUID) -> None:
+    client = opened(world, refunded)
+    status = client.get(f"/r/{refunded}/status")
+    asked = client.get(status.page.link("Contest this"))
+    assert asked.page.h1 == "What is wrong?"
+    assert "Restocking fee" in asked.page.text and "We looked at 1" in asked.page.text
+    assert "At most €10.00" in asked.page.text
+
+
+def test_what_is_wrong_is_said_at_its_field_and_nothing_is_sent(world: World, refunded: UUID) -> None:
+    client = opened(world, refunded)
+    asked = client.get(f"/r/{refunded}/dispute")
+    line = world.lines(refunded)["SHIRT"].id
+    answer = client.submit(
+        asked, {f"ground-{line}": "deduction", f"claimed-{line}": "10.01"}, button="Continue"
+    )
+    assert answer.status_code == 422
+    assert "At most €10.00 can be given back for this item." in answer.page.text
+    assert "Choose what you want." in answer.page.text
+    with world.app.app_context():
+        assert disputes.of_return(world.actor(), refunded) == ()
+
+
+def test_a_dispute_is_checked_sent_once_and_shown(world: World, refunded: UUID) -> None:
+    client, answer = contested(world, refunded)
+    assert answer.page.h1 == "What you contest"
+    found = of(world, refunded)
+    assert (found.ground, found.claimed, found.body) == ("deduction", 1000, "Never worn.")
+    assert found.number in client.get(f"/r/{refunded}/status").page.text
+
+
+def test_pictures_are_evidence_of_the_dispute(world: World, refunded: UUID) -> None:
+    client = opened(world, refunded)
+    line = world.lines(refunded)["SHIRT"].id
+    asked = client.get(f"/r/{refunded}/dispute")
+    checked = client.submit(
+        asked, {f"ground-{line}": "deduction", "wanted": "difference", "body": "Look."}, button="Continue"
+    )
+    client.submit(checked, {"pictures": (picture(), "p.jpg")}, button="Send it")
+    (one,) = of(world, refunded).pictures
+    assert client.get(f"/r/{refunded}/pictures/{one}", check=False).status_code == 200
+
+
+def test_something_that_is_no_picture_is_refused_at_its_field(world: World, refunded: UUID) -> None:
+    client = opened(world, refunded)
+    line = world.lines(refunded)["SHIRT"].id
+    checked = client.submit(
+        client.get(f"/r/{refunded}/dispute"),
+        {f"ground-{line}": "deduction", "wanted": "difference", "body": "Look."},
+        button="Continue",
+    )
+    answer = client.submit(checked, {"pictures": (BytesIO(b"no picture"), "p.jpg")}, button="Send it")
+    assert answer.status_code == 422 and "not a photo we can read" in answer.page.text
+
+
+def test_an_offer_is_accepted_and_the_money_is_named(world: World, refunded: UUID) -> None:
+    client, _ = contested(world, refunded)
+    found = of(world, refunded)
+    with world.app.app_context():
+        disputes.offer(world.actor(), found.id, 734, body="For the trouble.", now=now())
+    shown = client.get(f"/r/{refunded}/dispute/{found.id}")
+    assert "We offer you €7.34 on top" in shown.page.text
+    answer = client.submit(shown, {}, button="Accept €7.34", follow_redirects=True)
+    assert "Agreed: €7.34 on top" in answer.page.text
+    assert of(world, refunded).settled == 734
+
+
+def test_another_amount_is_asked_for_and_too_much_is_said_so(world: World, refunded: UUID) -> None:
+    client, _ = contested(world, refunded)
+    found = of(world, refunded)
+    with world.app.app_context():
+        disputes.offer(world.actor(), found.id, 500, now=now())
+    shown = client.get(f"/r/{refunded}/dispute/{found.id}")
+    answer = client.submit(shown, {"amount": "12"}, button="Ask for this amount")
+    assert answer.status_code == 422 and "At most €10.00" in answer.page.text
+    client.submit(answer, {"amount": "9,50"}, button="Ask for this amount")
+    assert [one.amount for one in of(world, refunded).offers] == [500, 950]
+
+
+def test_an_offer_is_declined_and_the_matter_taken_back(world: World, refunded: UUID) -> None:
+    client, _ = contested(world, refunded)
+    found = of(world, refunded)
+    with world.app.app_context():
+        disputes.offer(world.actor(), found.id, 500, now=now())
+    shown = client.get(f"/r/{refunded}/dispute/{found.id}")
+    after = client.submit(shown, {"why": "Too little."}, button="Decline the offer", follow_redirects=True)
+    assert of(world, refunded).state == "awaiting_merchant"
+    client.submit(after, {}, button="Take it back", follow_redirects=True)
+    assert of(world, refunded).state == "withdrawn"
+
+
+def test_a_strangers_link_opens_no_dispute(world: World, refunded: UUID) -> None:
+    contested(world, refunded)
+    other = world.inspected()
+    client = opened(world, other)
+    assert client.get(f"/r/{refunded}/dispute").status_code == 404
+    assert client.get(f"/r/{other}/dispute/{of(world, refunded).id}").status_code == 404
+
+
+def test_a_return_that_is_only_approved_cannot_be_contested(world: World) -> None:
+    return_id = world.confirmed()
+    client = opened(world, return_id)
+    assert "Contest this" not in client.get(f"/r/{return_id}/status").page.text
+    assert client.get(f"/r/{return_id}/dispute").status_code == 303
