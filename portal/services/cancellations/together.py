@@ -63,11 +63,13 @@ def together(actor: Actor, return_id: UUID, *, now: datetime) -> Together:
 
 
 def confirm_both(
-    actor: Actor, return_id: UUID, *, seen: str | None = None, gateways: Gateways, site: Site, now: datetime
-) -> Confirmed:
+    actor: Actor, return_id: UUID, *, seen: str | None = None, wish: str = "", gateways: Gateways, site: Site,
+    now: datetime,
+) -> Confirmed:  # fmt: skip
     """Confirm a draft return and what was chosen beside it, both or none; answered again it changes nothing.
 
-    ``seen`` is of the cancellation's page. Raises what ``confirmation.confirm`` and ``confirm`` raise,
+    ``seen`` is of the cancellation's page, ``wish`` the return's (``confirmation.confirm``). Raises what
+    ``confirmation.confirm`` and ``confirm`` raise,
     ``Conflict("not_the_buyer")``.
     """
     row = scope.return_row(actor, return_id, "returns.create")
@@ -81,7 +83,7 @@ def confirm_both(
         try:
             with transaction():
                 done = _confirmed(
-                    actor, row, companion, seen=seen, told=told, gateways=gateways, site=site, now=now
+                    actor, row, companion, seen=seen, wish=wish, told=told, gateways=gateways, site=site, now=now
                 )
                 faults.point("before_intent_commit")
             break
@@ -104,6 +106,7 @@ def _confirmed(
     companion: Return | None,
     *,
     seen: str | None,
+    wish: str,
     told: tuple[Constraint, ...],
     gateways: Gateways,
     site: Site,
@@ -128,7 +131,7 @@ def _confirmed(
             site=site,
             now=now,
         )
-    done = confirmation.confirmed(actor, row.id, site=site, now=now)
+    done = confirmation.confirmed(actor, row.id, wish=wish, site=site, now=now)
     return Confirmed(
         return_state=done, cancellation_id=companion.id if companion else None, cancellation_state=state
     )

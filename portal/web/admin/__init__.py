@@ -35,13 +35,14 @@ from portal.web.admin import (
     threads,
     views,
     work,
+    workflows,
 )
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks, cancellations, proposals,
-    policies, finance, accounts, measures, stock, channels, pictures, live, boards, views,
+    policies, workflows, finance, accounts, measures, stock, channels, pictures, live, boards, views,
     threads,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)

@@ -26,6 +26,7 @@ ENTRIES = (
     ("admin.bank.index", "bank", "refunds.approve"),
     ("admin.credits.index", "gift", "refunds.read"),
     ("admin.policies.index", "rules", "policies.edit"),
+    ("admin.workflows.index", "rules", "workflows.edit"),
     ("admin.work.index", "settings", "work.manage"),
 )
 """(endpoint, icon, permission), in the order of the navigation within each group."""
@@ -85,6 +86,7 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.bank.index": _("Bank transfers"),
         "admin.credits.index": _("Store credit"),
         "admin.policies.index": _("Policy"),
+        "admin.workflows.index": _("Rules"),
         "admin.work.index": _("Work"),
     }
     headings = {

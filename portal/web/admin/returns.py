@@ -11,7 +11,7 @@ from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.services import photos, refunds, shipping
 from portal.services.dossiers import Dossier, dossier
 from portal.web.actor import needs, person
-from portal.web.admin import dossiers, threads
+from portal.web.admin import dossiers, rulings, threads
 from portal.web.admin.amounts import explained
 from portal.web.page import now, page, redirect_to
 from portal.web.words import gettext as _
@@ -51,7 +51,9 @@ def show(return_id: UUID) -> AnyResponse:
         links=[(link, link.standing(now())) for link in found.links if link.purpose == "finish"],
         mails=found.mails,
         history=dossiers.history(found),
+        disputes=disputes.of_return(actor, draft.id),
         verdict=dossiers.verdict(found),
+        decision=rulings.worded(found.page.decision, draft.currency),
         sees_money=actor.may("refunds.read", draft.merchant_id),
         may_decide=actor.may("returns.approve", draft.merchant_id),
         sees_links=actor.may("links.manage", draft.merchant_id),

@@ -78,15 +78,15 @@ OTHERWISE = ("amount_changed", "changed_meanwhile", "stale")
 
 def _confirm(opened: Opened) -> None:
     """The return, and what is canceled in one selection with it, in one transaction. Raises ``Conflict``."""
-    seen = request.form.get("seen")
+    seen, wish = request.form.get("seen"), request.form.get("wish", "")
     around = cancellations.around(opened.actor, opened.id, gateways=gateways(), now=now())
     if (seen is None) is not (around.companion is None):
         raise Conflict("amount_changed")  # chosen, or taken back, in another tab
     if seen is None:
-        confirmation.confirm(opened.actor, opened.id, site=site(), now=now())
+        confirmation.confirm(opened.actor, opened.id, wish=wish, site=site(), now=now())
         return
     cancellations.confirm_both(
-        opened.actor, opened.id, seen=seen, gateways=gateways(), site=site(), now=now()
+        opened.actor, opened.id, seen=seen, wish=wish, gateways=gateways(), site=site(), now=now()
     )
 
 

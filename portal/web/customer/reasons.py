@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from portal.core import returns as returning
 from portal.core.access import Conflict, NotFound
 from portal.core.policy.rules import needs_photo
 from portal.core.reasons import REASONS
@@ -164,7 +165,7 @@ def _missing(opened: Opened, line: DraftLine) -> list[Problem]:
         )
     if reason and reason.note_required and not line.note.strip():
         found.append(Problem(field=f"note-{line.id}", text=_("%(item)s: write a few words.", item=line.name)))
-    if needs_photo(line.reason, opened.view.terms) and not line.photos:
+    if returning.needs_photo(line, opened.view.terms):
         found.append(
             Problem(field=f"photos-{line.id}", text=_("%(item)s: add a photo that shows it.", item=line.name))
         )
@@ -209,7 +210,7 @@ def _item(opened: Opened, line: DraftLine, read: Read | None) -> dict[str, Any]:
         "note": values.get(f"note-{line.id}", line.note),
         "note_needed": bool(reason and reason.note_required),
         "photos": line.photos,
-        "photo_needed": needs_photo(line.reason, opened.view.terms),
+        "photo_needed": line.photo_asked or needs_photo(line.reason, opened.view.terms),
         "room": max(0, room),
         "room_text": ngettext(
             "You can add %(n)s more photo.", "You can add %(n)s more photos.", max(0, room)
