@@ -23,7 +23,18 @@ from portal.core.money import Minor, exponent, major
 from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown, Row, explain_change
 from portal.core.returns import Sending
-from portal.words import books, cancelling, charges, happenings, journey, names, refunds, sentences, states
+from portal.words import (
+    books,
+    cancelling,
+    charges,
+    happenings,
+    journey,
+    names,
+    playbooks,
+    refunds,
+    sentences,
+    states,
+)
 from portal.words.catalogue import LANGUAGES, N_, catalogue
 
 if TYPE_CHECKING:
@@ -177,6 +188,9 @@ class Words:
     def grade(self, code: str | None) -> str:
         return self._name(names.GRADES, code)
 
+    def check(self, code: str | None) -> str:
+        return self._name(names.CHECKS, code)
+
     def disposition(self, code: str | None) -> str:
         return self._name(names.DISPOSITIONS, code)
 
@@ -277,6 +291,13 @@ class Words:
 
     def purpose(self, code: str) -> str:
         return self._name(names.PURPOSES, code)
+
+    def playbook(self, step: str) -> str:
+        """What the house tells a customer at a step, where the shop says nothing of its own."""
+        return self.gettext(playbooks.PLAYBOOKS[step][1]) if step in playbooks.PLAYBOOKS else ""
+
+    def playbook_title(self, step: str) -> str:
+        return self.gettext(playbooks.PLAYBOOKS[step][0]) if step in playbooks.PLAYBOOKS else step
 
     def mail(self, event: str) -> str:
         """What a message is about."""

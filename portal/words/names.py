@@ -64,6 +64,14 @@ GRADES = {
     "W": N_("W: wrong item"),
     "M": N_("M: missing"),
 }
+CHECKS = {
+    "packaging_intact": N_("Packaging is whole"),
+    "tags_attached": N_("Tags are attached"),
+    "security_tag": N_("Security tag is there"),
+    "accessories_complete": N_("Accessories are complete"),
+    "clean": N_("It is clean"),
+    "serial_matches": N_("Serial number fits"),
+}
 DISPOSITIONS = {
     "restock": N_("Back to stock"),
     "restock_open_box": N_("Back to stock as opened"),

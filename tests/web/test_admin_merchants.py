@@ -69,6 +69,7 @@ def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, An
             "line_id": found.page.draft.lines[0].id,
             "photo_id": found.page.draft.lines[0].id,
             "picture_id": found.page.draft.lines[0].id,
+            "finding_id": found.page.draft.lines[0].id,
             "number": found.page.draft.number,
             "refund_number": found.refunds[0].number,
             "order_number": order.number,

@@ -11,12 +11,16 @@ from portal.web.admin import (
     channels,
     credits,
     desk,
+    disputes,
+    dock_findings,
+    entered,
     entry,
     finance,
     frame,
     links,
     lists,
     live,
+    mail_log,
     measures,
     messages,
     orders,
@@ -40,9 +44,9 @@ from portal.web.admin import (
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
-    sign_in, desk, entry, prepare, parcel, links, returns, steps, refunds, orders, messages, work, bank, credits,
+    sign_in, desk, disputes, entry, prepare, parcel, entered, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks, cancellations, proposals,
-    policies, workflows, finance, accounts, measures, stock, channels, pictures, live, boards, views,
+    policies, workflows, finance, accounts, measures, stock, channels, pictures, dock_findings, live, boards, views,
     threads,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)

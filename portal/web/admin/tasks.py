@@ -28,10 +28,14 @@ OF_REFUND = (
     "not_authorized",
     "wrong_answer",
     "credit_note_failed",
+    "undisputed_waits",
 )
 """Kinds whose subject is a refund, which has a page."""
-OF_RETURN = ("unexpected_goods", "warehouse_silent", "shipped_after_release", "warehouse_contradicts")
+OF_RETURN = ("warehouse_silent", "shipped_after_release", "warehouse_contradicts")
 """Kinds whose subject is a return or a cancellation."""
+
+OF_DISPUTE = ("dispute_due", "dispute_overdue")
+"""Kinds whose subject is a dispute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +130,12 @@ def task_row(task: TaskFacts) -> TaskRow:
 
 def _page_of(task: TaskFacts) -> str | None:
     """Where what it is about stands, if that has a page."""
+    if task.kind == "unexpected_goods" and task.details.get("item"):
+        return url_for("admin.dock.finding", finding_id=UUID(str(task.details["item"])))
     if task.subject_id is None:
         return None
+    if task.kind in OF_DISPUTE:
+        return url_for("admin.disputes.show", dispute_id=task.subject_id)
     if task.kind in OF_RETURN:
         return url_for("admin.returns.show", return_id=task.subject_id)
     return url_for("admin.refunds.show", refund_id=task.subject_id) if task.kind in OF_REFUND else None

@@ -1,0 +1,161 @@
+"""The page of the dock: scans open and count, one save writes, too late is said; nobody sees money."""
+
+import pytest
+
+from portal.services import stock, unexpected, verifying
+from tests.web.admin_world import a_world, now
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def world(app):
+    return a_world(app)
+
+
+def scanned(client, answer, text):
+    return client.submit(answer, {"scan": text}, button="Enter")
+
+
+def opened(world, units, role="warehouse"):
+    back = world.confirmed(units)
+    client = world.signed_in(role)
+    number = world.dossier(back).page.draft.number
+    answer = scanned(client, client.get("/admin/dock"), number.lower())
+    assert answer.status_code == 303 and answer.location.endswith(str(back))
+    return back, client, client.get(answer.location)
+
+
+def test_a_parcel_is_received_counted_and_graded_without_scripts(world):
+    back, client, sheet = opened(world, {"MUG": 3, "SHIRT": 1})
+    for text in ("mug", "MUG", "A", "MUG", "D", "shirt", "B"):
+        sheet = scanned(client, sheet, text)
+        assert sheet.status_code == 200
+    saved = scanned(client, sheet, "SAVE")
+    assert saved.status_code == 303 and saved.location.endswith(f"done={back}")
+    assert world.state(back) == "inspected"
+    grades = sorted((one.grade, one.units, one.disposition) for one in world.dossier(back).inspections)
+    assert grades == [("A", 2, "restock"), ("B", 1, "restock_open_box"), ("D", 1, "recycle")]
+    done = client.get(saved.location)
+    assert "Put-away slip" in done.page.text and "is saved" in done.page.text
+    slip = client.get(done.page.link("Put-away slip"))
+    assert "Back to stock" in slip.page.text and "MUG" in slip.page.text
+    for page in (sheet, done, slip):
+        assert "€" not in page.page.text
+    with world.app.app_context():
+        assert verifying.run().problems == []
+
+
+def test_htmx_gets_the_sheet_alone_and_the_address_follows(world):
+    back = world.confirmed({"MUG": 2})
+    client = world.signed_in("warehouse")
+    page = client.get("/admin/dock")
+    number = world.dossier(back).page.draft.number
+    answer = client.submit(page, {"scan": number}, button="Enter", htmx="sheet")
+    assert answer.status_code == 200 and not answer.page.whole and answer.page.has_id("sheet")
+    assert answer.headers["HX-Push-Url"].endswith(str(back))
+    assert client.get("/admin/dock/expected", htmx="expected").page.has_id("expected")
+
+
+def test_too_late_is_said_with_what_was_counted_kept(world):
+    back, client, sheet = opened(world, {"MUG": 3})
+    sheet = scanned(client, scanned(client, sheet, "MUG"), "MUG")
+    other = world.signed_in("supervisor")
+    theirs = other.get(f"/admin/dock/returns/{back}")
+    theirs = scanned(other, theirs, "MUG")
+    assert other.submit(theirs, button="Save").status_code == 303
+    late = client.submit(sheet, button="Save")
+    assert (
+        late.status_code == 409
+        and "Somebody else saved" in late.page.text
+        and "Demo supervisor" in late.page.text
+    )
+    assert late.page.by_id("h-0-units").get("value") == "2"
+    assert client.submit(late, button="Save").status_code == 303
+    assert world.lines(back)["MUG"].received == 3
+
+
+def test_the_same_form_twice_is_saved_once(world):
+    back, client, sheet = opened(world, {"MUG": 3})
+    sheet = scanned(client, sheet, "MUG")
+    for _ in range(2):
+        assert client.submit(sheet, button="Save").status_code == 303
+    assert world.lines(back)["MUG"].received == 1
+
+
+def test_more_and_other_goods_are_set_aside_and_the_rest_declared_missing(world):
+    back, client, sheet = opened(world, {"MUG": 1, "SHIRT": 1})
+    with world.app.app_context():
+        from tests import builders
+
+        builders.an_order(world.gateways, world.own, [builders.an_item("BOWL", 1)], now=now())
+    for text in ("MUG", "MUG", "BOWL", "SHIRT", "0", "UNDO"):
+        sheet = scanned(client, sheet, text)
+    sheet = scanned(client, sheet, "M")
+    assert client.submit(sheet, button="Save").status_code == 303
+    with world.app.app_context():
+        found = [(one.kind, one.sku, one.units) for one in unexpected.of_return(back)]
+        assert found == [("other_item", "BOWL", 1), ("surplus", "MUG", 1)]
+        assert stock.levels(world.own, ["MUG"])["MUG"]["quarantine"] == 2
+        assert verifying.run().problems == []
+    shirt = world.lines(back)["SHIRT"]
+    assert (shirt.received, shirt.rejected) == (1, 1)
+    listed = client.get("/admin/dock/unexpected")
+    assert "Another product" in listed.page.text and "More than announced" in listed.page.text
+
+
+def test_nobody_knows_a_parcel_until_it_is_matched(world):
+    back = world.confirmed({"MUG": 2})
+    client = world.signed_in("warehouse")
+    unknown = scanned(client, client.get("/admin/dock"), "DEMO-LABEL-7")
+    assert "Nobody announced" in unknown.page.text
+    form = client.get(unknown.page.link("Set it aside"))
+    made = client.submit(form, {"units": "2"}, action="/admin/dock/unexpected/new")
+    assert made.status_code == 303
+    agent = world.signed_in("csr")
+    assert "Goods came that nobody announced" in agent.get("/admin/tasks").page.text
+    number = world.dossier(back).page.draft.number
+    page = client.get(made.location, query_string={"number": number})
+    matched = client.submit(page, button="Receive it for this line")
+    assert matched.status_code == 303 and world.lines(back)["MUG"].received == 2
+    assert "Belongs to a return" in client.get(made.location).page.text
+    with world.app.app_context():
+        assert verifying.run().problems == []
+
+
+def test_a_role_that_may_not_receive_is_refused_and_one_that_may_not_grade_sees_no_grades(world):
+    back, client, sheet = opened(world, {"MUG": 1}, role="csr")
+    sheet = scanned(client, sheet, "MUG")
+    assert not sheet.page.has_id("h-0-grade-A")
+    assert "not grade" in scanned(client, sheet, "A").page.text
+    assert client.submit(sheet, button="Receive what I counted").status_code == 303
+    assert world.state(back) == "received"
+    finance = world.signed_in("finance")
+    for path in (
+        "/admin/dock",
+        "/admin/dock/expected",
+        "/admin/dock/unexpected",
+        f"/admin/dock/returns/{back}",
+    ):
+        assert finance.get(path).status_code == 403
+    assert (
+        world.signed_in("admin", merchants=(world.other,)).get(f"/admin/dock/returns/{back}").status_code
+        == 404
+    )
+
+
+def test_another_way_than_proposed_wants_its_reason(world):
+    back, client, sheet = opened(world, {"MUG": 1})
+    sheet = scanned(client, scanned(client, sheet, "MUG"), "A")
+    refused = client.submit(sheet, {"h-0-disposition": "destroy"}, button="Save")
+    assert refused.status_code == 422 and "another way than proposed" in refused.page.text
+    saved = client.submit(refused, {"h-0-note": "A broken handle", "h-0-check-clean": "yes"}, button="Save")
+    assert saved.status_code == 303
+    assert world.dossier(back).inspections[0].disposition == "destroy"
+
+
+def test_the_board_shows_what_is_to_come(world):
+    back = world.confirmed({"MUG": 2})
+    number = world.dossier(back).page.draft.number
+    page = world.signed_in("warehouse").get("/admin/dock/expected", query_string={"q": "MUG"})
+    assert number in page.page.text and "€" not in page.page.text
