@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.refunds.breakdown import Breakdown, explain_change
-from portal.services import photos, refunds, shipping
+from portal.services import disputes, photos, refunds, shipping
 from portal.services.dossiers import Dossier, dossier
 from portal.web.actor import needs, person
 from portal.web.admin import dossiers, rulings, threads

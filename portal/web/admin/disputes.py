@@ -1,0 +1,331 @@
+"""Disputes: the list of what is contested, and the workspace of one with claim, evidence, rules and money together."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.core.access import Conflict, NotAllowed, Stale
+from portal.core.disputes import GROUNDS, LONGEST_WORDS, NOTHING_PAID, OPEN, WAITS_FOR_MERCHANT
+from portal.core.lifecycles import DISPUTE, IllegalStep
+from portal.core.refunds.breakdown import Breakdown
+from portal.services import disputes, merchants
+from portal.services.disputes import DisputeFacts, Workspace
+from portal.web.actor import needs, person
+from portal.web.admin import dossiers, stale
+from portal.web.admin.returns import as_id
+from portal.web.admin.shapes import Column, Tab
+from portal.web.forms.disputes import as_amount
+from portal.web.forms.returns import Problem
+from portal.web.page import now, page, redirect_to, tell
+from portal.web.words import gettext as _
+from portal.web.words import speak, words
+from portal.words import disputing
+
+bp = Blueprint("disputes", __name__)
+
+SHOWN_AT = {"too_much": "amount", "amount_missing": "amount", "to_be_assessed": "amount"}
+"""Refusal -> the field it is about, where it is one of an amount."""
+
+
+@bp.get("/disputes")
+@needs("disputes.read")
+def index() -> Response:
+    """What is open, the one due first on top; filters stand in the address, a number typed goes straight there."""
+    asked = {
+        name: request.args.get(name, "").strip() for name in ("q", "state", "ground", "merchant", "late")
+    }
+    if asked["state"] not in (*DISPUTE.states, "all"):
+        asked["state"] = ""
+    if asked["ground"] not in GROUNDS:
+        asked["ground"] = ""
+    after = request.args.get("after", "0")
+    found = disputes.listing(
+        person(),
+        state=asked["state"],
+        ground=asked["ground"],
+        query=asked["q"],
+        merchant_id=as_id(asked["merchant"]),
+        late=bool(asked["late"]),
+        after=int(after) if after.isdecimal() and len(after) < 8 else 0,
+        now=now(),
+    )
+    if found.exact is not None and "HX-Request" not in request.headers:
+        return redirect_to(url_for("admin.disputes.show", dispute_id=found.exact))
+    kept = {name: value for name, value in asked.items() if value}
+    shops = {one.id: one for one in merchants.of_actor(person())}
+    return page(
+        "admin/disputes/index.html",
+        fragments=("rows",),
+        rows=[(row, disputing.ground(words(), row.ground), _left(row.until)) for row in found.rows],
+        tabs=_tabs(found.counts, kept),
+        grounds=[(code, disputing.ground(words(), code)) for code in GROUNDS],
+        shops=shops,
+        kept=kept,
+        waits=WAITS_FOR_MERCHANT,
+        columns=(
+            Column(name=_("Dispute")),
+            Column(name=_("State")),
+            Column(name=_("Customer")),
+            Column(name=_("Ground")),
+            Column(name=_("Contested"), number=True),
+            Column(name=_("Due")),
+        ),
+        live_url=url_for("admin.disputes.index", **kept, after=after if after != "0" else None),  # type: ignore[arg-type]
+        next_url=url_for("admin.disputes.index", **kept, after=found.next) if found.next else None,  # type: ignore[arg-type]
+        first_url=url_for("admin.disputes.index", **kept) if after != "0" else None,  # type: ignore[arg-type]
+    )
+
+
+def _left(until: Any) -> tuple[str, bool]:
+    """How long there is, in words, and whether it is over."""
+    if until is None:
+        return "", False
+    rest = until - now()
+    late = rest.total_seconds() < 0
+    span = words().duration(-rest if late else rest)
+    return (_("%(span)s late", span=span) if late else _("%(span)s left", span=span)), late
+
+
+def _tabs(counts: dict[str, int], kept: dict[str, str]) -> tuple[Tab, ...]:
+    others = {name: value for name, value in kept.items() if name != "state"}
+    state = kept.get("state", "")
+
+    def tab(name: str, value: str, count: int) -> Tab:
+        url = url_for("admin.disputes.index", **others, state=value or None)  # type: ignore[arg-type]
+        return Tab(name=name, url=url, current=state == value, count=count)
+
+    states = [one for one in DISPUTE.states if counts.get(one) or state == one]
+    return (
+        tab(_("Open"), "", sum(counts.get(one, 0) for one in OPEN)),
+        *(tab(words().state("dispute", one).name, one, counts.get(one, 0)) for one in states),
+        tab(_("All"), "all", sum(counts.values())),
+    )
+
+
+# --------------------------------------------------------------------------------------------- workspace
+
+
+@bp.get("/disputes/<uuid:dispute_id>")
+@needs("disputes.read")
+def show(dispute_id: UUID) -> Response:
+    """Claim and evidence, what was found, the rule, the money and the messages, beside what can be done."""
+    return _page(dispute_id)
+
+
+def _page(dispute_id: UUID, *, problems: list[Problem] | None = None, status: int = 200) -> Response:
+    actor = person()
+    found = disputes.workspace(actor, dispute_id, now=now())
+    speak(zone=found.page.merchant.zone)
+    one, said = found.dispute, words()
+    handles = actor.may("disputes.handle", one.merchant_id)
+    decides = actor.may("disputes.decide", one.merchant_id)
+    may = one.is_open and (decides if one.state == "escalated" else handles)
+    left, late = _left(one.waiting.expires_at if one.waiting and one.waiting.expires_at else one.due_at)
+    return page(
+        "admin/disputes/show.html",
+        fragments=("facts",),
+        status=status,
+        found=found,
+        one=one,
+        draft=found.page.draft,
+        shop=found.page.merchant,
+        ground=disputing.ground(said, one.ground),
+        wanted=disputing.wish(said, one.wanted),
+        outcome=disputing.outcome(said, one.outcome) if one.outcome else "",
+        because=disputing.because(said, one.escalated_because),
+        lines=[_line(found, line) for line in one.lines],
+        refunds=dossiers.refund_rows(found.refunds, actor, one.merchant_id, now=now()),
+        breakdowns=[(refund, said.breakdown(refund.breakdown)) for refund in found.refunds],
+        postings=[
+            (said.posting(row.kind), said.account(row.debit), said.account(row.credit), row)
+            for row in found.postings
+        ],
+        left=left if one.is_open else "",
+        late=late,
+        may=may,
+        may_escalate=one.is_open and handles and one.state != "escalated",
+        may_decide=one.is_open and decides,
+        endings=[(code, disputing.outcome(said, code)) for code in NOTHING_PAID],
+        typed=request.form,
+        problems=problems or [],
+        told={problem.field: problem.text for problem in problems or ()},
+        longest=LONGEST_WORDS,
+        nonce=secrets.token_urlsafe(24),
+    )
+
+
+def _line(found: Workspace, line: Any) -> dict[str, Any]:
+    """One contested line: what is claimed, beside what was found and which rules took something."""
+    said, currency = words(), found.page.draft.currency
+    choice = next((one for one in found.choices if one.line.id == line.line_id), None)
+    rows = tuple(row for row in choice.rows if row.amount) if choice else ()
+    return {
+        "line": line,
+        "ground": disputing.ground(said, line.ground),
+        "choice": choice,
+        "refused": said.decline_reason(choice.decline_reason) if choice and choice.declined else "",
+        "rules": said.breakdown(
+            Breakdown(currency=currency, rows=rows, lines=(), shares=(), policy_version=0)
+        ).rows,
+    }
+
+
+def _act(dispute_id: UUID, act: Callable[[int | None], object], said: str, *, field: str = "") -> Response:
+    """Do it as the form says; too late is shown with both versions, what is wrong at its field."""
+    version = request.form.get("version", "")
+    try:
+        act(int(version) if version.isdecimal() and len(version) < 10 else None)
+    except Stale:
+        return _stale(disputes.one(person(), dispute_id))
+    except NotAllowed:
+        raise
+    except Conflict as conflict:
+        at = SHOWN_AT.get(conflict.code, field) if field else ""
+        told = words().conflict(conflict.code, conflict.details)
+        if at:
+            return _page(dispute_id, problems=[Problem(field=at, text=told)], status=422)
+        tell(told, "wait")
+    except IllegalStep:
+        tell(_("This is no longer possible: somebody was faster."), "wait")
+    else:
+        tell(said)
+    return redirect_to(url_for("admin.disputes.show", dispute_id=dispute_id))
+
+
+def _stale(found: DisputeFacts) -> Response:
+    said = words()
+    offer = found.waiting
+    theirs = said.money(offer.amount, found.currency) if offer else _("None")
+    mine = (
+        request.form.get("amount", "") or request.form.get("message", "") or request.form.get("because", "")
+    )
+    return stale.refused(
+        shown=[
+            (_("What you sent"), mine, ""),
+            (_("State"), "", said.state("dispute", found.state).name),
+            (_("Offer"), request.form.get("amount", ""), theirs),
+        ],
+        version=found.version,
+        instead=url_for("admin.disputes.show", dispute_id=found.id),
+        subject_id=found.return_id,
+        again=found.is_open,
+        why_not="" if found.is_open else said.conflict("dispute_over"),
+        currency=found.currency,
+    )
+
+
+def _amount(dispute_id: UUID) -> int | None:
+    return as_amount(request.form.get("amount", ""), disputes.one(person(), dispute_id).currency)
+
+
+def _no_amount(dispute_id: UUID) -> Response:
+    problem = Problem(field="amount", text=_("Enter an amount such as 12.50."))
+    return _page(dispute_id, problems=[problem], status=422)
+
+
+@bp.post("/disputes/<uuid:dispute_id>/offers")
+@needs("disputes.handle")
+def offer(dispute_id: UUID) -> Response:
+    """Offer an amount, or with the other button decide to pay it at once."""
+    amount, body = _amount(dispute_id), request.form.get("message", "")
+    if amount is None:
+        return _no_amount(dispute_id)
+    return _act(
+        dispute_id,
+        lambda version: disputes.offer(person(), dispute_id, amount, body=body, version=version, now=now()),
+        _("Offered. The customer gets an e-mail and can accept, decline or ask for another amount."),
+        field="message",
+    )
+
+
+@bp.post("/disputes/<uuid:dispute_id>/settlement")
+@needs("disputes.decide")
+def settle(dispute_id: UUID) -> Response:
+    """Pay without asking the customer first."""
+    amount, body = _amount(dispute_id), request.form.get("message", "")
+    if amount is None:
+        return _no_amount(dispute_id)
+    return _act(
+        dispute_id,
+        lambda version: disputes.settle(
+            person(), dispute_id, amount, message=body, version=version, now=now()
+        ),
+        _("Settled. The refund is made."),
+        field="message",
+    )
+
+
+@bp.post("/disputes/<uuid:dispute_id>/offers/<uuid:offer_id>/withdrawal")
+@needs("disputes.handle")
+def withdraw(dispute_id: UUID, offer_id: UUID) -> Response:
+    return _act(
+        dispute_id,
+        lambda _version: disputes.withdraw_offer(person(), dispute_id, offer_id, now=now()),
+        _("The offer is taken back."),
+    )
+
+
+@bp.post("/disputes/<uuid:dispute_id>/offers/<uuid:offer_id>/acceptance")
+@needs("disputes.handle")
+def accept(dispute_id: UUID, offer_id: UUID) -> Response:
+    """Pay what the customer asks for."""
+    return _act(
+        dispute_id,
+        lambda _version: disputes.accept(person(), dispute_id, offer_id, now=now()),
+        _("Accepted. The refund is made."),
+    )
+
+
+@bp.post("/disputes/<uuid:dispute_id>/offers/<uuid:offer_id>/refusal")
+@needs("disputes.handle")
+def decline(dispute_id: UUID, offer_id: UUID) -> Response:
+    body = request.form.get("why", "")[:LONGEST_WORDS]
+    return _act(
+        dispute_id,
+        lambda _version: disputes.decline(person(), dispute_id, offer_id, body=body, now=now()),
+        _("Declined. The dispute stays open."),
+    )
+
+
+@bp.post("/disputes/<uuid:dispute_id>/reply")
+@needs("disputes.handle")
+def reply(dispute_id: UUID) -> Response:
+    """Write to the customer; it stands in the return's thread and goes out by e-mail."""
+    nonce, body = request.form.get("nonce", "")[:40] or None, request.form.get("reply", "")
+    return _act(
+        dispute_id,
+        lambda _version: disputes.reply(person(), dispute_id, body, nonce=nonce, now=now()),
+        _("The message is sent."),
+        field="reply",
+    )
+
+
+@bp.post("/disputes/<uuid:dispute_id>/escalation")
+@needs("disputes.handle")
+def escalate(dispute_id: UUID) -> Response:
+    because = request.form.get("because", "")[:LONGEST_WORDS]
+    return _act(
+        dispute_id,
+        lambda version: disputes.escalate(person(), dispute_id, because=because, version=version, now=now()),
+        _("A supervisor has it now."),
+        field="because",
+    )
+
+
+@bp.post("/disputes/<uuid:dispute_id>/rejection")
+@needs("disputes.handle")
+def reject(dispute_id: UUID) -> Response:
+    """End it without money, with the reason that the customer reads."""
+    outcome, message = request.form.get("outcome", ""), request.form.get("reason", "")
+    return _act(
+        dispute_id,
+        lambda version: disputes.reject(
+            person(), dispute_id, outcome=outcome, message=message, version=version, now=now()
+        ),
+        _("The dispute is ended. The customer was told why."),
+        field="reason",
+    )

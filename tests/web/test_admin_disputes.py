@@ -1,0 +1,149 @@
+"""Disputes at the desk: the list, the workspace, offers and answers, who may decide, and what came too late."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from portal.core.policy.terms import RestockingFee, Terms
+from portal.services import disputes, refunds
+from portal.services.disputes import Claim, LineClaim
+from tests import builders
+from tests.web.admin_world import World, a_world, now
+
+TERMS = Terms(return_postage="merchant", restocking_fee=RestockingFee(percent_bp=2000))
+
+
+@pytest.fixture
+def world(app: Any) -> World:
+    return a_world(app, TERMS)
+
+
+@pytest.fixture
+def dispute(world: World) -> UUID:
+    """About the 10.00 that were kept back of a shirt."""
+    return_id = world.inspected()
+    with world.app.app_context():
+        refunds.propose(world.actor(), return_id, now=now())
+        line = LineClaim(line_id=builders.line_ids(return_id)["SHIRT"], ground="deduction", claimed=1000)
+        claim = Claim(lines=(line,), wanted="difference", body="Never worn.")
+        customer = builders.a_customer(return_id, world.own)
+        return disputes.open_dispute(customer, return_id, claim, nonce="a nonce", now=now())
+
+
+def of(world: World, dispute: UUID) -> disputes.DisputeFacts:
+    with world.app.app_context():
+        return disputes.one(world.actor(), dispute)
+
+
+def customer(world: World, dispute: UUID) -> Any:
+    return builders.a_customer(of(world, dispute).return_id, world.own)
+
+
+def test_the_list_has_the_open_ones_and_a_number_goes_straight_to_its_page(
+    world: World, dispute: UUID
+) -> None:
+    client = world.signed_in("csr")
+    number = of(world, dispute).number
+    assert number in client.get("/admin/disputes").page.text
+    answer = client.get(f"/admin/disputes?q={number}")
+    assert answer.status_code == 303 and answer.location.endswith(f"/admin/disputes/{dispute}")
+    empty = client.get("/admin/disputes?ground=refusal&late=1")
+    assert "Nothing found" in empty.page.text
+
+
+def test_the_workspace_has_claim_finding_rule_money_and_messages_side_by_side(
+    world: World, dispute: UUID
+) -> None:
+    shown = world.signed_in("csr").get(f"/admin/disputes/{dispute}").page.text
+    for part in (
+        "Never worn.",
+        "Restocking fee",
+        "At most €10.00",
+        "Postings",
+        "€40.00",
+        "Something was kept back",
+    ):
+        assert part in shown
+    returned = world.signed_in("csr").get(f"/admin/returns/{of(world, dispute).return_id}")
+    assert of(world, dispute).number in returned.page.text
+
+
+def test_an_offer_is_made_taken_back_and_too_much_is_said_at_its_field(world: World, dispute: UUID) -> None:
+    client = world.signed_in("csr")
+    shown = client.get(f"/admin/disputes/{dispute}")
+    refused = client.submit(shown, {"amount": "10.01", "message": "x"}, button="Offer it")
+    assert refused.status_code == 422 and "At most €10.00 can be refunded." in refused.page.text
+    client.submit(refused, {"amount": "4,50", "message": "For the box."}, button="Offer it")
+    assert [one.amount for one in of(world, dispute).offers] == [450]
+    client.submit(client.get(f"/admin/disputes/{dispute}"), {}, button="Take the offer back")
+    assert of(world, dispute).offers[0].state == "withdrawn"
+
+
+def test_what_the_customer_asks_for_is_accepted_and_paid(world: World, dispute: UUID) -> None:
+    client = world.signed_in()
+    client.submit(client.get(f"/admin/disputes/{dispute}"), {"amount": "3", "message": ""}, button="Offer it")
+    offer = of(world, dispute).waiting
+    assert offer is not None
+    with world.app.app_context():
+        disputes.counter(customer(world, dispute), dispute, offer.id, 850, now=now())
+    shown = client.get(f"/admin/disputes/{dispute}")
+    client.submit(shown, {}, button="Accept and pay €8.50")
+    found = of(world, dispute)
+    assert (found.state, found.settled, found.settlement_state) == ("resolved_customer", 850, "approved")
+    assert found.settlement_number in client.get(f"/admin/disputes/{dispute}").page.text
+
+
+def test_handed_up_it_is_the_supervisors_alone(world: World, dispute: UUID) -> None:
+    agent = world.signed_in("csr")
+    shown = agent.get(f"/admin/disputes/{dispute}")
+    agent.submit(shown, {"because": "Too much for me."}, button="Hand it to a supervisor")
+    assert "Offer it" not in agent.get(f"/admin/disputes/{dispute}").page.text
+    assert agent.post(f"/admin/disputes/{dispute}/settlement", data={"amount": "1"}).status_code == 403
+    client = world.signed_in()
+    shown = client.get(f"/admin/disputes/{dispute}")
+    assert "Too much for me." in shown.page.text
+    client.submit(shown, {"reason": "The shirt was worn."}, button="End the dispute")
+    assert (of(world, dispute).state, of(world, dispute).outcome) == ("resolved_merchant", "upheld")
+
+
+def test_a_supervisor_pays_without_asking(world: World, dispute: UUID) -> None:
+    client = world.signed_in()
+    shown = client.get(f"/admin/disputes/{dispute}")
+    client.submit(shown, {"amount": "10", "message": "You are right."}, button="Pay it without asking")
+    assert (of(world, dispute).outcome, of(world, dispute).settled) == ("settled", 1000)
+
+
+def test_a_message_goes_to_the_customer_once(world: World, dispute: UUID) -> None:
+    client = world.signed_in("csr")
+    shown = client.get(f"/admin/disputes/{dispute}")
+    for _ in range(2):
+        client.submit(shown, {"reply": "Which box?"}, button="Send the message")
+    assert of(world, dispute).state == "awaiting_customer"
+    assert client.get(f"/admin/disputes/{dispute}").page.text.count("Which box?") == 1
+
+
+def test_an_offer_that_comes_too_late_shows_both(world: World, dispute: UUID) -> None:
+    first, second = world.signed_in("csr"), world.signed_in()
+    shown = first.get(f"/admin/disputes/{dispute}")
+    second.submit(
+        second.get(f"/admin/disputes/{dispute}"), {"amount": "2", "message": "Two."}, button="Offer it"
+    )
+    answer = first.submit(shown, {"amount": "5", "message": "Five."}, button="Offer it")
+    assert answer.status_code == 409 and "€2.00" in answer.page.text
+    assert [one.amount for one in of(world, dispute).offers] == [200]
+
+
+def test_the_warehouse_and_another_shop_see_none_of_it(world: World, dispute: UUID) -> None:
+    assert world.signed_in("warehouse").get("/admin/disputes").status_code == 403
+    stranger = world.signed_in(merchants=(world.other,))
+    assert stranger.get(f"/admin/disputes/{dispute}").status_code == 404
+    assert of(world, dispute).number not in stranger.get("/admin/disputes").page.text
+
+
+def test_finance_looks_and_does_nothing(world: World, dispute: UUID) -> None:
+    client = world.signed_in("finance")
+    assert "Offer it" not in client.get(f"/admin/disputes/{dispute}").page.text
+    assert client.post(f"/admin/disputes/{dispute}/reply", data={"reply": "x"}).status_code == 403
