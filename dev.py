@@ -64,12 +64,12 @@ def home() -> Path:
     return folder
 
 
-def environment(lock: str) -> Path:
-    """The Python that has what ``lock`` lists, set up now where it is not."""
+def environment(lock: str, name: str = ".venv") -> Path:
+    """The Python of environment ``name`` that has what ``lock`` lists, set up now where it is not."""
     folder = home()
     with (folder / ".dev.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # two commands at once: one sets up, the other waits
-        return _environment(folder / ".venv", lock)
+        return _environment(folder / name, lock)
 
 
 def _environment(venv: Path, lock: str) -> Path:
@@ -346,6 +346,9 @@ def _signal(child: subprocess.Popen[bytes], number: int) -> None:
 def test(arguments: Sequence[str]) -> int:
     need_browser()
     python = environment("requirements-test.txt")
+    provider = environment(
+        "requirements-oidc.txt", ".venv-oidc"
+    )  # a real OpenID provider, with needs of its own
     # The tests choose their own settings; only the database server to use may be given.
     ours = {
         "PATH",
@@ -361,6 +364,7 @@ def test(arguments: Sequence[str]) -> int:
     env = {
         k: v for k, v in os.environ.items() if k in ours or k.startswith(("PYTEST_", "HYPOTHESIS_", "LC_"))
     }
+    env["TEST_OIDC_PYTHON"] = str(provider)
     return become([str(python), "-m", "pytest", "-n", "2", "--dist", "worksteal", *arguments], env)
 
 

@@ -55,10 +55,18 @@ class Watch:
     def __init__(self) -> None:
         self.faults: list[str] = []
 
-    def on(self, page: Page, base_url: str) -> None:
-        own = urlsplit(base_url).netloc
+    def on(self, page: Page, base_url: str, elsewhere: str = "") -> None:
+        """``elsewhere`` is a place that people are led to on purpose; what its pages do is its own affair."""
+        own = (urlsplit(base_url).netloc, urlsplit(elsewhere).netloc)
         page.on("pageerror", lambda error: self.faults.append(f"a script failed: {error}"))
-        page.on("console", lambda message: self._said(message.type, message.text))
+        page.on(
+            "console",
+            lambda message: (
+                None
+                if elsewhere and message.location.get("url", "").startswith(elsewhere)
+                else self._said(message.type, message.text)
+            ),
+        )
         page.on("request", lambda request: self._asked(request, own))
 
     def _said(self, kind: str, text: str) -> None:
@@ -70,9 +78,9 @@ class Watch:
         ):
             self.faults.append(f"the console says: {text}")
 
-    def _asked(self, request: Request, own: str) -> None:
+    def _asked(self, request: Request, own: tuple[str, str]) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https") and parts.netloc != own:
+        if parts.scheme in ("http", "https") and parts.netloc not in own:
             self.faults.append(f"a third party is asked: {request.url}")
 
 
@@ -81,7 +89,9 @@ def visitors(browser: Browser, *, javascript: bool) -> Iterator[Callable[..., Pa
     """Gives a function that opens a visitor's tab; at the end their pages must have been without fault."""
     watch, contexts = Watch(), []
 
-    def visit(*, base_url: str, viewport: dict[str, int] | None = None, **more: Any) -> Page:
+    def visit(
+        *, base_url: str, viewport: dict[str, int] | None = None, elsewhere: str = "", **more: Any
+    ) -> Page:
         context = browser.new_context(
             base_url=base_url,
             viewport=viewport or PHONE,
@@ -93,7 +103,7 @@ def visitors(browser: Browser, *, javascript: bool) -> Iterator[Callable[..., Pa
         contexts.append(context)
         page = context.new_page()
         scripted[page] = javascript
-        watch.on(page, base_url)
+        watch.on(page, base_url, elsewhere)
         return page
 
     try:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = "tests/house/test_repository.py"
-LOCKS = ("requirements.txt", "requirements-test.txt")
+LOCKS = ("requirements.txt", "requirements-test.txt", "requirements-oidc.txt")
 
 
 def tracked() -> list[Path]:
@@ -19,7 +19,7 @@ def tracked() -> list[Path]:
     if done.returncode == 0 and done.stdout:
         names = done.stdout.split("\0")
     else:
-        left = {".git", ".venv", ".demo", "var", "__pycache__"}
+        left = {".git", ".venv", ".venv-oidc", ".demo", "var", "__pycache__"}
         names = [
             str(p.relative_to(ROOT)) for p in ROOT.rglob("*") if not left & set(p.relative_to(ROOT).parts)
         ]
