@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from authlib.integrations.base_client import MismatchingStateError, OAuthError
 from authlib.integrations.flask_client import OAuth
-from authlib.oidc.core import CodeIDToken
 from flask import Flask, current_app, request, session, url_for
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -105,7 +104,7 @@ def finish() -> tuple[oidc.Claims, str, str, str]:
     if request.args.get("iss", settings.oidc_issuer) != settings.oidc_issuer:
         raise Refusal("untrusted", "iss")
     try:
-        token = client.authorize_access_token(claims_options=wanted, claims_cls=CodeIDToken, leeway=LEEWAY)
+        token = client.authorize_access_token(claims_options=wanted, leeway=LEEWAY)
     except MismatchingStateError:
         raise Refusal("state") from None
     except OAuthError as problem:
