@@ -226,6 +226,8 @@ def sentence(words: Words, what: str, details: Mapping[str, Any], currency: str 
     for key, name in names.items():
         if isinstance(details.get(key), str):
             said[key] = name(details[key])
+    if isinstance(details.get("playbook"), str):
+        said["title"] = words.playbook_title(details["playbook"])
     if isinstance(details.get("error"), str) and details["error"]:
         said["error"] = words.refusal(details["error"])
     if what in ("return.declined", "return.line.declined") and isinstance(details.get("reason"), str):

@@ -8,13 +8,17 @@ from portal.web.admin import (
     bank,
     boards,
     cancellations,
+    canned,
     channels,
     credits,
+    deciding,
+    customers,
     desk,
     disputes,
     dock_findings,
     entered,
     entry,
+    figures,
     finance,
     frame,
     links,
@@ -27,8 +31,11 @@ from portal.web.admin import (
     outbox,
     parcel,
     pictures,
+    playbook_words,
+    playbooks,
     policies,
     prepare,
+    presence,
     proposals,
     refunds,
     returns,
@@ -46,11 +53,14 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, desk, disputes, entry, prepare, parcel, entered, links, returns, steps, refunds, orders, messages, work, bank, credits,
     allowances, tasks, cancellations, proposals,
-    policies, workflows, finance, accounts, measures, stock, channels, pictures, dock_findings, live, boards, views,
-    threads,
+    policies, workflows, finance, accounts, measures, figures, stock, channels, pictures, dock_findings, live, boards, views,
+    customers,
+    threads, mail_log, canned, playbooks,
+    deciding, presence,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)
+playbook_words.init(bp)
 
 
 def init(app: Flask) -> None:

@@ -23,12 +23,15 @@ ENTRIES = (
     ("admin.refunds.index", "coins", "refunds.read"),
     ("admin.boards.refunds", "refresh", "refunds.read"),
     ("admin.finance.index", "chart", "finance.read"),
+    ("admin.figures.index", "chart", "numbers.read"),
     ("admin.measures.index", "clock", "refunds.read"),
     ("admin.tasks.index", "check", "refunds.read"),
     ("admin.bank.index", "bank", "refunds.approve"),
     ("admin.credits.index", "gift", "refunds.read"),
     ("admin.policies.index", "rules", "policies.edit"),
     ("admin.workflows.index", "rules", "workflows.edit"),
+    ("admin.mails.index", "mail", "returns.read"),
+    ("admin.canned.index", "pen", "answers.edit"),
     ("admin.work.index", "settings", "work.manage"),
 )
 """(endpoint, icon, permission), in the order of the navigation within each group."""
@@ -85,6 +88,7 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.refunds.index": _("Refunds"),
         "admin.boards.refunds": _("Refunds on their way"),
         "admin.finance.index": _("Finance"),
+        "admin.figures.index": _("Numbers"),
         "admin.measures.index": _("Measures"),
         "admin.tasks.index": _("Tasks"),
         "admin.bank.index": _("Bank transfers"),
@@ -92,6 +96,8 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.policies.index": _("Policy"),
         "admin.workflows.index": _("Rules"),
         "admin.work.index": _("Work"),
+        "admin.mails.index": _("E-mails"),
+        "admin.canned.index": _("Texts"),
     }
     headings = {
         "": "",
@@ -130,6 +136,9 @@ def _is_current(endpoint: str) -> bool:
     here = (request.endpoint or "").rsplit(".", 1)[0]
     here = {
         "admin.accounts": "admin.finance",
+        "admin.messages": "admin.mails",
+        "admin.playbooks": "admin.canned",
+        "admin.threads": "admin.returns",
         "admin.prepare": "admin.entry",
         "admin.entered": "admin.entry",
         "admin.links": "admin.entry",

@@ -1,11 +1,13 @@
 """Messages to customers as they were sent; a link's place is shown, never its token."""
 
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.services import notices
+from portal.services.notices import MailFacts
 from portal.web.actor import needs, person
 from portal.web.admin.mails import framing, shown
 from portal.web.page import now, page, redirect_to, tell
@@ -19,10 +21,38 @@ bp = Blueprint("messages", __name__)
 def show(mail_id: UUID) -> AnyResponse:
     """One message: text and looks."""
     mail = notices.read(person(), mail_id)
-
     return framing(
-        page("admin/messages/show.html", mail=mail, may_send=person().may_somewhere("returns.create"))
+        page(
+            "admin/messages/show.html",
+            fragments=("standing",),
+            mail=mail,
+            headers=_headers(mail),
+            attachments=_attachments(mail),
+            may_send=person().may_somewhere("returns.create"),
+        )
     )
+
+
+def _headers(mail: MailFacts) -> list[tuple[str, str]]:
+    """What stood around the message, as it was handed to the mail server."""
+    told = mail.envelope.get("headers", {})
+    return [*told.items(), ("Subject", mail.subject)] if told else []
+
+
+def _attachments(mail: MailFacts) -> list[dict[str, Any]]:
+    """What went with it; a picture inside the message has no address of its own."""
+    return [
+        {
+            "name": one["name"],
+            "media_type": one["media_type"],
+            "size": _("%(n)s KB", n=max(1, round(one["size"] / 1024))),
+            "inline": one["inline"],
+            "url": None
+            if one["inline"]
+            else url_for("admin.mails.attachment", mail_id=mail.id, name=one["name"]),
+        }
+        for one in mail.envelope.get("attachments", ())
+    ]
 
 
 @bp.get("/messages/<uuid:mail_id>/looks")
