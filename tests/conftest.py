@@ -134,6 +134,7 @@ def make_app(database: Database) -> Iterator[Callable[..., Flask]]:
     def make(**environ: str) -> Flask:
         app = create_app(database.settings(**environ))
         app.test_client_class = CheckingClient
+        app.config["GRACE"] = 0  # what is decided is told at once
         app.jinja_env.bytecode_cache = _compiled
         made.append(app)
         return app

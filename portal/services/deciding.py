@@ -5,7 +5,7 @@ tells nobody.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.policy.overrides import Override
 from portal.core.reasons import CONDITIONS, DECLINE_REASONS, REASONS
 from portal.core.refunds import breakdown
+from portal.core.refunds.breakdown import Breakdown
+from portal.core.returns import DraftLine
+from portal.core.spans import count, lowest
 from portal.db import history, orders, returns, shipments
 from portal.db.base import db, transaction
 from portal.db.refunds import Refund
@@ -24,10 +27,14 @@ from portal.db.returns import Return, ReturnLine
 from portal.services import expecting, notices, objecting, scope, threads
 from portal.services.confirmation import approve_parcel
 from portal.services.holding import release, take, void_parcels
-from portal.services.returns import Page, judge_postage, read
+from portal.services.returns import Page, as_request, estimate, judge_postage, read
 from portal.services.shipping import ship_by
 
 DECIDED = ("approved", "declined")
+GRACE = 10
+"""Seconds that the desk's decisions wait before the customer hears of them; ``GRACE`` of the app's configuration
+says otherwise."""
+
 TOLD_BY = ("approved", "declined")
 """The messages that bring a decision to the customer."""
 
@@ -141,6 +148,30 @@ def undo(actor: Actor, return_id: UUID, *, now: datetime, version: int | None = 
         what = "return.approval_undone" if was == "approved" else "return.reopened"
         history.record(actor, what, merchant_id=row.merchant_id, subject_id=row.id, now=now, told=told)
         return told
+
+
+def preview(page: Page, choices: Sequence[LineDecision], *, now: datetime) -> Breakdown:
+    """What would be refunded if this were decided of a return that was read; nothing is written.
+
+    The postage is as it was chosen; a line that is not among ``choices`` counts as it stands.
+    """
+    chosen = {one.line_id: one for one in choices}
+    lines = tuple(
+        _as_decided(line, chosen[line.id]) if line.id in chosen else line for line in page.draft.lines
+    )
+    request = as_request(replace(page.draft, lines=lines), now=now)
+    return estimate(page.order, request, page.terms, currency=page.draft.currency, now=now)
+
+
+def _as_decided(line: DraftLine, one: LineDecision) -> DraftLine:
+    kept = min(max(one.approved, 0), line.units)
+    return replace(
+        line,
+        declined=line.units - kept,
+        spans=lowest(line.spans, kept) if 0 < kept <= count(line.spans) else (),
+        reason=one.changed_reason or line.reason,
+        condition=one.changed_condition or line.condition,
+    )
 
 
 def may_be_undone(page: Page, parcels: Iterable[str]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from portal.core.access import Actor, Conflict, NotAllowed
@@ -10,7 +11,8 @@ from portal.core.policy.overrides import OVERRULED_BY, Override, overrule
 from portal.core.policy.verdict import REFUSED, Finding, Refused, Verdict, judge, to_json
 from portal.core.workflows import SUPERVISOR
 from portal.db.returns import Return
-from portal.services.returns import Page, as_request
+from portal.services import scope
+from portal.services.returns import Page, as_request, read
 
 BY_APPROVING = "returns.approve"
 """Objections that this permission may set aside are set aside by approving; others need a reason each."""
@@ -23,6 +25,16 @@ def objections(row: Return, page: Page, *, now: datetime) -> tuple[Finding, ...]
     at = row.submitted_at or now
     request = as_request(page.draft, now=at)
     return judge(page.order, request, page.terms, now=at, zone=ZoneInfo(page.zone)).findings
+
+
+def of_return(actor: Actor, return_id: UUID, *, now: datetime) -> tuple[tuple[Finding, ...], bool]:
+    """The objections that need a reason each, and whether they, or a rule, need somebody who may override.
+
+    Raises ``NotFound``, ``NotAllowed``.
+    """
+    row = scope.return_row(actor, return_id, BY_APPROVING)
+    found = objections(row, read(row, now=now), now=now)
+    return tuple(one for one in found if needs_reason(one)), needs_supervisor(row, found)
 
 
 def needs_reason(finding: Finding) -> bool:

@@ -90,7 +90,7 @@ def test_what_somebody_else_changed_meanwhile_is_refused(world: World, client: A
     client.submit(seen, button="Approve return")
     answer = client.submit(decline, {"reason": "other", "message": "No."})
     assert answer.status_code == 409
-    assert "Someone else has changed this meanwhile" in answer.page.text
+    assert "Somebody changed this meanwhile" in answer.page.text
     assert world.state(return_id) == "approved"
 
 

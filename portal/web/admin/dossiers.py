@@ -48,7 +48,6 @@ PRIMARY = {
     "partially_received": ("inspect", "refund", "receive"),
     "received": ("inspect", "refund"),
     "inspected": ("refund", "close"),
-    "declined": ("undo",),
     "draft": ("prepare",),
 }
 """The next step of each state, the most likely first; only one is shown as such."""
@@ -82,7 +81,7 @@ def _possible(found: Dossier, actor: Actor, due: Breakdown | None) -> list[str]:
         return [step for step in steps if step == "refund"]
     if any(refund.state in OPEN_REFUNDS for refund in found.refunds):
         allowed.discard("close")  # its money has to be decided first
-    return steps + [step for step in ("undo", "ship", "close", "reopen", "cancel") if step in allowed]
+    return steps + [step for step in ("ship", "close", "reopen", "cancel") if step in allowed]
 
 
 def _action(step: str, return_id: UUID, *, primary: bool) -> Action:
@@ -97,7 +96,6 @@ def _action(step: str, return_id: UUID, *, primary: bool) -> Action:
     }
     posts = {
         "approve": ("admin.steps.approve", words().button("approve")),
-        "undo": ("admin.steps.undo", words().button("undo")),
         "ship": ("admin.steps.ship", words().button("ship")),
         "cancel": ("admin.steps.cancel", words().button("cancel")),
     }

@@ -11,7 +11,7 @@ from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.services import disputes, photos, refunds, shipping
 from portal.services.dossiers import Dossier, dossier
 from portal.web.actor import needs, person
-from portal.web.admin import dossiers, rulings, threads
+from portal.web.admin import customers, deciding, dock_part, dossiers, presence, rulings, threads
 from portal.web.admin.amounts import explained
 from portal.web.page import now, page, redirect_to
 from portal.web.words import gettext as _
@@ -58,6 +58,10 @@ def show(return_id: UUID) -> AnyResponse:
         may_decide=actor.may("returns.approve", draft.merchant_id),
         sees_links=actor.may("links.manage", draft.merchant_id),
         may_create=actor.may("returns.create", draft.merchant_id),
+        **customers.about(return_id, draft.merchant_id),
+        deciding=deciding.part(found),
+        dock=dock_part.part(found, actor),
+        presence=presence.around(draft.id),
         **threads.context(actor, found.page),
     )
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from flask import request
+from flask import request, url_for
 from werkzeug.wrappers import Response
 
 from portal.services import dossiers
+from portal.web.actor import person
 from portal.web.admin.dossiers import who
 from portal.web.admin.shapes import Column
-from portal.web.page import page
+from portal.web.page import now, page
 from portal.web.words import gettext as _
-from portal.web.words import words
+from portal.web.words import speak, words
 
 NEVER_AGAIN = ("csrf_token", "version", "password")
 """Fields that a form that is sent again does not bring from the one before."""
@@ -81,6 +82,28 @@ def refused(
         files=any(upload.filename for upload in request.files.values()),
         instead=instead,
         status=409,
+    )
+
+
+def refused_step(
+    return_id: UUID, *, mine: str, again: bool = False, rows: Iterable[tuple[str, str, str]] = ()
+) -> Response:
+    """The same for a step of a return: ``mine`` is what the step would have made of it, beside its state now.
+
+    ``rows`` are further things in both versions. Raises ``NotFound``, ``NotAllowed``.
+    """
+    found = dossiers.dossier(person(), return_id, now=now())
+    speak(zone=found.page.merchant.zone)
+    draft = found.page.draft
+    state = words().state("return", draft.state).name
+    return refused(
+        shown=[(_("State"), mine, state), *rows],
+        version=draft.version,
+        instead=url_for("admin.returns.show", return_id=return_id),
+        subject_id=return_id,
+        again=again,
+        why_not="" if again else _("That is not possible any more: it is now “%(state)s”.", state=state),
+        currency=draft.currency,
     )
 
 

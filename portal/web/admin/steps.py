@@ -1,19 +1,24 @@
 """The steps of a submitted return: decide, receive, inspect, close, cancel. Each carries the version that was seen."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
-from portal.core.access import Conflict
+from portal.core.access import Conflict, Stale
 from portal.core.facts import CANCELLATIONS
+from portal.core.lifecycles import RETURN
 from portal.core.reasons import disposition_for
 from portal.core.returns import DraftLine
 from portal.services import confirmation, deciding, desk, dossiers, receiving, shipping
-from portal.services.dossiers import Dossier
+from portal.services.dossiers import Dossier, InspectionFacts
 from portal.services.receiving import InspectionEntry
 from portal.web.actor import needs, person
+from portal.web.admin import stale
+from portal.web.admin.deciding import customer_is_told, grace
+from portal.web.admin.presence import around
 from portal.web.forms.admin import ActionForm, CloseForm, DeclineForm, InspectionForm, ReasonForm, ReceiptForm
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
@@ -26,8 +31,17 @@ bp = Blueprint("steps", __name__)
 @needs("returns.approve")
 def approve(return_id: UUID) -> Response:
     """Authorize what was requested; label and mail follow."""
-    deciding.approve(person(), return_id, now=now(), version=ActionForm().seen_version)
-    tell(_("Approved. The customer gets number, label and receipt by e-mail."))
+    try:
+        deciding.approve(person(), return_id, now=now(), version=ActionForm().seen_version, grace=grace())
+    except Stale:
+        found = _found(return_id)
+        return _too_late(found, "approve", again=RETURN.can(found.page.draft.state, "approve"))
+    except Conflict as conflict:
+        if conflict.code != "override_needed":
+            raise
+        tell(_("The policy is against approving this. Say why you approve it all the same."), "wait")
+        return redirect_to(url_for("admin.deciding.show", return_id=return_id))
+    tell(f"{_('Approved.')} {customer_is_told()}")
     return back(return_id)
 
 
@@ -40,27 +54,25 @@ def decline(return_id: UUID) -> Response:
     form.offer()
     if form.is_submitted():
         if form.validate():
-            deciding.decline(
-                person(),
-                return_id,
-                reason=form.reason.data,
-                message=form.message.data or "",
-                now=now(),
-                version=form.seen_version,
-            )
-            tell(_("Declined. The customer is told why. You can undo it on this page."), "info")
+            try:
+                deciding.decline(
+                    person(),
+                    return_id,
+                    reason=form.reason.data,
+                    message=form.message.data or "",
+                    now=now(),
+                    version=form.seen_version,
+                    grace=grace(),
+                )
+            except Stale:
+                reasons = (_("Reason"), words().decline_reason(form.reason.data),
+                           words().decline_reason(found.decline_reason))  # fmt: skip
+                again = RETURN.can(found.page.draft.state, "decline")
+                return _too_late(found, "decline", again=again, rows=(reasons,))
+            tell(f"{_('Declined.')} {customer_is_told()}", "info")
             return back(return_id)
         return _page("decline", found, form, status=422)
     return _page("decline", found, form)
-
-
-@bp.post("/returns/<uuid:return_id>/decline/undo")
-@needs("returns.approve")
-def undo(return_id: UUID) -> Response:
-    """Take a refusal back; its units are taken again."""
-    deciding.undo(person(), return_id, now=now(), version=ActionForm().seen_version)
-    tell(_("The return is under review again."), "info")
-    return back(return_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +110,8 @@ def receive(return_id: UUID) -> Response:
                 now=now(),
                 version=form.seen_version,
             )
+        except Stale:
+            return _too_late(found, "receive", again=bool(waiting), rows=_counted(found, counts))
         except Conflict as conflict:
             form.form_errors.append(words().conflict(conflict.code, conflict.details))
         else:
@@ -123,6 +137,8 @@ def inspect(return_id: UUID) -> Response:
     if form.validate():
         try:
             receiving.inspect(person(), return_id, _entries(form), now=now(), version=form.seen_version)
+        except Stale:
+            return _too_late(found, "inspect", again=bool(waiting), rows=_graded(found, _entries(form)))
         except Conflict as conflict:
             form.form_errors.append(words().conflict(conflict.code, conflict.details))
         else:
@@ -183,7 +199,10 @@ def close(return_id: UUID) -> Response:
     form.offer()
     if form.is_submitted():
         if form.validate():
-            desk.close(person(), return_id, reason=form.reason.data, now=now(), version=form.seen_version)
+            try:
+                desk.close(person(), return_id, reason=form.reason.data, now=now(), version=form.seen_version)
+            except Stale:
+                return _too_late(found, "close", again=RETURN.can(found.page.draft.state, "close"))
             tell(_("The return is closed."))
             return back(return_id)
         return _page("close", found, form, status=422)
@@ -198,7 +217,12 @@ def reopen(return_id: UUID) -> Response:
     form = ReasonForm(version=str(found.page.draft.version))
     if form.is_submitted():
         if form.validate():
-            desk.reopen(person(), return_id, reason=form.reason.data, now=now(), version=form.seen_version)
+            try:
+                desk.reopen(
+                    person(), return_id, reason=form.reason.data, now=now(), version=form.seen_version
+                )
+            except Stale:
+                return _too_late(found, "reopen", again=RETURN.can(found.page.draft.state, "reopen"))
             tell(_("The return is open again."), "info")
             return back(return_id)
         return _page("reopen", found, form, status=422)
@@ -232,6 +256,37 @@ def cancel(return_id: UUID) -> Response:
     return back(return_id)
 
 
+def _too_late(
+    found: Dossier, step: str, *, again: bool, rows: tuple[tuple[str, str, str], ...] = ()
+) -> Response:
+    """Somebody else changed the return: what the step would have done, beside what is there now."""
+    return stale.refused_step(found.page.draft.id, mine=words().button(step), again=again, rows=rows)
+
+
+def _counted(found: Dossier, counts: Mapping[UUID, int]) -> tuple[tuple[str, str, str], ...]:
+    """Of each line what was counted now, beside what is there."""
+    return tuple(
+        (
+            line.name,
+            _("%(n)s more arrived", n=counts.get(line.id, 0)),
+            _("%(received)s of %(units)s arrived", received=line.received, units=line.authorized),
+        )
+        for line in found.page.draft.lines
+    )
+
+
+def _graded(found: Dossier, entries: list[InspectionEntry]) -> tuple[tuple[str, str, str], ...]:
+    """Of each line the grades that were given now, beside those that are there."""
+    said = words()
+
+    def told(made: Iterable[InspectionEntry | InspectionFacts], line: DraftLine) -> str:
+        return said.join(f"{one.units} × {said.grade(one.grade)}" for one in made if one.line_id == line.id)
+
+    return tuple(
+        (line.name, told(entries, line), told(found.inspections, line)) for line in found.page.draft.lines
+    )
+
+
 def _found(return_id: UUID) -> Dossier:
     found = dossiers.dossier(person(), return_id, now=now())
     if found.page.draft.kind in CANCELLATIONS:
@@ -250,6 +305,7 @@ def _page(
         shop=found.page.merchant,
         form=form,
         waiting=waiting or [],
+        presence=around(found.page.draft.id, name),
         counts_use=any(one.by == "use" for one in found.page.terms.depreciation),
         status=status,
     )
