@@ -1,6 +1,6 @@
 """One return with everything that is known of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -79,6 +79,9 @@ class InspectionFacts:
     by_name: str
     missing_accessories: tuple[str, ...] = ()
     used: int | None = None
+    id: UUID | None = None
+    checklist: dict[str, bool] = field(default_factory=dict)
+    proposed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +251,9 @@ def _inspections(page: Page) -> tuple[InspectionFacts, ...]:
             by_name=one.by_name,
             missing_accessories=tuple(one.missing_accessories or ()),
             used=one.used,
+            id=one.id,
+            checklist=dict(one.checklist or {}),
+            proposed=one.proposed,
         )
         for one in found
     )

@@ -152,6 +152,8 @@ def test_another_way_than_proposed_wants_its_reason(world):
     saved = client.submit(refused, {"h-0-note": "A broken handle", "h-0-check-clean": "yes"}, button="Save")
     assert saved.status_code == 303
     assert world.dossier(back).inspections[0].disposition == "destroy"
+    shown = client.get(f"/admin/returns/{back}").page.text
+    assert "At the dock" in shown and "It is clean" in shown and "Proposed: Back to stock" in shown
 
 
 def test_the_board_shows_what_is_to_come(world):

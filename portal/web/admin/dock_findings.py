@@ -14,6 +14,7 @@ from portal.web import uploads
 from portal.web.actor import needs, person
 from portal.web.admin.dock import bp
 from portal.web.admin.dock_count import fresh_nonce
+from portal.web.admin.dock_part import states
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.page import now, page, redirect_to, tell
@@ -29,17 +30,6 @@ def kinds() -> dict[str, str]:
         "surplus": _("More than announced"),
         "other_item": _("Another product"),
         "unknown_parcel": _("Unknown parcel"),
-    }
-
-
-def states() -> dict[str, tuple[str, str]]:
-    """What became of it, and its tone."""
-    return {
-        "open": (_("To be decided"), "wait"),
-        "matched": (_("Belongs to a return"), "good"),
-        "sent_back": (_("Sent back"), "quiet"),
-        "restocked": (_("Back to stock"), "good"),
-        "disposed": (_("Written off"), "quiet"),
     }
 
 
@@ -157,7 +147,7 @@ def _page(finding_id: UUID, *, error: str = "", status: int = 200) -> Response:
             {
                 "what": words().event(one.what, one.details, ""),
                 "who": one.actor_name,
-                "when": one.at,
+                "when": words().moment(one.at),
                 "text": "",
             }
             for one in reversed(dossiers.happenings(finding_id))

@@ -1,0 +1,82 @@
+"""What the dock has to say on the page of a return: what was seen, with its pictures, and what came unannounced."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from portal.core.access import Actor
+from portal.core.inventory import NOTHING_COMES
+from portal.core.lifecycles import RETURN
+from portal.services import pictures, unexpected
+from portal.services.dossiers import Dossier, InspectionFacts
+from portal.services.unexpected import Finding
+from portal.web.words import gettext as _
+
+
+def states() -> dict[str, tuple[str, str]]:
+    """What became of goods that nobody announced, and its tone."""
+    return {
+        "open": (_("To be decided"), "wait"),
+        "matched": (_("Belongs to a return"), "good"),
+        "sent_back": (_("Sent back"), "quiet"),
+        "restocked": (_("Back to stock"), "good"),
+        "disposed": (_("Written off"), "quiet"),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One inspection with the name of what was looked at and its pictures."""
+
+    found: InspectionFacts
+    name: str
+    pictures: tuple[UUID, ...]
+
+    @property
+    def units(self) -> int:
+        return self.found.units
+
+    @property
+    def checks(self) -> dict[str, bool]:
+        return self.found.checklist
+
+    @property
+    def proposed(self) -> str:
+        return self.found.proposed
+
+    @property
+    def other_way(self) -> bool:
+        """Whether somebody decided otherwise than the rules proposed."""
+        return self.found.proposed not in ("", self.found.disposition)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockPart:
+    """The part of the return's page."""
+
+    seen: tuple[Seen, ...]
+    findings: tuple[Finding, ...]
+    may_receive: bool
+    states: dict[str, tuple[str, str]]
+
+
+def part(found: Dossier, actor: Actor) -> DockPart | None:
+    """None for whoever has nothing to do with the dock."""
+    draft = found.page.draft
+    if not actor.may("returns.receive", draft.merchant_id):
+        return None
+    names = {line.id: line.name for line in draft.lines}
+    shown = pictures.of_return(draft.id, subject="inspection") if found.inspections else {}
+    return DockPart(
+        seen=tuple(
+            Seen(
+                found=one,
+                name=names.get(one.line_id, ""),
+                pictures=tuple(shown.get(one.id, ())) if one.id else (),
+            )
+            for one in found.inspections
+        ),
+        findings=unexpected.of_return(draft.id),
+        may_receive=draft.kind not in NOTHING_COMES
+        and (RETURN.can(draft.state, "receive") or RETURN.can(draft.state, "inspect")),
+        states=states(),
+    )
