@@ -37,7 +37,7 @@ def test_a_text_is_written_listed_changed_and_deleted(world: World) -> None:
         page, {"name": "Late", "text-en": "Dear {name}", "text-de": "Guten Tag"}, button="Save the text",
         follow_redirects=True,
     )  # fmt: skip
-    assert "Late" in listed.page.text and "German" in listed.page.text
+    assert "Late" in listed.page.text and "Deutsch" in listed.page.text
     edit = client.get(listed.page.link("Late"))
     client.submit(edit, {"name": "Later"}, button="Save the text")
     listed = client.get("/admin/answers")

@@ -178,7 +178,7 @@ def _form(
 def _field(conflict: Conflict) -> str:
     if conflict.code in ("name_missing", "name_taken"):
         return "name"
-    return f"text-{conflict.details.get('language') or LANGUAGES[0]}"
+    return f"text-{conflict.details.get('language') or next(iter(LANGUAGES))}"
 
 
 def placeholders() -> list[tuple[str, str]]:
