@@ -74,6 +74,8 @@ def returns() -> None:
     op.create_index("ix_returns_info_due", "returns", ["info_due_at"], unique=False)
     op.create_index("ix_returns_phone", "returns", ["merchant_id", "phone_key"], unique=False)
     op.create_index("ix_returns_received", "returns", ["merchant_id", "received_at"], unique=False)
+    op.create_index("ix_returns_submitted", "returns", ["merchant_id", "submitted_at"], unique=False)
+    op.create_index("ix_returns_scored", "returns", ["merchant_id", "scored_at"], unique=False)
     op.create_index(
         "ix_returns_unread", "returns", ["merchant_id", "id"], sqlite_where=sa.text("unread > 0"),
         postgresql_where=sa.text("unread > 0"),

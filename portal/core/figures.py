@@ -1,0 +1,135 @@
+"""What the desk is measured by: each figure a numerator over a denominator, each chart a table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from fractions import Fraction
+
+SATISFIED = 4
+"""From this score on, of five, a customer counts as satisfied."""
+
+RATE, SECONDS, COUNT = "rate", "seconds", "count"
+FIGURES: dict[str, str] = {
+    "initiation_people": SECONDS,
+    "initiation_customers": SECONDS,
+    "authorization_accuracy": RATE,
+    "volume": COUNT,
+    "partial_processing": SECONDS,
+    "satisfaction": RATE,
+    "inventory_accuracy": RATE,
+    "refund_median": SECONDS,
+    "refund_p90": SECONDS,
+    "disputes": RATE,
+}
+"""Figure -> what its value is, in the order of the page."""
+
+OUTCOMES = ("open", "refunded", "closed", "declined", "withdrawn")
+"""How a return stands for the chart of weeks, from the bottom of a bar to its top."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One number. Of ``seconds`` the numerator is their sum (of a percentile the value itself), of a ``rate``
+    what was right, of a ``count`` what was counted."""
+
+    name: str
+    numerator: int
+    denominator: int
+
+    @property
+    def kind(self) -> str:
+        return FIGURES[self.name]
+
+    @property
+    def value(self) -> Fraction | None:
+        """Seconds, or a part of one, or a count; None where there is nothing to tell."""
+        if self.kind == COUNT:
+            return Fraction(self.numerator)
+        return Fraction(self.numerator, self.denominator) if self.denominator else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """One row of a Pareto table: how many, and how much of all with those before it, in basis points."""
+
+    code: str
+    count: int
+    part_bp: int
+    together_bp: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Week:
+    """Returns that were submitted from one Monday on, by how they stand; the first may begin later."""
+
+    first: date
+    counts: tuple[int, ...]
+    """By ``OUTCOMES``."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts)
+
+
+def average(name: str, seconds: Iterable[int]) -> Figure:
+    """The mean as a figure: the sum over how many."""
+    found = list(seconds)
+    return Figure(name=name, numerator=sum(found), denominator=len(found))
+
+
+def percentile(name: str, seconds: Sequence[int], part: int) -> Figure:
+    """The nearest rank: the smallest of ``seconds`` that at least ``part`` percent of them do not exceed."""
+    if not seconds:
+        return Figure(name=name, numerator=0, denominator=0)
+    rank = -(-len(seconds) * part // 100)
+    return Figure(name=name, numerator=sorted(seconds)[max(rank, 1) - 1], denominator=1)
+
+
+def pareto(counts: Mapping[str, int]) -> tuple[Share, ...]:
+    """The counts from the largest down, equal ones by their code, with the part that they make together."""
+    total = sum(counts.values())
+    together, rows = 0, []
+    for code, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+        together += count
+        rows.append(
+            Share(
+                code=code,
+                count=count,
+                part_bp=count * 10_000 // total if total else 0,
+                together_bp=together * 10_000 // total if total else 0,
+            )
+        )
+    return tuple(rows)
+
+
+def outcome(state: str, refund_state: str) -> str:
+    """How a return stands."""
+    if state == "declined":
+        return "declined"
+    if state in ("canceled", "expired"):
+        return "withdrawn"
+    if refund_state == "refunded":
+        return "refunded"
+    return "closed" if state == "closed" else "open"
+
+
+def weeks(
+    found: Iterable[tuple[datetime, str]], *, since: date, until: date, zone: tzinfo
+) -> tuple[Week, ...]:
+    """(submitted, outcome) counted by the weeks of a period, those without any among them."""
+    counts: dict[date, dict[str, int]] = {}
+    day = since - timedelta(days=since.weekday())
+    while day <= until:
+        counts[day] = dict.fromkeys(OUTCOMES, 0)
+        day += timedelta(days=7)
+    for at, how in found:
+        here = at.astimezone(zone).date()
+        counts[here - timedelta(days=here.weekday())][how] += 1
+    return tuple(Week(first=max(monday, since), counts=tuple(one.values())) for monday, one in counts.items())
+
+
+def seconds_between(first: datetime | None, last: datetime | None) -> int | None:
+    """Whole seconds; None where one is not known, or they do not follow each other."""
+    if first is None or last is None or last < first:
+        return None
+    return int((last - first).total_seconds())
