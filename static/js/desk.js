@@ -46,11 +46,11 @@
   })
 
   // ---------------------------------------------------------------- units added and taken back without a round trip each
-  // A button inside [data-live] that is named more, all or none and whose value names a field changes that field.
+  // A button inside [data-units] that is named more, all or none and whose value names a field changes that field.
   // What is on its way is given up first: its answer would undo what has been pressed meanwhile.
   const wanted = { more: (now, most) => Math.min(most, now + 1), all: (now, most) => Math.max(most, now), none: () => 0 }
   document.addEventListener("click", (event) => {
-    const pressed = event.target instanceof Element ? event.target.closest("[data-live] button") : null
+    const pressed = event.target instanceof Element ? event.target.closest("[data-units] button") : null
     const field = pressed && Object.hasOwn(wanted, pressed.name) && pressed.form.elements.namedItem(pressed.value)
     if (!field) return
     event.preventDefault()
@@ -67,7 +67,7 @@
     field.dispatchEvent(new Event("change", { bubbles: true }))
   }, true)
   document.addEventListener("change", (event) => {
-    const live = event.target.matches("input") && event.target.closest("[data-live]")
+    const live = event.target.matches("input") && event.target.closest("[data-units]")
     if (live) live.dispatchEvent(new CustomEvent("htmx:abort", { bubbles: true, detail: { elt: live } }))
   })
 

@@ -46,14 +46,11 @@ def desk(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
 def begin(page: Any, order: Any) -> UUID:
     """Find the customer by e-mail, take the order over, and go on."""
     page.get_by_role("navigation", name="Desk").get_by_role("link", name="New return").click()
-    page.get_by_label("Name, e-mail or order number").fill("demo.customer@")
-    page.get_by_role("button", name="Find").click()
-    page.get_by_role("link", name=f"Use order {order.number}").click()
-    page.get_by_label("Return", exact=True).check()
-    page.get_by_label("Phone", exact=True).first.check()
-    page.get_by_role("button", name="Go on to the order").click()
+    page.get_by_text("Phone", exact=True).first.click()
+    page.get_by_label("What does the customer say?").fill(order.number)
+    page.get_by_label("What does the customer say?").press("Enter")
     expect(page.get_by_role("heading", name="New return for Demo Customer")).to_be_visible()
-    return UUID(page.url.split("/")[-2])
+    return UUID(page.url.split("/")[5])
 
 
 def take_shirt(page: Any, javascript: bool) -> None:
@@ -68,7 +65,8 @@ def answer(page: Any) -> None:
     if page.evaluate("'script' in document.documentElement.dataset"):
         expect(page.locator("#survey")).not_to_have_attribute("aria-busy", "true")
     page.get_by_label("Condition", exact=True).select_option("unopened")
-    page.get_by_role("button", name="Save answers").click()
+    if not page.evaluate("'script' in document.documentElement.dataset"):
+        page.get_by_role("button", name="Save answers").click()
     expect(page.locator("#panel").get_by_text("Reason and condition", exact=True)).to_be_visible()
 
 
@@ -78,19 +76,19 @@ def test_an_agent_creates_a_whole_return_and_authorizes_it(
     return_id = begin(desk, world.order())
     take_shirt(desk, javascript)
     answer(desk)
-    desk.locator("#panel").get_by_role("link", name="Address").click()
-    desk.get_by_role("button", name="Save address").click()
-    desk.locator("#panel").get_by_role("link", name="Way of sending").click()
     desk.get_by_label("Print a label").first.check()
-    desk.get_by_role("button", name="Save way of sending").click()
+    if javascript:
+        expect(desk.locator("#panel").get_by_text("Print a label")).to_be_visible()
+    else:
+        desk.get_by_role("button", name="Save way of sending").click()
     desk.get_by_role("button", name="Authorize return").click()
-    expect(desk.get_by_text("Authorized and submitted for shipping.")).to_be_visible()
+    expect(desk.get_by_role("heading", name="Authorized")).to_be_visible()
     live_server.drain()
     found = world.dossier(return_id)
     assert found.page.draft.state == "approved"
     assert {"label", "receipt"} <= {paper["kind"] for paper in found.documents}
     assert [mail.state for mail in found.mails if mail.event == "approved"] == ["sent"]
-    desk.reload()
+    desk.get_by_role("link", name="Open this return").click()
     expect(desk.get_by_role("heading", name=found.page.draft.number)).to_be_visible()
     expect(desk.get_by_text(found.parcels[0].tracking_number).first).to_be_visible()
 
@@ -100,10 +98,10 @@ def test_an_agent_prepares_a_link_and_the_customer_finds_the_items(
 ) -> None:
     return_id = begin(desk, world.order())
     take_shirt(desk, javascript)
-    desk.get_by_role("link", name="Send link").click()
+    desk.locator("#hand-over").click()
     desk.get_by_label("Note for the customer").fill("Sorry about that.")
-    desk.get_by_role("button", name="Make the link").click()
-    expect(desk.get_by_text("The link is made and goes out by e-mail.")).to_be_visible()
+    desk.get_by_role("button", name="Send link").click()
+    expect(desk.get_by_text("The link goes out by e-mail to")).to_be_visible()
     url = desk.get_by_label("Address to give to the customer").input_value()
     expect(desk.locator(".code-tile svg")).to_be_visible()
     copy = desk.get_by_role("button", name="Copy link")
@@ -117,6 +115,7 @@ def test_an_agent_prepares_a_link_and_the_customer_finds_the_items(
     expect(customer.get_by_text("Sorry about that.")).to_be_visible()
     assert "/l/" not in customer.url
     assert world.state(return_id) == "draft"
+    desk.get_by_role("link", name="Extend or revoke").click()
     desk.get_by_role("button", name="Revoke link").click()
     expect(desk.get_by_text("The link is revoked.")).to_be_visible()
 
@@ -188,7 +187,7 @@ def test_no_page_of_the_desk_has_a_barrier(world: World, desk: Any, live_server:
     mail = next(one for one in world.dossier(confirmed).mails if one.event == "approved")
     pages = ["/admin/", "/admin/returns", "/admin/returns?q=nothing-like-it", "/admin/returns/new"]
     pages += [
-        "/admin/returns/new?customer=demo",
+        "/admin/returns/new?q=demo",
         "/admin/orders",
         f"/admin/orders/{order.id}",
         "/admin/refunds",

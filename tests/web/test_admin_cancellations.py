@@ -531,7 +531,7 @@ def test_no_step_of_a_return_is_taken_with_it(desk: Desk, step: str) -> None:
     assert desk.state(made) == "proposed"
 
 
-@pytest.mark.parametrize("page", ["receipt", "inspection", "closure", "refund", "link", "prepare/address"])
+@pytest.mark.parametrize("page", ["receipt", "inspection", "closure", "refund", "link"])
 def test_no_page_of_a_return_opens_for_it(desk: Desk, page: str) -> None:
     made = desk.propose()
     desk.confirm(made)

@@ -1,21 +1,23 @@
 """A draft as the workspace shows it: items with what stands against them, questions, what is left for whom."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
-
-from flask import url_for
 
 from portal.core.facts import LineFacts
 from portal.core.money import Minor
 from portal.core.policy.verdict import LineOffer, Verdict
 from portal.core.reasons import REASONS
-from portal.core.returns import BY_CUSTOMER, DraftLine, Step, is_done, needs_photo
+from portal.core.returns import BY_CUSTOMER, DraftLine, Step, is_done, needs_photo, steps_left, surveyed
+from portal.core.shipping import Pays
 from portal.services.returns import Page
 from portal.web.admin.shapes import Task
 from portal.web.words import gettext as _
 from portal.web.words import words
+from portal.words import Words
+from portal.words.calls import WRITTEN
+from portal.words.entry_calls import Entering, entering
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class SurveyRow:
 
     line: DraftLine
     wants_photo: bool
+    wants_note: bool
     may_have_photos: bool
     objections: tuple[str, ...]
     refused: bool
@@ -103,6 +106,7 @@ def _question(found: Page, line: DraftLine) -> SurveyRow:
     return SurveyRow(
         line=line,
         wants_photo=needs_photo(line, found.terms),
+        wants_note=line.reason is not None and REASONS[line.reason].note_required,
         may_have_photos=bool(line.photos) or (line.reason is not None and REASONS[line.reason].photo != "no"),
         objections=tuple(
             dict.fromkeys(words().finding(finding, found.draft.currency) for finding in against)
@@ -124,16 +128,15 @@ def objections(verdict: Verdict, found: Page) -> tuple[str, ...]:
     return tuple(dict.fromkeys(told))
 
 
-PAGES = {
-    Step.TYPE: "admin.prepare.customer",
-    Step.CUSTOMER: "admin.prepare.customer",
-    Step.ORDER: "admin.prepare.order",
-    Step.LINES: "admin.prepare.show",
-    Step.SURVEY: "admin.prepare.show",
-    Step.ADDRESS: "admin.parcel.address",
-    Step.SENDING: "admin.parcel.sending",
+PLACES = {
+    Step.ORDER: "lines",
+    Step.LINES: "lines",
+    Step.SURVEY: "survey",
+    Step.CUSTOMER: "contact",
+    Step.ADDRESS: "address",
+    Step.SENDING: "ways",
 }
-"""Where each step is answered."""
+"""Where on the screen each step is answered."""
 
 
 def tasks(found: Page) -> tuple[Task, ...]:
@@ -142,17 +145,119 @@ def tasks(found: Page) -> tuple[Task, ...]:
         Task(
             name=words().step(step),
             done=is_done(step, found.draft, found.terms),
-            url=_url(step, found.draft.id),
+            url=f"#{place}",
             note=_answered(step, found),
         )
-        for step in PAGES
-        if step is not Step.TYPE
+        for step, place in PLACES.items()
     )
 
 
-def _url(step: Step, return_id: UUID) -> str:
-    anchor = {Step.LINES: "lines", Step.SURVEY: "survey"}.get(step)
-    return url_for(PAGES[step], return_id=return_id, _anchor=anchor)
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """The first field that is still open, by its id, and what it asks; at the end the button that ends it."""
+
+    field: str
+    name: str
+
+
+def next_field(found: Page, left: Sequence[Step], *, has_ways: bool) -> Next:
+    """Where to go on, in the order in which one asks a customer."""
+    for step in PLACES:
+        if step in left:
+            field = _field_of(step, found, has_ways=has_ways)
+            return Next(field=field, name=words().step(step))
+    if found.terms.by_agent:
+        return Next(field="authorize", name=_("Authorize return"))
+    return Next(field="hand-over", name=_("Send link"))
+
+
+def _field_of(step: Step, found: Page, *, has_ways: bool) -> str:
+    match step:
+        case Step.ORDER:
+            return "order-search"
+        case Step.LINES:
+            return _first_item(found)
+        case Step.SURVEY:
+            return next(
+                field for field in (_question_of(line, found) for line in found.draft.lines) if field
+            )
+        case Step.CUSTOMER:
+            return "contact-email" if found.draft.name else "contact-name"
+        case Step.ADDRESS:
+            return "street"
+        case _:
+            return "rate-1" if has_ways else "parcel"
+
+
+def _first_item(found: Page) -> str:
+    if found.order is None:
+        return f"name-{len(found.draft.lines)}"
+    return next((f"add-{row.line.id}" for row in items(found) if row.most), "lines")
+
+
+def _question_of(line: DraftLine, found: Page) -> str:
+    """The field of this line that is still empty; nothing where it is answered."""
+    if surveyed(line, found.terms):
+        return ""
+    if line.reason is None:
+        return f"reason-{line.id}"
+    if line.condition is None:
+        return f"condition-{line.id}"
+    return f"photos-{line.id}" if needs_photo(line, found.terms) else f"note-{line.id}"
+
+
+def most(found: Page) -> dict[UUID, int]:
+    """order line id -> how many units of it may be chosen."""
+    return {row.line.id: row.most for row in items(found)}
+
+
+def after_lines(found: Page, posted: Mapping[str, str]) -> str:
+    """The field to go on with: the next question once nothing more can be added, else the item that was pressed."""
+    if found.order is not None and found.draft.lines and all(row.chosen >= row.most for row in items(found)):
+        return "next"
+    pressed = posted.get("more") or posted.get("all") or ""
+    return f"add-{pressed.removeprefix('units-')}" if pressed.startswith("units-") else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """Sentences in the customer's language. ``spoken`` names the channel; written ones are to be copied."""
+
+    sentences: tuple[str, ...]
+    language: str
+    spoken: str
+    is_written: bool
+
+
+def script(found: Page) -> Script:
+    """What to say at this moment of the entry."""
+    draft, said = found.draft, Words(found.draft.language, found.merchant.zone)
+    open_steps = [step for step in steps_left(draft, found.terms) if step is not Step.CONFIRM]
+    call = Entering(
+        channel=draft.channel,
+        shop=found.merchant.name,
+        name=draft.name,
+        email=draft.email,
+        order=draft.order_number,
+        currency=draft.currency,
+        items=tuple((line.units, line.name) for line in draft.lines),
+        asks_reason=any(line.reason is None or line.condition is None for line in draft.lines),
+        asks_photo=any(needs_photo(line, found.terms) for line in draft.lines),
+        address=", ".join(filter(None, (" ".join(draft.address.street), draft.address.city)))
+        if draft.address
+        else "",
+        method=said.method(draft.sending.method).name if draft.sending else "",
+        deducted=draft.sending.amount if draft.sending and draft.sending.pays != Pays.MERCHANT else 0,
+        refund=found.breakdown.amount if found.breakdown.assessed and draft.lines else None,
+        left=tuple(said.step(step) for step in open_steps),
+        ends=found.terms.by_agent,
+    )
+    return Script(
+        sentences=entering(said, call),
+        language=draft.language,
+        spoken=words().channel(draft.channel),
+        is_written=draft.channel in WRITTEN,
+    )
 
 
 def _answered(step: Step, found: Page) -> str | None:

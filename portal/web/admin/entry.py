@@ -1,4 +1,4 @@
-"""An agent starts a return for a customer: which merchant, which type, for whom, and how they asked."""
+"""The first moment of a call: how the customer asked, and the order found by whatever they can say."""
 
 import secrets
 from uuid import UUID
@@ -6,14 +6,16 @@ from uuid import UUID
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.core.access import NotFound
+from portal.core.access import Conflict, NotFound
 from portal.core.merchants import MerchantFacts
-from portal.core.policy.terms import Terms
-from portal.services import merchants, orders, returns
+from portal.services import entry, merchants, orders
+from portal.services.orders import OrderHit
 from portal.web.actor import needs, person
-from portal.web.forms.admin import NewReturnForm
-from portal.web.page import now, page, redirect_to
+from portal.web.forms.entry import EntryForm
+from portal.web.forms.returns import as_id
+from portal.web.page import gateways, now, page, redirect_to
 from portal.web.words import gettext as _
+from portal.web.words import words
 
 bp = Blueprint("entry", __name__)
 
@@ -21,103 +23,132 @@ bp = Blueprint("entry", __name__)
 @bp.get("/returns/new")
 @needs("returns.create")
 def new() -> Response:
-    """The first questions; an order or a customer that was found fills the customer in."""
-    merchant = _chosen_merchant(request.args.get("merchant", ""))
-    if merchant is None:
-        return page("admin/entry/merchant.html", merchants=_own_merchants())
-    form = NewReturnForm(formdata=None, nonce=secrets.token_urlsafe(24), language=merchant.language)
-    order_id = _uuid(request.args.get("order", ""))
-    if order_id is not None:
-        found = orders.order(person(), order_id)
-        if found.merchant.id != merchant.id:
-            raise NotFound
-        form = NewReturnForm(
-            formdata=None,
-            nonce=secrets.token_urlsafe(24),
-            order_id=str(order_id) if request.args.get("with_order") else "",
-            name=found.name,
-            email=found.email,
-            phone=found.phone,
-            language=found.language or merchant.language,
-        )
-    return _show(form, merchant, query=request.args.get("customer", "").strip())
+    """An empty page, or the orders that fit what was said; an order named in the address is found at once."""
+    shop = _shop(request.args.get("merchant", ""))
+    order_id = as_id(request.args.get("order", ""))
+    found = orders.order(person(), order_id) if order_id else None
+    if found is not None and found.merchant.id not in {one.id for one in _shops()}:
+        raise NotFound
+    form = EntryForm(
+        formdata=None,
+        nonce=secrets.token_urlsafe(24),
+        begun=str(int(now().timestamp())),
+        merchant=str(shop.id) if shop else "",
+        channel=request.args.get("channel", ""),
+        q=found.order.number if found else request.args.get("q", "").strip(),
+    )
+    hits = orders.hits_of([order_id]) if order_id else _hits(form.q.data or "", shop)
+    return _page(form, hits)
 
 
 @bp.post("/returns/new")
 @needs("returns.create")
 def create() -> Response:
-    """Make the draft and go on with it; the same form twice makes one."""
-    merchant = _chosen_merchant(request.args.get("merchant", ""))
-    if merchant is None:
-        raise NotFound
-    form = NewReturnForm()
-    form.offer()
-    if not form.validate_on_submit():
-        return _show(form, merchant, status=422)
-    wanted = form.wanted()
-    return_id = returns.start_draft(
-        person(),
-        merchant_id=merchant.id,
-        kind=wanted.kind,
-        channel=wanted.channel,
-        name=wanted.name,
-        email=wanted.email,
-        phone=wanted.phone,
-        language=wanted.language,
-        order_id=_uuid(form.order_id.data or ""),
-        nonce=form.nonce.data[:40] or None,
-        now=now(),
+    """Begin the draft with the order that was picked, or the only one that fits; the same form twice makes one."""
+    shop = _shop(request.args.get("merchant", "") or request.form.get("merchant", ""))
+    form = EntryForm().offer(_shops())
+    order_id, customer_of = (
+        as_id(request.form.get("order_id", "")),
+        as_id(request.form.get("customer_of", "")),
     )
-    return redirect_to(url_for("admin.prepare.show", return_id=return_id))
+    hits: tuple[OrderHit, ...] = ()
+    if "find" in request.form:
+        hits = _hits(form.q.data or "", shop)
+        order_id = _meant(hits)
+        if order_id is None:
+            form.validate()
+            return _look_again(form, hits)
+    elif order_id or customer_of:
+        hits = _hits(form.q.data or "", shop)
+    elif shop is None:
+        form.validate()
+        form.merchant.errors = [_("Choose the shop")]
+        return _page(form, _hits(form.q.data or "", shop), status=422)
+    if not form.validate():
+        return _page(form, hits, status=422)
+    try:
+        return_id = entry.begin(
+            person(),
+            merchant_id=shop.id if shop else None,
+            kind=form.kind.data,
+            channel=form.channel.data,
+            order_id=order_id,
+            customer_of=customer_of,
+            name=form.name.data or "",
+            email=form.email.data or "",
+            phone=form.phone.data or "",
+            language=_language(),
+            nonce=(form.nonce.data or "")[:40] or None,
+            begun_at=form.begun_at,
+            gateways=gateways(),
+            now=now(),
+        )
+    except Conflict as conflict:
+        if conflict.code != "policy_inactive":
+            raise
+        form.form_errors.append(words().conflict(conflict.code, conflict.details))
+        return _page(form, hits, status=422)
+    return redirect_to(url_for("admin.prepare.show", return_id=return_id, at="next"))
 
 
-def _show(form: NewReturnForm, merchant: MerchantFacts, *, query: str = "", status: int = 200) -> Response:
-    form.offer()
-    terms = merchants.terms_of(merchant.id)
-    hits = orders.find_orders(person(), merchant_id=merchant.id, query=query) if query else ()
+def _look_again(form: EntryForm, hits: tuple[OrderHit, ...]) -> Response:
+    """Several orders fit, or none: nothing is begun."""
+    if not form.q.data:
+        form.q.errors = [_("Type something that the customer can say: an order number, name, phone, e-mail")]
+    return _page(form, hits, at="hits" if hits else "q", status=422 if form.errors else 200)
+
+
+def _page(form: EntryForm, hits: tuple[OrderHit, ...], *, at: str = "", status: int = 200) -> Response:
+    shops = _shops()
+    form.offer(shops)
+    names = {one.id: one.name for one in shops}
     return page(
         "admin/entry/new.html",
-        fragments=("customers",),
-        form=form,
-        shop=merchant,
-        several=len(_own_merchants()) > 1,
-        terms=terms,
-        ways=_ways(terms),
-        query=query,
-        hits=hits,
+        fragments=("hits", "entry"),
         status=status,
+        form=form,
+        hits=[hit for hit in hits if hit.merchant_id in names],
+        shops=shops,
+        shop_names=names,
+        several=len(shops) > 1,
+        switched_off=[one.name for one in shops if not merchants.terms_of(one.id).active],
+        query=form.q.data or "",
+        at=at or ("channel" if not form.channel.data else "q"),
+        drafts=entry.drafts(person()),
     )
 
 
-def _ways(terms: Terms) -> tuple[str, ...]:
-    """How this return can end, in words: the policy says which of the two it supports."""
-    ways = []
-    if terms.by_link:
-        ways.append(_("Send a link: the customer finishes what you leave open."))
-    if terms.by_agent:
-        ways.append(_("Authorize it yourself: the customer gets number, label and receipt by e-mail."))
-    return tuple(ways)
+def _hits(query: str, shop: MerchantFacts | None) -> tuple[OrderHit, ...]:
+    if not query:
+        return ()
+    return tuple(orders.find_orders(person(), query=query, merchant_id=shop.id if shop else None, limit=12))
 
 
-def _own_merchants() -> list[MerchantFacts]:
+def _meant(hits: tuple[OrderHit, ...]) -> UUID | None:
+    """The order that is meant without doubt: the only one that fits, or the only one of that number."""
+    exact = [hit for hit in hits if hit.exact]
+    if len(exact) == 1 or len(hits) == 1:
+        return (exact or hits)[0].id
+    return None
+
+
+def _language() -> str:
+    """The language of messages, where the form says one."""
+    return request.form.get("language", "")[:10]
+
+
+def _shops() -> list[MerchantFacts]:
     """Those this person may create returns for."""
     actor = person()
     return [one for one in merchants.of_actor(actor) if actor.may("returns.create", one.id)]
 
 
-def _chosen_merchant(wanted: str) -> MerchantFacts | None:
-    """The merchant of the address, or the only one; None when there is a choice. A stranger's is not found."""
-    own = _own_merchants()
+def _shop(wanted: str) -> MerchantFacts | None:
+    """The shop of the form or address, or the only one; None when all are looked through. A stranger's is not found."""
+    own = _shops()
     if not wanted:
         return own[0] if len(own) == 1 else None
     for one in own:
         if str(one.id) == wanted:
             return one
     raise NotFound
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -14,7 +14,7 @@ from portal.services.dossiers import Dossier
 from portal.services.returns import Page
 from portal.web.actor import needs, person
 from portal.web.admin import drafts
-from portal.web.admin.prepare import draft_of
+from portal.web.admin.workspace import draft_of
 from portal.web.forms.admin import ExtendForm, SendLinkForm
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
@@ -56,6 +56,8 @@ def create(return_id: UUID) -> Response:
     made = links.send_link(
         person(), return_id, days=form.days.data, email=bool(form.mail.data), site=_site(), now=now()
     )
+    if "entry" in request.form:  # from the one screen, which goes on with how the call ends
+        return redirect_to(url_for("admin.entered.show", return_id=return_id))
     tell(
         _("The link is made and goes out by e-mail.")
         if form.mail.data

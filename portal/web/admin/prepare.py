@@ -1,7 +1,5 @@
-"""The workspace of one draft: order, items, questions and refund on one page, and the two ways to end it."""
+"""The draft on one screen: order, items, reasons, photos and customer, saved at each change, and the end of it."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from uuid import UUID
 
 from flask import Blueprint, current_app, request, url_for
@@ -9,29 +7,19 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.core.facts import CANCELLATIONS
-from portal.core.policy.verdict import Refused, Verdict
-from portal.core.returns import Step, steps_left
-from portal.services import confirmation, orders, photos, returns
+from portal.core.policy.verdict import Refused
+from portal.services import confirmation, entry, orders, photos, returns
 from portal.services.returns import Page
 from portal.web.actor import needs, person
 from portal.web.admin import drafts
-from portal.web.admin.amounts import explained
-from portal.web.forms.admin import NewReturnForm, OrderNumberForm, PhotosForm
-from portal.web.forms.returns import (
-    Problem,
-    conditions,
-    read_answers,
-    read_products,
-    read_units,
-    reason_groups,
-)
-from portal.web.page import now, page, redirect_to, tell
-from portal.web.words import gettext as _
+from portal.web.admin.workspace import back, draft_of, uploads, workspace
+from portal.web.forms.admin import OrderNumberForm, PhotosForm
+from portal.web.forms.entry import ContactForm
+from portal.web.forms.returns import Problem, read_answers, read_products, read_units
+from portal.web.page import gateways, now, redirect_to, tell
 from portal.web.words import speak, words
 
 bp = Blueprint("prepare", __name__)
-
-FRAGMENTS = ("lines", "survey", "panel")
 
 
 @bp.get("/returns/<uuid:return_id>/prepare")
@@ -41,42 +29,8 @@ def show(return_id: UUID) -> Response:
     found = returns.page(person(), return_id, now=now())
     if found.draft.state != "draft" or found.draft.kind in CANCELLATIONS:
         return redirect_to(url_for("admin.returns.show", return_id=return_id))
-    return _workspace(found)
-
-
-def _workspace(
-    found: Page,
-    *,
-    problems: tuple[Problem, ...] = (),
-    typed: Mapping[str, str] | None = None,
-    refused: Verdict | None = None,
-    status: int = 200,
-) -> Response:
-    left = [step for step in steps_left(found.draft, found.terms) if step is not Step.CONFIRM]
-    return page(
-        "admin/prepare/show.html",
-        fragments=FRAGMENTS,
-        also=[name for name in FRAGMENTS if name != request.headers.get("HX-Target")],
-        status=status,
-        found=found,
-        draft=found.draft,
-        shop=found.merchant,
-        terms=found.terms,
-        items=drafts.items(found),
-        products=drafts.products(found),
-        survey=drafts.survey(found),
-        reasons=reason_groups(),
-        conditions=conditions(),
-        problems=problems,
-        typed=typed or {},
-        refused=drafts.objections(refused, found) if refused else (),
-        worries=drafts.objections(found.verdict, found),
-        tasks=drafts.tasks(found),
-        left=left,
-        left_names=[words().step(step) for step in left],
-        left_for_customer=drafts.left_for_customer(found),
-        refund=explained(found.breakdown, estimate=True),
-    )
+    speak(zone=found.merchant.zone)
+    return workspace(found)
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/lines")
@@ -84,15 +38,21 @@ def _workspace(
 def choose(return_id: UUID) -> Response:
     """Units per line of the order, or products typed in. Only what differs from what was shown is changed."""
     found = draft_of(return_id)
-    read = read_units(request.form) if found.order else read_products(request.form)
+    read = read_units(request.form, drafts.most(found)) if found.order else read_products(request.form)
     if read.problems:
-        return _workspace(found, problems=read.problems, typed=read.values, status=422)
+        return workspace(found, problems=read.problems, typed=read.values, status=422)
     try:
         if read.choices:
             returns.choose_lines(person(), return_id, read.choices, now=now(), partly=True)
+            settle(found)
     except Refused as refusal:
-        return _workspace(found, typed=read.values, refused=refusal.verdict, status=422)
-    return _back(return_id)
+        return workspace(found, typed=read.values, refused=refusal.verdict, status=422)
+    return back(return_id, drafts.after_lines(returns.page(person(), return_id, now=now()), request.form))
+
+
+def settle(before: Page) -> None:
+    """The way of sending after a change, as far as nobody has to be asked for it."""
+    entry.settle_way(person(), before.draft.id, before=before.draft.sending, gateways=gateways(), now=now())
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/survey")
@@ -102,39 +62,31 @@ def answer(return_id: UUID) -> Response:
     found = draft_of(return_id)
     read = read_answers(request.form, tuple(line.id for line in found.draft.lines))
     if read.problems:
-        return _workspace(found, problems=read.problems, typed=read.values, status=422)
+        return workspace(found, problems=read.problems, typed=read.values, status=422)
     returns.answer(person(), return_id, read.choices, now=now())
-    return _back(return_id)
+    settle(found)
+    return back(return_id)
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/photos/<uuid:line_id>")
 @needs("returns.create")
 def add_photos(return_id: UUID, line_id: UUID) -> Response:
     """Photos that the customer sent by other means."""
-    draft_of(return_id)
-    form = PhotosForm()
-    if form.validate_on_submit():
-        for upload in form.photos.data:
-            photos.add(person(), return_id, line_id, upload.read(), folder=_uploads(), now=now())
-    else:
-        tell(form.errors["photos"][0], "bad")
-    return _back(return_id, "survey")
+    found, form = draft_of(return_id), PhotosForm()
+    if not form.validate_on_submit():
+        told = Problem(field=f"photos-{line_id}", text=form.errors["photos"][0])
+        return workspace(found, problems=(told,), status=422)
+    for upload in form.photos.data:
+        photos.add(person(), return_id, line_id, upload.read(), folder=uploads(), now=now())
+    return back(return_id, f"photos-{line_id}")
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/photos/<uuid:photo_id>/removal")
 @needs("returns.create")
 def remove_photo(return_id: UUID, photo_id: UUID) -> Response:
     """Take a photo back."""
-    photos.remove(person(), return_id, photo_id, folder=_uploads(), now=now())
-    return _back(return_id, "survey")
-
-
-@bp.get("/returns/<uuid:return_id>/prepare/order")
-@needs("returns.create")
-def order(return_id: UUID) -> Response:
-    """Find the order and pick it, type its number, or go on without."""
-    found = draft_of(return_id)
-    return _order_page(found, OrderNumberForm(formdata=None, order_number=found.draft.order_number))
+    photos.remove(person(), return_id, photo_id, folder=uploads(), now=now())
+    return back(return_id, "survey")
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/order")
@@ -143,86 +95,37 @@ def set_order(return_id: UUID) -> Response:
     """Tie the return to the order. Another order empties the selection."""
     found, form = draft_of(return_id), OrderNumberForm()
     if not form.validate_on_submit():
-        return _order_page(found, form, status=422)
+        told = Problem(field="order_number", text=next(iter(form.errors.values()))[0])
+        return workspace(found, problems=(told,), status=422)
     picked = form.picked()
     if picked is None and form.order_number.data and found.terms.order_source:
         hits = orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=form.order_number.data)
-        exact = [hit for hit in hits if hit.number.lower() == form.order_number.data.lower()]
+        exact = [hit for hit in hits if hit.exact]
         picked = exact[0].id if len(exact) == 1 else None
     returns.set_order(
         person(), return_id, order_id=picked, order_number=form.order_number.data or "", now=now()
     )
-    return _back(return_id)
-
-
-def _order_page(found: Page, form: OrderNumberForm, *, status: int = 200) -> Response:
-    query = request.args.get("q", "").strip()
-    if not query and request.method == "GET" and not found.draft.order_id:
-        query = found.draft.email
-    hits = orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=query) if query else ()
-    return page(
-        "admin/prepare/order.html",
-        fragments=("orders",),
-        found=found,
-        draft=found.draft,
-        shop=found.merchant,
-        form=form,
-        query=query,
-        hits=hits,
-        status=status,
-    )
-
-
-@bp.get("/returns/<uuid:return_id>/prepare/customer")
-@needs("returns.create")
-def customer(return_id: UUID) -> Response:
-    """Who it is for, and of which type."""
-    found = draft_of(return_id)
-    draft = found.draft
-    form = NewReturnForm(
-        formdata=None,
-        kind=draft.kind,
-        channel=draft.channel,
-        name=draft.name,
-        email=draft.email,
-        phone=draft.phone,
-        language=draft.language,
-    )
-    return _customer_page(found, form)
+    return back(return_id, "next")
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/customer")
 @needs("returns.create")
 def set_customer(return_id: UUID) -> Response:
-    """Correct customer or type; how they asked stays as it was."""
-    found, form = draft_of(return_id), NewReturnForm()
-    form.offer()
-    del form.channel
+    """Who it is for, how to reach them, and of which type it is; how they asked stays as it was."""
+    found, form = draft_of(return_id), ContactForm().offer()
     if not form.validate_on_submit():
-        return _customer_page(found, form, status=422)
+        return workspace(found, contact=form, status=422)
     returns.set_customer(
         person(),
         return_id,
-        name=form.name.data,
-        email=form.email.data,
-        phone=form.phone.data,
+        name=form.name.data or "",
+        email=form.email.data or "",
+        phone=form.phone.data or "",
         language=form.language.data,
         kind=form.kind.data,
         now=now(),
     )
-    return _back(return_id)
-
-
-def _customer_page(found: Page, form: NewReturnForm, *, status: int = 200) -> Response:
-    form.offer()
-    return page(
-        "admin/prepare/customer.html",
-        found=found,
-        draft=found.draft,
-        shop=found.merchant,
-        form=form,
-        status=status,
-    )
+    return back(return_id)
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/confirmation")
@@ -230,41 +133,12 @@ def _customer_page(found: Page, form: NewReturnForm, *, status: int = 200) -> Re
 def confirm(return_id: UUID) -> Response:
     """Authorize: everything is answered, the units are taken, label and e-mail are promised."""
     try:
-        state = confirmation.confirm(person(), return_id, site=current_app.extensions["site"], now=now())
+        confirmation.confirm(person(), return_id, site=current_app.extensions["site"], now=now())
     except Refused as refusal:
-        return _workspace(returns.page(person(), return_id, now=now()), refused=refusal.verdict, status=422)
+        return workspace(returns.page(person(), return_id, now=now()), refused=refusal.verdict, status=422)
     except Conflict as conflict:
         if conflict.code != "steps_left":
             raise
         tell(words().conflict(conflict.code, conflict.details), "bad")
-        return _back(return_id)
-    if state == "approved":
-        tell(
-            _(
-                "Authorized and submitted for shipping. The customer gets number, label and receipt by e-mail."
-            ),
-            "good",
-        )
-    elif state == "requested":
-        tell(_("Submitted. Somebody with the right to decide has to approve it."), "wait")
-    return redirect_to(url_for("admin.returns.show", return_id=return_id))
-
-
-def draft_of(return_id: UUID) -> Page:
-    """The page of a draft; a return that is confirmed meanwhile is a conflict."""
-    found = returns.page(person(), return_id, now=now())
-    speak(zone=found.merchant.zone)
-    if found.draft.kind in CANCELLATIONS:
-        raise Conflict("is_cancellation")
-    if found.draft.state != "draft":
-        raise Conflict("not_a_draft", state=found.draft.state)
-    return found
-
-
-def _back(return_id: UUID, anchor: str | None = None) -> Response:
-    return redirect_to(url_for("admin.prepare.show", return_id=return_id, _anchor=anchor))
-
-
-def _uploads() -> Path:
-    folder: Path = current_app.config["SETTINGS"].upload_dir
-    return folder
+        return back(return_id, "next")
+    return redirect_to(url_for("admin.entered.show", return_id=return_id))

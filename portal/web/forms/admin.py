@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +34,7 @@ from wtforms.validators import (
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core.money import Minor, exponent, minor
-from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES, RETURN_KINDS
+from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES
 from portal.web.words import gettext, words
 from portal.web.words import lazy_gettext as _l
 
@@ -83,61 +82,6 @@ class ActionForm(FlaskForm):
     @property
     def seen_version(self) -> int | None:
         return int(self.version.data) if (self.version.data or "").isdigit() else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewReturn:
-    """What an agent starts with."""
-
-    kind: str
-    channel: str
-    name: str
-    email: str
-    phone: str
-    language: str
-
-
-class NewReturnForm(FlaskForm):
-    """Type and customer are mandatory, and nothing is chosen beforehand."""
-
-    nonce = HiddenField()
-    order_id = HiddenField()
-    kind = RadioField(_l("Type of return"), validators=[InputRequired(_l("Choose the type of return"))])
-    channel = RadioField(
-        _l("How did the customer ask?"), validators=[InputRequired(_l("Choose how the customer asked"))]
-    )
-    name = StringField(
-        _l("Name"),
-        filters=[_trimmed],
-        validators=[InputRequired(_l("Enter the customer's name")), Length(max=200)],
-    )
-    email = EmailField(
-        _l("E-mail"),
-        filters=[_trimmed],
-        validators=[
-            InputRequired(_l("Enter the customer's e-mail address")),
-            Length(max=254),
-            _is_mail_address,
-        ],
-    )
-    phone = StringField(_l("Phone"), filters=[_trimmed], validators=[Optional(), Length(max=40)])
-    language = SelectField(_l("Language of messages"))
-
-    def offer(self) -> None:
-        """Fill in the choices, in the words of whoever looks."""
-        self.kind.choices = [(code, words().kind(code)) for code in RETURN_KINDS]
-        self.channel.choices = [(code, words().channel(code)) for code in CHANNELS_OF_AGENTS]
-        self.language.choices = [(code, words().language_name(code)) for code in LANGUAGES]
-
-    def wanted(self) -> NewReturn:
-        return NewReturn(
-            kind=self.kind.data,
-            channel=self.channel.data,
-            name=self.name.data,
-            email=self.email.data,
-            phone=self.phone.data,
-            language=self.language.data,
-        )
 
 
 class PhotosForm(FlaskForm):

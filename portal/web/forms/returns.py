@@ -50,11 +50,11 @@ def whole(text: str) -> int | None:
 # --------------------------------------------------------------------------------------------------- items
 
 
-def read_units(form: MultiDict[str, str]) -> Read:
+def read_units(form: MultiDict[str, str], most: Mapping[UUID, int] | None = None) -> Read:
     """Units of order lines: ``units-<id>`` beside ``was-<id>``, what the page showed when it was made.
 
-    Only lines that differ are told, so that two open tabs do not undo each other. The buttons ``less`` and
-    ``more`` name a field and take or add one.
+    Only lines that differ are told, so that two open tabs do not undo each other. The buttons ``less``, ``more``,
+    ``none`` and ``all`` name a field and take or add one, or all that ``most`` says of it.
     """
     choices, problems = [], []
     values = {name: value for name, value in form.items() if name.startswith("units-")}
@@ -62,6 +62,11 @@ def read_units(form: MultiDict[str, str]) -> Read:
         name = form.get(button, "")
         if name in values and (typed := whole(values[name])) is not None:
             values[name] = str(max(0, typed + step))
+    if (name := form.get("none", "")) in values:
+        values[name] = "0"
+    if (name := form.get("all", "")) in values:
+        line_id = as_id(name.removeprefix("units-"))
+        values[name] = str((most or {}).get(line_id, 0) if line_id else 0)
     for name, value in values.items():
         line_id = as_id(name.removeprefix("units-"))
         units = whole(value) if value.strip() else 0

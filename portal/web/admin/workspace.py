@@ -1,0 +1,187 @@
+"""The one screen of a draft: what it shows, which parts of it change with what, and where to go on."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from flask import current_app, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.core.access import Conflict
+from portal.core.facts import CANCELLATIONS
+from portal.core.policy.verdict import Verdict
+from portal.core.returns import BY_CUSTOMER, Step, is_done, steps_left
+from portal.core.shipping import Method
+from portal.services import entry, orders, returns, shipping
+from portal.services.orders import OrderHit
+from portal.services.outside import Unavailable
+from portal.services.returns import Page
+from portal.services.shipping import Way
+from portal.web.actor import person
+from portal.web.admin import drafts
+from portal.web.admin.amounts import explained
+from portal.web.admin.returns import payers
+from portal.web.forms.admin import SendLinkForm
+from portal.web.forms.entry import ContactForm
+from portal.web.forms.returns import AddressForm, Problem, address_form, conditions, reason_groups
+from portal.web.page import gateways, now, page, redirect_to
+from portal.web.words import gettext as _
+from portal.web.words import speak, words
+
+AFFECTED = {
+    "lines": ("heading", "survey", "ways", "panel", "script"),
+    "survey": ("heading", "lines", "ways", "panel", "script"),
+    "contact": ("heading", "panel", "script"),
+    "address": ("heading", "ways", "panel", "script"),
+    "ways": ("heading", "panel", "script"),
+}
+"""What else a change of one part changes."""
+
+
+def draft_of(return_id: UUID) -> Page:
+    """The page of a draft; a return that is confirmed meanwhile is a conflict."""
+    found = returns.page(person(), return_id, now=now())
+    speak(zone=found.merchant.zone)
+    if found.draft.kind in CANCELLATIONS:
+        raise Conflict("is_cancellation")
+    if found.draft.state != "draft":
+        raise Conflict("not_a_draft", state=found.draft.state)
+    return found
+
+
+def back(return_id: UUID, at: str = "") -> Response:
+    """The screen again; ``at`` is the field to go on with, ``next`` the first that is still open."""
+    anchor = at if at != "next" else None
+    return redirect_to(
+        url_for("admin.prepare.show", return_id=return_id, at=at or None, _anchor=anchor or None)
+    )
+
+
+def workspace(
+    found: Page,
+    *,
+    problems: tuple[Problem, ...] = (),
+    typed: Mapping[str, str] | None = None,
+    refused: Verdict | None = None,
+    contact: ContactForm | None = None,
+    address: AddressForm | None = None,
+    way_problems: tuple[Problem, ...] = (),
+    status: int = 200,
+) -> Response:
+    """The whole screen, or the part that was changed with everything that follows from it."""
+    draft, terms = found.draft, found.terms
+    target = request.headers.get("HX-Target", "")
+    ways, missing = _ways(found)
+    left = [step for step in steps_left(draft, terms) if step is not Step.CONFIRM]
+    where = request.args.get("at", "")
+    goes_on = drafts.next_field(found, left, has_ways=bool(ways))
+    address = address or _address_form(found)
+    answer = page(
+        "admin/prepare/show.html",
+        fragments=("entry", "orders", *AFFECTED),
+        also=AFFECTED.get(target, ()) if status == 200 else ("heading",),
+        status=status,
+        found=found,
+        draft=draft,
+        shop=found.merchant,
+        terms=terms,
+        items=drafts.items(found),
+        products=drafts.products(found),
+        survey=drafts.survey(found),
+        reasons=reason_groups(),
+        conditions=conditions(),
+        problems=problems,
+        typed=typed or {},
+        refused=drafts.objections(refused, found) if refused else (),
+        worries=drafts.objections(found.verdict, found),
+        tasks=drafts.tasks(found),
+        left=left,
+        left_names=[words().step(step) for step in left],
+        left_for_customer=drafts.left_for_customer(found),
+        refund=explained(found.breakdown, estimate=True),
+        saved_at=entry.saved_at(found),
+        at=goes_on.field if where == "next" else where,
+        goes_on=goes_on,
+        contact=contact or _contact_form(found),
+        address=address,
+        address_fields=[address[field.name] for field in address.rules.fields],
+        country=address.rules.country,
+        countries=gateways().addresses.countries(words().language),
+        address_done=is_done(Step.ADDRESS, draft, terms),
+        address_open=bool(address.errors)
+        or not is_done(Step.ADDRESS, draft, terms)
+        or "look" in request.form,
+        printed=gateways().addresses.printed(draft.address, language=words().language)
+        if draft.address
+        else (),
+        ways=ways,
+        way_missing=missing,
+        way_problems=way_problems,
+        pays=payers(),
+        own_carrier=Method.OWN_CARRIER,
+        chosen=drafts.chosen_rate(found, request.form),
+        asked=request.form,
+        past=entry.past(person(), found),
+        query=request.args.get("q", "").strip(),
+        hits=_hits(found),
+        link_form=_link_form(found),
+        may_link=terms.by_link and person().may("links.manage", draft.merchant_id),
+        script=drafts.script(found),
+    )
+    if target == "entry":
+        answer.headers["HX-Push-Url"] = url_for("admin.prepare.show", return_id=draft.id)
+    return answer
+
+
+def _hits(found: Page) -> tuple[OrderHit, ...]:
+    query = request.args.get("q", "").strip()
+    if not query:
+        return ()
+    return tuple(orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=query, limit=8))
+
+
+def _ways(found: Page) -> tuple[tuple[Way, ...], str]:
+    """What is on offer, or why nothing is."""
+    if not found.draft.lines:
+        return (), _("As soon as items are chosen, the ways to send them stand here.")
+    try:
+        return shipping.ways(person(), found.draft.id, gateways=gateways(), now=now()), ""
+    except Conflict as conflict:
+        return (), words().conflict(conflict.code, conflict.details)
+    except Unavailable:
+        return (), _("No carrier answers at the moment. Please try again in a minute.")
+
+
+def _contact_form(found: Page) -> ContactForm:
+    draft = found.draft
+    return ContactForm(
+        formdata=None,
+        kind=draft.kind,
+        name=draft.name,
+        email=draft.email,
+        phone=draft.phone,
+        language=draft.language,
+    ).offer()
+
+
+def _address_form(found: Page) -> AddressForm:
+    proposed = returns.proposed_address(found)
+    country = proposed.country or found.merchant.country
+    return address_form(gateways().addresses.rules(country), filled=proposed)
+
+
+def _link_form(found: Page) -> SendLinkForm:
+    done = [step for step in BY_CUSTOMER[:-1] if is_done(step, found.draft, found.terms)]
+    form = SendLinkForm(
+        formdata=None,
+        note=found.draft.note,
+        days=found.terms.link_days,
+        mail=True,
+        open=[step for step in done if step not in found.draft.locked],
+    )
+    form.offer(done)
+    return form
+
+
+def uploads():  # type: ignore[no-untyped-def]
+    """Where photos are kept."""
+    return current_app.config["SETTINGS"].upload_dir

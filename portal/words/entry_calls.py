@@ -1,0 +1,153 @@
+"""What an agent says while a return is entered, and when it is done: sentences with its items, amounts and days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from portal.core.money import Minor
+from portal.words.catalogue import N_
+from portal.words.spelling import aloud
+
+if TYPE_CHECKING:
+    from portal.words import Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entering:
+    """Where the entry of a return stands. Amounts in minor units; None where it is not known yet."""
+
+    channel: str
+    shop: str
+    name: str
+    email: str
+    order: str
+    currency: str
+    items: tuple[tuple[int, str], ...]
+    """(units, name) of what goes back."""
+    asks_reason: bool
+    asks_photo: bool
+    address: str
+    method: str
+    """The name of the chosen way; empty where it is still open."""
+    deducted: Minor
+    """Of the chosen way, taken off the refund."""
+    refund: Minor | None
+    left: tuple[str, ...]
+    """What is still open, in words."""
+    ends: bool
+    """Whether the agent may authorize it."""
+
+
+_BEGIN = {
+    "phone": N_("I have your order %(order)s in front of me. What would you like to send back?"),
+    "in_person": N_("Here is your order %(order)s. What would you like to send back?"),
+    "chat": N_("I have found your order %(order)s. What would you like to send back?"),
+    "email": N_(
+        "Hello %(name)s, we have found your order %(order)s. Which items would you like to send back?"
+    ),
+}
+_ITEMS = {
+    "phone": N_("You would like to send this back: %(items)s. Is that right?"),
+    "in_person": N_("You would like to send this back: %(items)s. Is that right?"),
+    "chat": N_("You would like to send this back: %(items)s. Is that right?"),
+    "email": N_("Hello %(name)s, you would like to send this back: %(items)s."),
+}
+
+
+def entering(words: Words, call: Entering) -> tuple[str, ...]:
+    """The sentences up to the question whether to go ahead, in the language of ``words``."""
+    say = words.gettext
+    channel = call.channel if call.channel in _BEGIN else "phone"
+    if not call.items:
+        if call.order:
+            return (say(_BEGIN[channel], order=call.order, name=call.name),)
+        return (say(N_("What would you like to send back, and do you have an order number?")),)
+    told = [say(_ITEMS[channel], items=_items(words, call.items), name=call.name)]
+    if call.asks_reason:
+        told.append(say(N_("What is the reason, and in what condition is it?")))
+    if call.asks_photo:
+        told.append(say(N_("We need a photo of it. You can send it to us now, or add it with a link.")))
+    told.append(
+        say(N_("Does the parcel come from %(address)s?"), address=call.address)
+        if call.address
+        else say(N_("From which address do you send it?"))
+    )
+    told.append(_way(words, call))
+    if call.refund is not None:
+        amount = words.money(call.refund, call.currency)
+        told.append(
+            say(N_("As soon as we have it and have looked at it, you get %(amount)s back."), amount=amount)
+        )
+    told.append(
+        say(N_("Shall I go ahead? You get the number right away."))
+        if not call.left and call.ends
+        else say(N_("I can also send you a link, and you finish the rest yourself."))
+    )
+    return tuple(told)
+
+
+def _items(words: Words, items: tuple[tuple[int, str], ...]) -> str:
+    return words.join(f"{units} × {name}" for units, name in items)
+
+
+def _way(words: Words, call: Entering) -> str:
+    if not call.method:
+        return words.gettext(N_("How would you like to send it?"))
+    if not call.deducted:
+        return words.gettext(N_("Sending it costs you nothing: %(method)s."), method=call.method)
+    amount = words.money(call.deducted, call.currency)
+    return words.gettext(
+        N_("Sending it costs %(amount)s, which is taken off the refund: %(method)s."),
+        amount=amount,
+        method=call.method,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entered:
+    """What came of it: a number, or a link that goes to the customer."""
+
+    number: str
+    email: str
+    approved: bool
+    ship_by: date | None
+    method: str
+    refund: Minor | None
+    currency: str
+    link_until: date | None = None
+    mailed: bool = True
+    left: tuple[str, ...] = ()
+
+
+def entered(words: Words, call: Entered) -> tuple[str, ...]:
+    """The sentences with which a call ends, in the language of ``words``."""
+    say = words.gettext
+    told: list[str] = []
+    if call.number:
+        told.append(say(N_("Your return number is %(number)s."), number=aloud(call.number)))
+    if call.link_until:
+        if call.mailed:
+            told.append(
+                say(N_("I have sent a link to %(email)s. With it you finish the rest."), email=call.email)
+            )
+        told.append(say(N_("The link works until %(day)s."), day=words.day(call.link_until, weekday=True)))
+        if call.left:
+            told.append(say(N_("These questions are left for you: %(steps)s."), steps=words.join(call.left)))
+    elif call.approved:
+        told.append(say(N_("Label and receipt are on their way to %(email)s."), email=call.email))
+        if call.ship_by:
+            day = words.day(call.ship_by, weekday=True)
+            told.append(say(N_("Please send it by %(day)s: %(method)s."), day=day, method=call.method))
+    else:
+        told.append(
+            say(N_("A colleague looks at it. You get the answer by e-mail at %(email)s."), email=call.email)
+        )
+    if call.refund is not None:
+        amount = words.money(call.refund, call.currency)
+        told.append(
+            say(N_("As soon as we have it and have looked at it, you get %(amount)s back."), amount=amount)
+        )
+    told.append(say(N_("Is there anything else I can do for you?")))
+    return tuple(told)

@@ -1,0 +1,105 @@
+// The entry of a return by keys alone. Everything here presses or focuses what can be clicked as well.
+(() => {
+  "use strict"
+  const entry = () => document.getElementById("entry")
+  const typed = "input:not([type=hidden], [type=file], [type=radio], [type=checkbox], [type=submit]), textarea, select"
+  const fields = () => [...(entry() ? entry().querySelectorAll(typed) : [])].filter((field) => field.id)
+
+  // ---------------------------------------------------------------- what is typed while an answer is on its way stays
+  const left = new WeakMap()
+  let kept = []
+  document.addEventListener("htmx:beforeSend", (event) => {
+    left.set(event.detail.xhr, new Map(fields().map((field) => [field.id, field.value])))
+  })
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const before = left.get(event.detail.xhr)
+    if (!before || (event.detail.target && event.detail.target.id === "entry")) return
+    kept = fields()
+      .filter((field) => before.has(field.id) && before.get(field.id) !== field.value)
+      .map((field) => [field.id, field.value, field === document.activeElement])
+  })
+  document.addEventListener("htmx:afterSwap", () => {
+    const again = kept
+    kept = []
+    for (const [id, value, here] of again) {
+      const field = document.getElementById(id)
+      if (!field || field.value === value) continue
+      field.value = value
+      const tell = () => field.dispatchEvent(new Event("change", { bubbles: true }))
+      if (here && !field.matches("select")) field.addEventListener("blur", tell, { once: true })
+      else setTimeout(tell)
+    }
+  })
+
+  // ---------------------------------------------------------------- on to the next open question
+  const waiting = new Set()
+  let goOn = false
+  const go = (link) => {
+    const place = document.getElementById(link.hash.slice(1))
+    if (!place) return
+    for (let fold = place.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true
+    if (!place.matches("a[href], button, input, select, textarea, summary, [tabindex]")) place.tabIndex = -1
+    place.focus()
+    place.scrollIntoView({ block: "nearest" })
+  }
+  const next = () => {
+    const link = document.getElementById("next")
+    if (link) go(link)
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[data-go]") : null
+    if (!link) return
+    event.preventDefault()
+    go(link)
+  })
+  // A change is only known to the server after its request: until then there may be another question.
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest && event.target.closest("[data-entry] form[hx-post]")
+    if (form) waiting.add(form.id || form.action)
+  })
+  const answered = (event) => {
+    const form = event.target.closest && event.target.closest("form")
+    if (form) waiting.delete(form.id || form.action)
+    else waiting.clear()
+    if (goOn && !waiting.size) { goOn = false; setTimeout(next, 30) }
+  }
+  document.addEventListener("htmx:afterRequest", answered)
+  document.addEventListener("keydown", (event) => {
+    if (!entry()) return
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      if (!document.getElementById("next")) return
+      event.preventDefault()
+      if (document.activeElement && document.activeElement.matches(typed)) document.activeElement.blur()
+      if (waiting.size) goOn = true
+      else next()
+    } else if (event.key === "Escape" && event.target.matches && event.target.matches(typed) && entry().contains(event.target)) {
+      event.target.blur()
+    } else if (event.key === "ArrowDown" && event.target.id === "q") {
+      const first = document.getElementById("hit-1")
+      if (first) { event.preventDefault(); first.focus() }
+    } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && event.target.matches && event.target.matches(".entry-take")) {
+      event.preventDefault()
+      const all = [...document.querySelectorAll(".entry-take")]
+      const to = all.indexOf(event.target) + (event.key === "ArrowDown" ? 1 : -1)
+      if (to < 0) document.getElementById("q").focus()
+      else if (all[to]) all[to].focus()
+    }
+  }, true)
+
+  // ---------------------------------------------------------------- an answer by its own key, or the pointer, goes on
+  // Arrow keys only look through the answers: they stay.
+  let pointed = 0
+  document.addEventListener("pointerdown", () => { pointed = Date.now() }, true)
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !entry() || event.target.matches(typed)) return
+    const field = entry().querySelector(`[data-then][data-key="${CSS.escape(event.key)}"]`)
+    if (field) setTimeout(() => onward(field))
+  }, true)
+  document.addEventListener("change", (event) => {
+    if (Date.now() - pointed < 600 && event.target.matches("#entry [data-then]")) setTimeout(() => onward(event.target))
+  })
+  const onward = (field) => {
+    const to = document.getElementById(field.dataset.then)
+    if (to) to.focus()
+  }
+})()

@@ -1,0 +1,348 @@
+"""The entry of a return on one screen: found by what the customer says, saved at each change, ended on the page."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from tests.web.admin_world import World, a_world
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    return a_world(app)
+
+
+@pytest.fixture
+def client(world: World) -> Any:
+    return world.signed_in("csr")
+
+
+def begun(client: Any, order: Any, *, channel: str = "phone", **more: Any) -> UUID:
+    """A draft for the order, found by its number."""
+    page = client.get("/admin/returns/new")
+    answer = client.submit(page, {"channel": channel, "q": order.number} | more, button="Find")
+    assert answer.status_code == 303, answer.page.text
+    return UUID(answer.location.split("/")[3])
+
+
+def screen(client: Any, return_id: UUID, at: str = "") -> Any:
+    return client.get(f"/admin/returns/{return_id}/prepare", query_string={"at": at} if at else {})
+
+
+def take(client: Any, return_id: UUID, order: Any, units: dict[str, int], **more: Any) -> Any:
+    ids = {line.sku: line.id for line in order.items}
+    wanted = {f"units-{ids[sku]}": str(count) for sku, count in units.items()}
+    page = screen(client, return_id)
+    return client.submit(page, wanted, action="/prepare/lines", button="Save items", **more)
+
+
+def answer(client: Any, world: World, return_id: UUID, sku: str = "SHIRT", reason: str = "too_small") -> Any:
+    line_id = world.lines(return_id)[sku].id
+    given = {f"reason-{line_id}": reason, f"condition-{line_id}": "unopened"}
+    return client.submit(screen(client, return_id), given, action="/prepare/survey", button="Save answers")
+
+
+# ----------------------------------------------------------------------------------------------- finding
+
+
+def test_an_order_found_without_doubt_becomes_a_draft_with_all_that_it_tells(
+    world: World, client: Any
+) -> None:
+    order = world.order(language="fr")
+    return_id = begun(client, order)
+    draft = world.dossier(return_id).page.draft
+    assert (draft.order_id, draft.channel, draft.kind, draft.language) == (order.id, "phone", "return", "fr")
+    assert draft.email == order.email
+    assert draft.address is not None
+    assert draft.address.postcode == "20359"
+
+
+def test_how_the_customer_asked_is_mandatory_and_not_chosen_beforehand(world: World, client: Any) -> None:
+    order = world.order()
+    page = client.get("/admin/returns/new")
+    values, names = page.page.fields(page.page.form(button="Go on without an order"))
+    assert "channel" in names
+    assert "channel" not in values
+    answered = client.submit(page, {"q": order.number}, button="Find")
+    assert answered.status_code == 422
+    assert "Choose how the customer asked" in answered.page.text
+    assert f'value="{order.number}"' in answered.get_data(as_text=True)
+
+
+def test_what_fits_several_orders_is_shown_and_nothing_is_begun(world: World, client: Any) -> None:
+    first, second = world.order(), world.order()
+    page = client.get("/admin/returns/new")
+    answered = client.submit(page, {"channel": "chat", "q": first.email}, button="Find")
+    assert answered.status_code == 200
+    assert "2 orders found" in answered.page.text
+    assert 'id="hit-1" autofocus' in answered.get_data(as_text=True)
+    taken = client.submit(answered, {"channel": "chat"}, button=f"{second.number}")
+    assert world.dossier(UUID(taken.location.split("/")[3])).page.draft.order_id == second.id
+
+
+def test_hits_come_alone_while_it_is_typed(world: World, client: Any) -> None:
+    order = world.order()
+    found = client.get("/admin/returns/new", query_string={"q": order.email}, htmx="hits")
+    assert not found.page.whole
+    assert order.number in found.page.text
+
+
+def test_nothing_that_fits_says_what_else_to_try(client: Any) -> None:
+    found = client.get("/admin/returns/new", query_string={"q": "nobody here"}, htmx="hits")
+    assert "Nothing fits “nobody here”" in found.page.text
+
+
+def test_an_empty_question_is_told_at_its_field(client: Any) -> None:
+    page = client.get("/admin/returns/new")
+    told = client.submit(page, {"channel": "phone"}, button="Find")
+    assert told.status_code == 422
+    assert "Type something that the customer can say" in told.page.text
+
+
+def test_a_strangers_order_is_not_found(world: World, client: Any) -> None:
+    order = world.order(world.other)
+    assert client.get("/admin/returns/new", query_string={"order": order.id}).status_code == 404
+    page = client.get("/admin/returns/new")
+    told = client.submit(page, {"channel": "phone", "q": order.number}, button="Find")
+    assert "Nothing fits" in told.page.text
+    posted = client.post(
+        "/admin/returns/new", data={"channel": "phone", "kind": "return", "order_id": order.id}
+    )
+    assert posted.status_code == 404
+
+
+def test_who_may_not_create_returns_has_no_such_page(world: World) -> None:
+    client = world.signed_in("finance")
+    assert client.get("/admin/returns/new").status_code == 403
+
+
+def test_with_several_shops_the_order_tells_the_shop(world: World) -> None:
+    client = world.signed_in("csr", merchants=(world.own, world.other))
+    order = world.order(world.other)
+    return_id = begun(client, order)
+    assert world.dossier(return_id, world.other).page.draft.merchant_id == world.other
+
+
+def test_with_several_shops_and_no_order_the_shop_is_asked(world: World) -> None:
+    client = world.signed_in("csr", merchants=(world.own, world.other))
+    page = client.get("/admin/returns/new")
+    told = client.submit(page, {"channel": "phone"}, button="Go on without an order")
+    assert told.status_code == 422
+    assert "Choose the shop" in told.page.text
+    made = client.submit(told, {"merchant": str(world.other)}, button="Go on without an order")
+    assert made.status_code == 303
+
+
+def test_the_same_form_sent_twice_makes_one_draft(world: World, client: Any) -> None:
+    order = world.order()
+    page = client.get("/admin/returns/new")
+    given = {"channel": "phone", "q": order.number}
+    assert (
+        client.submit(page, given, button="Find").location
+        == client.submit(page, given, button="Find").location
+    )
+
+
+def test_the_moment_the_page_was_opened_is_kept(world: World, client: Any) -> None:
+    from portal.db.base import db
+    from portal.db.returns import Return
+
+    order = world.order()
+    page = client.get("/admin/returns/new")
+    values, _ = page.page.fields(page.page.form(button="Find"))
+    made = client.submit(page, {"channel": "phone", "q": order.number}, button="Find")
+    with world.app.app_context():
+        row = db.session.get(Return, UUID(made.location.split("/")[3]))
+        assert row is not None
+        assert row.begun_at is not None
+        assert int(row.begun_at.timestamp()) == int(values["begun"])
+
+
+def test_own_open_drafts_wait_on_the_page_and_those_of_others_do_not(world: World, client: Any) -> None:
+    return_id = begun(client, world.order())
+    assert f"/admin/returns/{return_id}/prepare" in str(client.get("/admin/returns/new").page.links())
+    other = world.signed_in("supervisor")
+    assert str(return_id) not in other.get("/admin/returns/new").get_data(as_text=True)
+
+
+# ------------------------------------------------------------------------------------------------- the screen
+
+
+def test_everything_stands_on_one_page(world: World, client: Any) -> None:
+    return_id = begun(client, world.order())
+    page = screen(client, return_id).page
+    for part in ("heading", "lines", "survey", "contact", "parcel", "panel", "script"):
+        assert page.has_id(part)
+    assert "Saved" in page.text
+    assert "What would you like to send back?" in page.text
+
+
+def test_a_change_of_items_brings_everything_that_follows_from_it(world: World, client: Any) -> None:
+    order = world.order()
+    return_id = begun(client, order)
+    changed = take(client, return_id, order, {"MUG": 1}, htmx="lines")
+    swapped = client.get(changed.location, htmx="lines")
+    body = swapped.get_data(as_text=True)
+    assert not swapped.page.whole
+    for part in ("heading", "survey", "ways", "panel", "script"):
+        assert re.search(rf'id="{part}" hx-swap-oob="true"', body)
+
+
+def test_the_way_that_costs_the_customer_nothing_is_chosen_and_follows_the_items(
+    world: World, client: Any
+) -> None:
+    order = world.order()
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    answer(client, world, return_id, reason="defective")
+    sending = world.dossier(return_id).page.draft.sending
+    if sending is not None:
+        assert sending.pays == "merchant"
+    take(client, return_id, order, {"MUG": 1})
+    again = world.dossier(return_id).page.draft.sending
+    assert (again and again.rate_id) == (sending and sending.rate_id)
+
+
+def test_what_is_deducted_is_never_chosen_for_the_customer(world: World, client: Any) -> None:
+    order = world.order()
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    answer(client, world, return_id, reason="no_longer_needed")
+    found = world.dossier(return_id).page
+    if found.draft.sending is not None:
+        assert found.draft.sending.pays == "merchant" or not found.draft.sending.amount
+
+
+def test_the_next_open_question_is_known_at_every_moment(world: World, client: Any) -> None:
+    order = world.order()
+    return_id = begun(client, order)
+    shirt = {line.sku: line.id for line in order.items}["SHIRT"]
+    assert f'id="add-{shirt}"' in screen(client, return_id, "next").get_data(as_text=True)
+    assert focused(screen(client, return_id, "next")) == f"add-{shirt}"
+    take(client, return_id, order, {"SHIRT": 1})
+    line_id = world.lines(return_id)["SHIRT"].id
+    assert focused(screen(client, return_id, "next")) == f"reason-{line_id}"
+    answer(client, world, return_id)
+    assert focused(screen(client, return_id, "next")) in ("authorize", "rate-1")
+
+
+def focused(answered: Any) -> str:
+    (field,) = re.findall(r'<[^>]*\bid="([^"]+)"[^>]*\sautofocus', answered.get_data(as_text=True))
+    return str(field)
+
+
+def test_contact_is_kept_as_far_as_it_is_known_and_a_wrong_address_is_told_at_its_field(
+    world: World, client: Any
+) -> None:
+    made = client.submit(
+        client.get("/admin/returns/new"), {"channel": "in_person"}, button="Go on without an order"
+    )
+    return_id = UUID(made.location.split("/")[3])
+    client.submit(screen(client, return_id), {"contact-name": "Demo Person"}, button="Save contact")
+    assert world.dossier(return_id).page.draft.name == "Demo Person"
+    told = client.submit(screen(client, return_id), {"contact-email": "nobody"}, button="Save contact")
+    assert told.status_code == 422
+    assert "such as name@example.com" in told.page.text
+    assert 'value="nobody"' in told.get_data(as_text=True)
+
+
+def test_a_wrong_postcode_is_told_at_its_field_and_the_old_address_counts_no_more(
+    world: World, client: Any
+) -> None:
+    return_id = begun(client, world.order())
+    told = client.submit(
+        screen(client, return_id), {"postcode": "123"}, action="/prepare/address", button="Save address"
+    )
+    assert told.status_code == 422
+    assert "postcode" in told.page.text
+    assert "address" not in world.dossier(return_id).page.draft.answered
+    client.submit(screen(client, return_id), action="/prepare/address", button="Save address")
+    assert "address" in world.dossier(return_id).page.draft.answered
+
+
+def test_another_country_asks_other_fields_and_judges_nothing(world: World, client: Any) -> None:
+    return_id = begun(client, world.order())
+    page = client.submit(
+        screen(client, return_id), {"country": "US"}, action="/prepare/address", button="Use country"
+    )
+    assert page.status_code == 200
+    assert page.page.has_id("region")
+
+
+def test_other_orders_and_earlier_returns_of_the_customer_stand_beside_it(world: World, client: Any) -> None:
+    earlier = world.confirmed()
+    number = world.dossier(earlier).page.draft.number
+    order = world.order()
+    other = world.order()
+    page = screen(client, begun(client, order)).page
+    assert other.number in page.text
+    assert number is not None
+    assert number in page.text
+
+
+# --------------------------------------------------------------------------------------------------- the end
+
+
+def finished(client: Any, world: World) -> tuple[UUID, Any]:
+    order = world.order()
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    answer(client, world, return_id)
+    page = screen(client, return_id)
+    if world.dossier(return_id).page.draft.sending is None:
+        rate = next(node.get("value") for node in page.page.tree.iter("input") if node.get("name") == "rate")
+        client.submit(page, {"rate": rate}, action="/prepare/sending", button="Save way of sending")
+    return return_id, client.submit(screen(client, return_id), button="Authorize return")
+
+
+def test_the_number_stands_on_the_page_at_once_to_read_aloud(world: World, client: Any, drain: Any) -> None:
+    return_id, ended = finished(client, world)
+    assert ended.location == f"/admin/returns/{return_id}/entered"
+    page = client.get(ended.location).page
+    number = world.dossier(return_id).page.draft.number
+    assert number is not None
+    assert f"Read this number to the customer: {number}" in page.text
+    assert "Romeo" in page.text
+    assert "goes out as soon as the label is made" in page.text
+    drain()
+    page = client.get(ended.location).page
+    assert "Receipt with label by e-mail" in page.text
+    assert page.link("Next new return") == "/admin/returns/new"
+
+
+def test_the_state_of_the_receipt_comes_alone(world: World, client: Any) -> None:
+    _, ended = finished(client, world)
+    part = client.get(ended.location, htmx="sent")
+    assert not part.page.whole
+    assert 'hx-trigger="load delay:1500ms"' in part.get_data(as_text=True)
+
+
+def test_the_rest_is_handed_over_as_a_link_on_the_same_page(world: World, client: Any) -> None:
+    return_id = begun(client, world.order())
+    made = client.submit(screen(client, return_id), {"note": "As we said."}, button="Send link")
+    assert made.location == f"/admin/returns/{return_id}/entered"
+    page = client.get(made.location)
+    assert "The rest is with Demo Customer" in page.page.text
+    assert "/l/" in page.get_data(as_text=True)
+    assert "<svg" in page.get_data(as_text=True)
+    assert [mail.event for mail in world.dossier(return_id).mails] == ["link"]
+
+
+def test_an_unfinished_draft_has_no_end_to_show(world: World, client: Any) -> None:
+    return_id = begun(client, world.order())
+    there = client.get(f"/admin/returns/{return_id}/entered")
+    assert there.location == f"/admin/returns/{return_id}/prepare"
+
+
+def test_a_strangers_entry_is_not_found(world: World, client: Any) -> None:
+    return_id = world.draft(merchant_id=world.other)
+    for page in ("prepare", "entered"):
+        assert client.get(f"/admin/returns/{return_id}/{page}").status_code == 404
+    for part in ("lines", "survey", "customer", "address", "sending", "order", "confirmation"):
+        client.get("/admin/")
+        assert client.post(f"/admin/returns/{return_id}/prepare/{part}", data={}).status_code == 404
