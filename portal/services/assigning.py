@@ -9,6 +9,7 @@ from portal.core.access import PERMISSIONS, Actor, Conflict
 from portal.db import history
 from portal.db.base import db, transaction
 from portal.db.people import Membership, Person
+from portal.db.returns import Return
 from portal.services import scope
 
 
@@ -69,3 +70,13 @@ def _people(merchant_ids: list[UUID]) -> list[tuple[UUID, str]]:
         .order_by(Person.name, Person.id)
     )
     return [(row.id, row.name) for row in db.session.execute(wanted)]
+
+
+def assignee_of(return_id: UUID) -> tuple[UUID | None, str]:
+    """Who looks after the return, and the name; the caller has passed the gate."""
+    found = db.session.execute(
+        sa.select(Return.assignee_id, Person.name)
+        .outerjoin(Person, Person.id == Return.assignee_id)
+        .where(Return.id == return_id)
+    ).one()
+    return found[0], found[1] or ""

@@ -78,7 +78,7 @@ def _only_returns(one: Filter, wanted: Asked) -> bool:
     """Whether no cancellation passes it, so that nothing else has to be looked at."""
     if one.name == "states":
         return not set(wanted.filters.states) & set(CANCELLATION.states)
-    return one.name in ("expiring", "overdue", "disputed", "kinds")
+    return one.name in ("expiring", "overdue", "kinds")
 
 
 _PRECISE = (

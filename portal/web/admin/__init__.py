@@ -5,8 +5,10 @@ from flask import Blueprint, Flask
 from portal.web.admin import (
     accounts,
     allowances,
+    audit,
     bank,
     boards,
+    bulk,
     cancellations,
     canned,
     channels,
@@ -30,6 +32,7 @@ from portal.web.admin import (
     orders,
     outbox,
     parcel,
+    people,
     pictures,
     playbook_words,
     playbooks,
@@ -55,8 +58,8 @@ for part in (
     allowances, tasks, cancellations, proposals,
     policies, workflows, finance, accounts, measures, figures, stock, channels, pictures, dock_findings, live, boards, views,
     customers,
-    threads, mail_log, canned, playbooks,
-    deciding, presence,
+    audit, people, threads, mail_log, canned, playbooks,
+    deciding, presence, bulk,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from flask import Response, current_app, request, stream_with_context, url_for
+from flask import Flask, Response, current_app, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import NotFound
@@ -113,13 +113,13 @@ def table() -> Response:
     as_id(request.args.get("merchant", ""))
     filters, _columns = _asked_for()
     wanted = asked(filters, merchants.of_actor(person()))
-    lines = list_file.lines(list_rows.every(wanted))
-    return list_file.answer(_streamed(lines), "returns.csv")
+    return list_file.answer(_pieces(current_app._get_current_object(), wanted), "returns.csv")  # type: ignore[attr-defined]
 
 
-def _streamed(lines: Iterator[str]) -> Iterator[str]:
-    kept: Iterator[str] = stream_with_context(lines)
-    return kept
+def _pieces(app: Flask, wanted: Asked) -> Iterator[str]:
+    """The file as it is read, in a context of its own: the request's is over by the time that it is sent."""
+    with app.app_context():
+        yield from list_file.lines(list_rows.every(wanted))
 
 
 def place(found: Jump) -> str | None:

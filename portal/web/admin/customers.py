@@ -1,0 +1,99 @@
+"""A customer's history and return rate; and what colleagues put on a return: tags, and who looks after it."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.core.access import Conflict
+from portal.services import assigning, customers, tags
+from portal.web.actor import needs, person
+from portal.web.admin.shapes import Column
+from portal.web.page import now, page, redirect_to, tell
+from portal.web.words import gettext as _
+
+bp = Blueprint("customers", __name__)
+
+
+@bp.get("/customers/<uuid:subject_id>")
+@needs("returns.read")
+def show(subject_id: UUID) -> Response:
+    """The customer of that return or order, at the shops of whoever looks."""
+    return page(
+        "admin/customers/show.html",
+        customer=customers.of(person(), subject_id),
+        return_columns=(
+            Column(name=_("Return")),
+            Column(name=_("State")),
+            Column(name=_("Items")),
+            Column(name=_("Refund"), number=True),
+            Column(name=_("Shop")),
+        ),
+        order_columns=(
+            Column(name=_("Order")),
+            Column(name=_("Placed")),
+            Column(name=_("Paid"), number=True),
+        ),
+    )
+
+
+def about(return_id: UUID, merchant_id: UUID) -> dict[str, Any]:
+    """What the page of a return shows of its customer, its tags and who looks after it."""
+    actor = person()
+    assignee_id, name = assigning.assignee_of(return_id)
+    may_assign = actor.may("returns.assign", merchant_id)
+    row_tags = tags.of([return_id]).get(return_id, ())
+    undo = tags.tidy(request.args.get("undo", ""))
+    return {
+        "customer": customers.of(actor, return_id),
+        "row_tags": row_tags,
+        "known_tags": [one for one in tags.known(actor) if one not in row_tags] if may_assign else [],
+        "undo_tag": undo if undo not in row_tags else "",
+        "assignee_id": assignee_id,
+        "assignee_name": name,
+        "colleagues": assigning.colleagues(merchant_id) if may_assign else [],
+        "may_assign": may_assign,
+        "me": actor.id,
+    }
+
+
+@bp.post("/returns/<uuid:return_id>/tags")
+@needs("returns.assign")
+def tag(return_id: UUID) -> Response:
+    """Put a tag on."""
+    tags.add(person(), return_id, request.form.get("tag", ""), now=now())
+    return _back(return_id)
+
+
+@bp.post("/returns/<uuid:return_id>/tags/remove")
+@needs("returns.assign")
+def untag(return_id: UUID) -> Response:
+    """Take a tag off; the sentence that says so has it ready to be put on again."""
+    gone = request.form.get("tag", "")
+    if tags.remove(person(), return_id, gone, now=now()):
+        tell(_("“%(tag)s” was taken off. Undo stands beside the tags.", tag=tags.tidy(gone)), "info")
+    return _back(return_id, undo=tags.tidy(gone))
+
+
+@bp.post("/returns/<uuid:return_id>/assignee")
+@needs("returns.assign")
+def assign(return_id: UUID) -> Response:
+    """Take the return, give it to a colleague, or leave it to everybody."""
+    said = request.form.get("assignee", "")
+    try:
+        chosen = person().id if said == "me" else UUID(said) if said else None
+    except ValueError:
+        raise Conflict("assignee_unknown") from None
+    if assigning.assign(person(), return_id, chosen, now=now()):
+        name = assigning.name_of(chosen)
+        tell(
+            _("%(name)s looks after it now.", name=name)
+            if name
+            else _("Nobody in particular looks after it now.")
+        )
+    return _back(return_id)
+
+
+def _back(return_id: UUID, **more: str) -> Response:
+    return redirect_to(url_for("admin.returns.show", return_id=return_id, **more) + "#tags")  # type: ignore[arg-type]
