@@ -1,0 +1,106 @@
+"""The same step for many returns: each in a transaction of its own, with a result of its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from portal.core.access import Actor, Conflict, NotAllowed, NotFound, Stale
+from portal.core.lifecycles import IllegalStep
+from portal.core.policy.verdict import Finding, Refused
+from portal.core.reasons import DECLINE_REASONS
+from portal.db.base import transaction
+from portal.services import assigning, deciding, scope, tags
+
+MOST = 200
+"""Returns of one go."""
+
+ACTIONS = ("approve", "decline", "undo", "assign", "tag")
+UNDONE = ("approve", "decline")
+"""What can be taken back for all of them at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of one return; ``code`` is empty where it was done, else says why not."""
+
+    return_id: UUID
+    number: str = ""
+    """Empty where whoever asks may not know of it."""
+    code: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        return not self.code
+
+
+def run(
+    actor: Actor,
+    action: str,
+    return_ids: Sequence[UUID],
+    *,
+    now: datetime,
+    reason: str = "",
+    message: str = "",
+    person_id: UUID | None = None,
+    tag: str = "",
+    grace: int = 0,
+) -> list[Result]:
+    """Do ``action`` (of ``ACTIONS``) to every return, each once, in the order given; answers what became of each.
+
+    A row that fails leaves the others alone; one that is not the actor's is ``not_found``. Raises ``Conflict``:
+    ``too_many`` beyond ``MOST``, ``unknown_reason`` for a decline without one, ``tag_empty``, ``unknown_action``.
+    """
+    ids = list(dict.fromkeys(return_ids))
+    if len(ids) > MOST:
+        raise Conflict("too_many", maximum=MOST)
+    if action == "decline" and reason not in DECLINE_REASONS:
+        raise Conflict("unknown_reason", reason=reason)
+    if action == "tag" and not tags.tidy(tag):
+        raise Conflict("tag_empty")
+    steps: dict[str, Callable[[UUID], object]] = {
+        "approve": lambda one: deciding.approve(actor, one, now=now, grace=grace),
+        "decline": lambda one: deciding.decline(
+            actor, one, reason=reason, message=message, now=now, grace=grace
+        ),
+        "undo": lambda one: deciding.undo(actor, one, now=now),
+        "assign": lambda one: assigning.assign(actor, one, person_id, now=now),
+        "tag": lambda one: tags.add(actor, one, tag, now=now),
+    }
+    if action not in steps:
+        raise Conflict("unknown_action")
+    return [_one(actor, one, steps[action], decides=action in UNDONE) for one in ids]
+
+
+def _one(actor: Actor, return_id: UUID, step: Callable[[UUID], object], *, decides: bool) -> Result:
+    """One return, with whatever stood against it as its result."""
+    try:
+        with transaction():
+            row = scope.return_row(actor, return_id, "returns.read")
+            number, state = row.number or "", row.state
+    except (NotFound, NotAllowed):
+        return Result(return_id=return_id, code="not_found")
+    if decides and state in deciding.DECIDED:
+        return Result(return_id=return_id, number=number, code="decided_already", details={"state": state})
+    try:
+        step(return_id)
+    except NotFound:
+        return Result(return_id=return_id, code="not_found")
+    except NotAllowed:
+        return Result(return_id=return_id, number=number, code="not_allowed")
+    except Stale:
+        return Result(return_id=return_id, number=number, code="stale")
+    except IllegalStep as problem:
+        details = {"state": problem.state, "lifecycle": problem.lifecycle}
+        return Result(return_id=return_id, number=number, code="illegal_step", details=details)
+    except Refused as problem:
+        found = problem.verdict.findings
+        return Result(return_id=return_id, number=number, code="refused", findings=found)
+    except Conflict as problem:
+        findings = tuple(problem.details.get("findings", ())) if problem.code == "override_needed" else ()
+        plain = {key: value for key, value in problem.details.items() if key != "findings"}
+        return Result(return_id=return_id, number=number, code=problem.code, details=plain, findings=findings)
+    return Result(return_id=return_id, number=number)
