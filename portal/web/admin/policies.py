@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from portal.core.access import Stale
 from portal.core.policy.changes import Change, changes
 from portal.core.policy.terms import Terms
 from portal.core.rejudging import Rejudged, Totals
@@ -16,6 +17,7 @@ from portal.quotes.faults import BadInput
 from portal.services import merchants, policies, rejudging
 from portal.services.policies import Policies
 from portal.web.actor import needs, person
+from portal.web.admin import stale
 from portal.web.admin.policy_rows import EXAMPLES, Effect, all_terms, effect_of, return_row, worded
 from portal.web.admin.shapes import Column
 from portal.web.forms import policies as forms
@@ -121,7 +123,10 @@ def draft(merchant_id: UUID) -> AnyResponse:
         return _draft_page(found, form, None if terms is None else _glance(found, terms))
     if terms is None:
         return _draft_page(found, form, None, status=422)
-    policies.write(person(), merchant_id, terms, revision=_seen(form.revision.data), now=now())
+    try:
+        policies.write(person(), merchant_id, terms, revision=_seen(form.revision.data), now=now())
+    except Stale:
+        return _too_late(merchant_id, terms)
     tell(_("The draft is saved."))
     onward = "admin.policies.check" if "check" in request.form else "admin.policies.draft"
     return redirect_to(url_for(onward, merchant_id=merchant_id))
@@ -163,9 +168,31 @@ def terms(merchant_id: UUID) -> AnyResponse:
     except BadInput as problem:
         form.terms.errors = [str(fault) for fault in problem.faults]
         return _terms_page(found, form, status=422)
-    policies.write(person(), merchant_id, typed, revision=_seen(form.revision.data), now=now())
+    try:
+        policies.write(person(), merchant_id, typed, revision=_seen(form.revision.data), now=now())
+    except Stale:
+        return _too_late(merchant_id, typed)
     tell(_("The draft is saved."))
     return redirect_to(url_for("admin.policies.terms", merchant_id=merchant_id))
+
+
+def _too_late(merchant_id: UUID, mine: Terms) -> Response:
+    """Somebody else wrote the draft meanwhile: the terms that differ, in both versions."""
+    found = _found(merchant_id)
+    draft = found.draft
+    # The difference from theirs to mine: "before" is what is there now.
+    rows = worded(changes(draft.terms, replace(mine, version=draft.terms.version)), found.merchant.currency)
+    return stale.refused(
+        shown=[(row.name, row.after, row.before) for row in rows],
+        version=draft.revision,
+        instead=url_for("admin.policies.draft", merchant_id=merchant_id),
+        change=stale.Change(
+            what=_("The draft of the policy was changed"),
+            who=draft.updated_by or _("somebody"),
+            at=draft.updated_at,
+        ),
+        field="revision",
+    )
 
 
 def _terms_page(found: Policies, form: TermsForm, *, status: int = 200) -> Response:
