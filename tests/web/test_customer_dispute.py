@@ -11,7 +11,6 @@ from PIL import Image
 
 from portal.core.policy.terms import RestockingFee, Terms
 from portal.services import disputes, refunds
-
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened
 

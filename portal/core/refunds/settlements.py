@@ -7,7 +7,7 @@ that were not are adjusted, so that a later refund of them takes it off again. N
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from portal.core.facts import LineFacts, OrderFacts, ReturnRequest
+from portal.core.facts import Adjusted, LineFacts, OrderFacts, ReturnRequest
 from portal.core.money import Minor, allocate
 from portal.core.policy.terms import Terms
 from portal.core.refunds import adjustments, sources
@@ -121,7 +121,8 @@ def _line(one: Contested, amount: Minor) -> LineRefund:
     fees = min(back, one.withheld)
     promotion = back - fees
     promotion_taxes = _tax_of_promotion(one, promotion)
-    taxes, adjusted = dict(promotion_taxes), ()
+    taxes = dict(promotion_taxes)
+    adjusted: tuple[Adjusted, ...] = ()
     if amount > back:
         adjusted, more = adjustments.spread(one.line, one.open, amount - back)
         add_to(taxes, more)

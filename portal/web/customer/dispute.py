@@ -125,8 +125,8 @@ def _send(opened: Opened, found: Sheet, typed: dict[str, str], claim: disputes.C
         return redirect_to(opened.url("customer.dispute.show"))
     if conflict.code.startswith("photo"):
         return _check(opened, found, typed, problems=[refused(conflict, "", at="pictures")], status=422)
-    problem = refused(conflict, opened.view.draft.currency, at="body")
-    return _question(opened, found, typed, problems=[problem], status=422)
+    wrong = refused(conflict, opened.view.draft.currency, at="body")
+    return _question(opened, found, typed, problems=[wrong], status=422)
 
 
 def _question(
