@@ -12,8 +12,8 @@ from portal.web.words import words
 from portal.words.playbooks import ALWAYS, PLAYBOOKS
 
 SHOWN_ON = (
-    "returns", "threads", "steps", "deciding", "entry", "prepare", "refunds", "proposals", "cancellations",
-    "dock", "disputes", "receiving", "inspection",
+    "returns", "threads", "steps", "deciding", "entry", "entered", "prepare", "parcel", "refunds", "proposals",
+    "cancellations", "dock", "disputes",
 )  # fmt: skip
 """Parts of the admin area whose pages show playbooks; the others ask for nothing."""
 
