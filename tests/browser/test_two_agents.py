@@ -1,0 +1,52 @@
+"""Two people on one return: each sees the other, and who comes second is shown both versions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_live import signed_in
+from tests.browsing import accessibility_faults
+from tests.serving import Server
+from tests.web.admin_world import World, a_world
+
+pytestmark = [
+    pytest.mark.parametrize("database", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"]),
+]
+
+
+@pytest.fixture
+def world(live_server: Server) -> World:
+    return a_world(live_server.app)
+
+
+def test_two_people_see_each_other_and_the_second_write_is_refused(
+    world: World, live_server: Server, visit: Callable[..., Any]
+) -> None:
+    asked = world.requested({"MUG": 3})
+    agent = signed_in(live_server, visit, "agent", "csr")
+    boss = signed_in(live_server, visit, "boss", "supervisor")
+    agent.goto(f"/admin/returns/{asked}/decision")
+    expect(agent.locator("#presence")).to_be_empty()
+    agent.get_by_label("Approved").fill("1")
+    agent.get_by_label("Why refused").select_option("other")
+    boss.goto(f"/admin/returns/{asked}")
+    expect(boss.locator("#presence")).to_contain_text("Demo agent is deciding this.", timeout=15_000)
+    expect(agent.locator("#presence")).to_contain_text("Demo boss is looking at this.", timeout=15_000)
+    assert agent.get_by_label("Approved").input_value() == "1"
+
+    boss.get_by_role("button", name="Approve return").click()
+    expect(boss.locator("#flash")).to_contain_text("Approved.")
+    agent.get_by_role("button", name="Save the decision").last.click()
+    expect(agent.get_by_role("heading", name="Somebody changed this meanwhile")).to_be_visible()
+    row = agent.get_by_role("row").filter(has_text="Demo mug")
+    expect(row).to_contain_text("1 approved")
+    expect(row).to_contain_text("3 approved")
+    expect(agent.get_by_text("By Demo boss")).to_be_visible()
+    assert accessibility_faults(agent) == []
+    assert world.lines(asked)["MUG"].authorized == 3
+    agent.get_by_role("button", name="Send mine all the same").click()
+    expect(agent.locator("#flash")).to_contain_text("Approved: 1 units. Refused: 2.")
+    assert world.lines(asked)["MUG"].authorized == 1
