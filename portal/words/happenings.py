@@ -121,6 +121,7 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("The customer gave %(score)s of 5"),
         N_("The customer said how it went"),
     ),
+    "return.scored": (N_("The customer gave %(score)s of 5"), N_("The customer said how it went")),
     "order_line.canceled": (
         N_("Taken out of the order, units: %(units)s"),
         N_("Taken out of the order"),

@@ -119,6 +119,9 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: values.get(key, "") for key in ("name", "number", "order_number", "note", "decline_message")},
         "is_cancellation": values.get("kind") in CANCELLATIONS,
+        "scores": ()
+        if values.get("kind") in CANCELLATIONS
+        else [(value, words.score(value)) for value in sorted(cancelling.SCORES, reverse=True)],
         "number_is": words.gettext(NUMBERS[values.get("kind") in CANCELLATIONS]),
         "follow": words.gettext(FOLLOWS[values.get("kind") in CANCELLATIONS]),
         "lines": values.get("lines", ()),

@@ -25,6 +25,7 @@ from portal.services import (
     credit_notes,
     credits,
     notices,
+    scoring,
     shipping,
 )
 from portal.services import progress as following
@@ -132,6 +133,7 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
         "refund": explained(amount, estimate=latest is None),
         "change": change(found, amount),
         "changes": changes(found),
+        "answer": scoring.answer(opened.actor, opened.id),
         "keeps": found.page.draft.kind in STAYS,
         "timeline": timeline(found),
         "events": events(found),
