@@ -1,6 +1,6 @@
 """The rows of a list of returns: everything a column can show, in as many statements for a thousand as for one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from portal.db.returns import Return, ReturnLine
 from portal.db.views import ReturnTag
 from portal.services.clocks import clocks, due_of
 from portal.services.list_filters import Asked
-from portal.services.listing import find
+from portal.services.listing import Cursor, find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +119,9 @@ BATCH = 500
 """Rows of an export that are held at once."""
 
 
-def every(wanted: Asked, *, batch: int = BATCH) -> Iterator[tuple[ListRow, ...]]:
-    """The whole list in its order, a batch at a time: what has been handed on is forgotten."""
-    cursor = None
-    while True:
-        found = find(wanted, cursor=cursor, limit=batch)
-        if found.ids:
-            yield rows(found.ids)
-        db.session.expunge_all()
-        if found.next is None:
-            return
-        cursor = found.next
+def batch(
+    wanted: Asked, cursor: Cursor | None = None, *, size: int = BATCH
+) -> tuple[tuple[ListRow, ...], Cursor | None]:
+    """The next rows of the whole list in its order, and where to go on; None at the end."""
+    found = find(wanted, cursor=cursor, limit=size)
+    return rows(found.ids), found.next

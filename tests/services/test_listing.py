@@ -297,8 +297,12 @@ def test_counters_stop_at_a_thousand(shops: tuple[UUID, UUID], monkeypatch: pyte
 def test_a_batch_after_the_other_is_the_whole_list(shops: tuple[UUID, UUID]) -> None:
     many(shops, 25)
     wanted = of(shops, sort="value")
-    batches = list(list_rows.every(wanted, batch=10))
-    assert [len(batch) for batch in batches] == [10, 10, 5]
+    batches, cursor = [], None
+    for size in (10, 10, 5):
+        rows, cursor = list_rows.batch(wanted, cursor, size=10)
+        assert len(rows) == size
+        batches.append(rows)
+    assert cursor is None
     assert [row.id for batch in batches for row in batch] == list(listing.find(wanted, limit=100).ids)
 
 

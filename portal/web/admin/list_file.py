@@ -19,11 +19,14 @@ HEAD = (
 """Codes, not words: the file means the same in every language."""
 
 
-def lines(batches: Iterable[Sequence[ListRow]]) -> Iterator[str]:
-    """The file, a piece for each batch of rows; what a spreadsheet would run as a formula is made harmless."""
-    yield _written([HEAD])
-    for rows in batches:
-        yield _written([[harmless(cell) for cell in _cells(row)] for row in rows])
+def head() -> str:
+    """The first line."""
+    return _written([HEAD])
+
+
+def lines(rows: Sequence[ListRow]) -> str:
+    """Some rows of the file; what a spreadsheet would run as a formula is made harmless."""
+    return _written([[harmless(cell) for cell in _cells(row)] for row in rows])
 
 
 def _written(rows: Iterable[Sequence[str]]) -> str:

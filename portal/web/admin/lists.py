@@ -117,9 +117,16 @@ def table() -> Response:
 
 
 def _pieces(app: Flask, wanted: Asked) -> Iterator[str]:
-    """The file as it is read, in a context of its own: the request's is over by the time that it is sent."""
-    with app.app_context():
-        yield from list_file.lines(list_rows.every(wanted))
+    """The file as it is read, each batch in a context of its own: the request's is over by the time it is sent."""
+    yield list_file.head()
+    cursor = None
+    while True:
+        with app.app_context():
+            rows, cursor = list_rows.batch(wanted, cursor)
+            piece = list_file.lines(rows)
+        yield piece
+        if cursor is None:
+            return
 
 
 def place(found: Jump) -> str | None:
