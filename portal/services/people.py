@@ -167,9 +167,7 @@ def invited(token: str, *, now: datetime, secret: str) -> SignedIn | None:
     person = _invited(token, now=now, secret=secret)
     if person is None:
         return None
-    return SignedIn(
-        id=person.id, name=person.name, language=person.language, epoch=person.session_epoch
-    )
+    return SignedIn(id=person.id, name=person.name, language=person.language, epoch=person.session_epoch)
 
 
 def _invited(token: str, *, now: datetime, secret: str) -> Person | None:

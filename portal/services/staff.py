@@ -63,7 +63,7 @@ def invite(
 ) -> tuple[UUID, str]:
     """Somebody new, or somebody known who works for these too from now on: (id, token of the invitation).
 
-    The token is blank for whoever has a way to sign in already. Raises ``Conflict("no_role" | "no_address")``,
+    The token is blank for whoever has a way to sign in already. Raises ``Conflict("no_role" | "no_email")``,
     ``NotFound`` for a merchant whose people are not the actor's to edit.
     """
     roles = {merchant_id: role for merchant_id, role in roles.items() if role}
@@ -74,7 +74,7 @@ def invite(
     try:
         email = address(email)
     except ValueError:
-        raise Conflict("no_address") from None
+        raise Conflict("no_email") from None
     with transaction() as session:
         person = people.by_email(email)
         if person is None:

@@ -24,6 +24,7 @@ from portal.core.policy.verdict import Finding
 from portal.core.refunds.breakdown import Breakdown, Row, explain_change
 from portal.core.returns import Sending
 from portal.words import (
+    access,
     books,
     cancelling,
     charges,
@@ -205,6 +206,13 @@ class Words:
 
     def role(self, code: str | None) -> str:
         return self._name(names.ROLES, code)
+
+    def permission(self, code: str) -> str:
+        return self._name(access.PERMISSIONS, code)
+
+    def field(self, code: str) -> str:
+        """What was changed, by its name; one that has none here by its own."""
+        return self.gettext(access.FIELDS[code]) if code in access.FIELDS else code.replace("_", " ")
 
     def step(self, code: str | None) -> str:
         return self._name(names.STEPS, code)

@@ -7,6 +7,7 @@ from flask import current_app, g, request, url_for
 from portal.core.access import Actor
 from portal.services import boards
 from portal.web import actor
+from portal.web.admin import keys
 from portal.web.admin.shapes import NavEntry, SignedIn
 from portal.web.words import gettext as _
 from portal.web.words import words
@@ -32,6 +33,8 @@ ENTRIES = (
     ("admin.workflows.index", "rules", "workflows.edit"),
     ("admin.mails.index", "mail", "returns.read"),
     ("admin.canned.index", "pen", "answers.edit"),
+    ("admin.audit.index", "rules", "audit.read"),
+    ("admin.people.index", "person", "people.edit"),
     ("admin.work.index", "settings", "work.manage"),
 )
 """(endpoint, icon, permission), in the order of the navigation within each group."""
@@ -68,6 +71,7 @@ def _around() -> dict[str, Any]:
         "nav": _nav(person),
         "signed_in": SignedIn(name=person.name, role=_roles(person)),
         "sign_out_url": url_for("admin.sign_in.end"),
+        "keys": keys.table(person),
         "live_url": url_for("admin.live.changes") if person.may_somewhere("returns.read") else "",
         "live_seen": boards.changes(person),
         "search_url": url_for("admin.returns.index") if person.may_somewhere("returns.read") else "",
@@ -95,6 +99,8 @@ def _nav(person: Actor) -> tuple[NavEntry, ...]:
         "admin.credits.index": _("Store credit"),
         "admin.policies.index": _("Policy"),
         "admin.workflows.index": _("Rules"),
+        "admin.audit.index": _("History"),
+        "admin.people.index": _("People"),
         "admin.work.index": _("Work"),
         "admin.mails.index": _("E-mails"),
         "admin.canned.index": _("Texts"),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from flask import Blueprint, current_app, request, session, url_for
 from werkzeug.wrappers import Response
 
-from portal.core.access import Conflict
+from portal.core.access import Conflict, NotFound
 from portal.services import oidc as by_claims
 from portal.services import people
 from portal.web import actor, oidc
@@ -14,6 +14,7 @@ from portal.web.extensions import csrf, limiter
 from portal.web.forms.admin import SignInForm, SignOutForm
 from portal.web.page import now, page, redirect_to
 from portal.web.words import gettext as _
+from portal.web.words import words
 
 log = logging.getLogger(__name__)
 bp = Blueprint("sign_in", __name__)
@@ -144,6 +145,29 @@ def told_signed_out() -> Response:
         log.warning("oidc_logout_refused", extra={"code": refusal.code, "told": refusal.told})
         answer.status_code = 503 if refusal.code == "unavailable" else 400
     return answer
+
+
+@bp.route("/welcome/<string:token>", methods=["GET", "POST"])
+@limiter.limit(PER_ADDRESS)
+def welcome(token: str) -> Response:
+    """Whoever was invited chooses a password, once."""
+    secret = current_app.config["SETTINGS"].secret_key
+    found = people.invited(token, now=now(), secret=secret)
+    if found is None:
+        raise NotFound
+    problem = ""
+    if request.method == "POST":
+        try:
+            signed_in = people.accept(
+                token, request.form.get("password", "")[:1000], now=now(), secret=secret
+            )
+        except Conflict as conflict:
+            problem = words().conflict(conflict.code)
+        else:
+            actor.sign_in(signed_in.id)
+            return redirect_to(url_for("admin.desk.show"))
+    status = 422 if problem else 200
+    return page("admin/sign_in/welcome.html", name=found.name, token=token, problem=problem, status=status)
 
 
 @bp.post("/sign-out")

@@ -1,0 +1,57 @@
+"""Permissions, and what people change, in words."""
+
+from portal.words.catalogue import N_
+
+PERMISSIONS = {
+    "returns.read": N_("See returns"),
+    "returns.create": N_("Enter returns"),
+    "returns.approve": N_("Approve and decline returns"),
+    "returns.override": N_("Decide against the policy"),
+    "returns.receive": N_("Receive goods"),
+    "returns.inspect": N_("Inspect goods"),
+    "returns.assign": N_("Give returns to people"),
+    "messages.send": N_("Write to customers"),
+    "disputes.read": N_("See disputes"),
+    "disputes.handle": N_("Handle disputes"),
+    "disputes.decide": N_("Decide escalated disputes"),
+    "refunds.read": N_("See refunds"),
+    "refunds.propose": N_("Propose refunds"),
+    "refunds.approve": N_("Approve refunds"),
+    "finance.read": N_("See the books"),
+    "finance.edit": N_("Set the books up"),
+    "cancellations.propose": N_("Propose cancellations"),
+    "stock.read": N_("See stock"),
+    "stock.edit": N_("Count stock"),
+    "links.manage": N_("Manage customers' links"),
+    "orders.import": N_("Import orders"),
+    "orders.read": N_("See orders"),
+    "work.manage": N_("Look after the portal's own work"),
+    "policies.edit": N_("Edit the policy"),
+    "workflows.edit": N_("Edit the rules"),
+    "answers.edit": N_("Edit canned answers and playbooks"),
+    "views.share": N_("Share views"),
+    "numbers.read": N_("See the numbers"),
+    "audit.read": N_("Read the history"),
+    "people.edit": N_("Invite people and give roles"),
+}
+
+FIELDS = {
+    "state": N_("State"),
+    "role": N_("Role"),
+    "active": N_("Can sign in"),
+    "units": N_("Units"),
+    "reason": N_("Reason"),
+    "condition": N_("Condition"),
+    "note": N_("Note"),
+    "name": N_("Name"),
+    "email": N_("E-mail"),
+    "phone": N_("Phone"),
+    "address": N_("Address"),
+    "amount": N_("Amount"),
+    "assignee": N_("Assigned to"),
+    "version": N_("Version"),
+    "expires_at": N_("Valid until"),
+    "count": N_("Count"),
+    "accounts": N_("Accounts"),
+}
+"""What is not named here is told by its own name."""
