@@ -24,6 +24,20 @@
     if (element.hasAttribute("data-key-focus") || !element.matches("a, button")) element.focus()
   }
 
+  // What keys do stands in the sheet itself ([data-keys]): "g r" is r after g. What a page has of its own comes first.
+  const does = {
+    search: () => { const field = document.getElementById("desk-search"); if (field) field.select(); return !!field },
+    next: () => { move(1); return true },
+    previous: () => { move(-1); return true },
+    sheet: () => { const sheet = document.getElementById("desk-keys"); sheet.open ? sheet.close() : sheet.showModal(); return true },
+  }
+  let first = ""
+  const told = (keys) => document.querySelector(`[data-keys="${CSS.escape(keys)}"]`)
+  const obey = (entry) => {
+    if (!entry) return false
+    if (entry.dataset.goes) { window.location.assign(entry.dataset.goes); return true }
+    return Object.hasOwn(does, entry.dataset.does) && does[entry.dataset.does]()
+  }
   document.addEventListener("keydown", (event) => {
     const search = document.getElementById("desk-search")
     if ((event.ctrlKey || event.metaKey) && event.key === "k" && search) {
@@ -31,16 +45,17 @@
       return search.select()
     }
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return
-    const sheet = document.getElementById("desk-keys")
-    if (event.key === "/" && search) search.select()
-    else if (event.key === "?" && sheet) sheet.open ? sheet.close() : sheet.showModal()
-    else if (event.key === "j") move(1)
-    else if (event.key === "k") move(-1)
-    else {
-      const key = CSS.escape(event.key)
-      const pressed = inRow(event.target.closest("[data-row]"), key) || document.querySelector(`[data-key="${key}"]`)
-      if (!pressed || document.querySelector("dialog[open]")) return
-      press(pressed)
+    const open = document.querySelector("dialog[open]")
+    const after = first
+    first = ""
+    const key = CSS.escape(event.key)
+    const pressed = !after && !open && (inRow(event.target.closest("[data-row]"), key) || document.querySelector(`[data-key="${key}"]`))
+    if (pressed) press(pressed)
+    else if (open && event.key !== "?") return
+    else if (after && obey(told(`${after} ${event.key}`))) event.preventDefault()
+    else if (!obey(told(event.key))) {
+      if (document.querySelector(`[data-keys^="${key} "]`)) first = event.key
+      return
     }
     event.preventDefault()
   })
@@ -50,7 +65,8 @@
   // What is on its way is given up first: its answer would undo what has been pressed meanwhile.
   const wanted = { more: (now, most) => Math.min(most, now + 1), all: (now, most) => Math.max(most, now), none: () => 0 }
   document.addEventListener("click", (event) => {
-    const pressed = event.target instanceof Element ? event.target.closest("[data-units] button") : null
+    const button = event.target instanceof Element ? event.target.closest("button") : null
+    const pressed = button && (button.closest("[data-units]") || (button.form && button.form.matches("[data-units]"))) ? button : null
     const field = pressed && Object.hasOwn(wanted, pressed.name) && pressed.form.elements.namedItem(pressed.value)
     if (!field) return
     event.preventDefault()

@@ -61,7 +61,7 @@ def focused(page: Any, field: str) -> None:
 
 def settled(page: Any) -> None:
     """Wait until everything that was said is saved and shown."""
-    page.wait_for_function("!document.querySelector('[aria-busy], .htmx-request')")
+    page.wait_for_function("() => !document.querySelector('[aria-busy], .htmx-request')")
 
 
 def draft_id(page: Any) -> UUID:
@@ -95,7 +95,7 @@ def test_a_whole_entry_by_keyboard_alone_loads_no_page(
     focused(desk, f"condition-{line_id}")
     press.type("un")
     press("Control+Enter")
-    desk.wait_for_function("['authorize', 'rate-1'].includes(document.activeElement.id)")
+    desk.wait_for_function("() => ['authorize', 'rate-1'].includes(document.activeElement.id)")
     if desk.evaluate("document.activeElement.id") == "rate-1":
         press("Space", "Control+Enter")
         focused(desk, "authorize")

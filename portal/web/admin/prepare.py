@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from flask import Blueprint, current_app, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
@@ -16,7 +17,7 @@ from portal.web.admin.workspace import back, draft_of, uploads, workspace
 from portal.web.forms.admin import OrderNumberForm, PhotosForm
 from portal.web.forms.entry import ContactForm
 from portal.web.forms.returns import Problem, read_answers, read_products, read_units
-from portal.web.page import gateways, now, redirect_to, tell
+from portal.web.page import gateways, now, redirect_to, tell, wants_fragment
 from portal.web.words import speak, words
 
 bp = Blueprint("prepare", __name__)
@@ -38,7 +39,7 @@ def show(return_id: UUID) -> Response:
 def choose(return_id: UUID) -> Response:
     """Units per line of the order, or products typed in. Only what differs from what was shown is changed."""
     found = draft_of(return_id)
-    read = read_units(request.form, drafts.most(found)) if found.order else read_products(request.form)
+    read = read_units(_units_posted(), drafts.most(found)) if found.order else read_products(request.form)
     if read.problems:
         return workspace(found, problems=read.problems, typed=read.values, status=422)
     try:
@@ -48,6 +49,16 @@ def choose(return_id: UUID) -> Response:
     except Refused as refusal:
         return workspace(found, typed=read.values, refused=refusal.verdict, status=422)
     return back(return_id, drafts.after_lines(returns.page(person(), return_id, now=now()), request.form))
+
+
+def _units_posted() -> MultiDict[str, str]:
+    """The form; with scripts a button has changed its field already, and does not count again."""
+    if not wants_fragment():
+        return request.form
+    return MultiDict((name, value) for name, value in request.form.items() if name not in UNIT_BUTTONS)
+
+
+UNIT_BUTTONS = ("more", "less", "all", "none")
 
 
 def settle(before: Page) -> None:
