@@ -1,0 +1,54 @@
+"""One line is approved and another refused, by keyboard and mouse; the customer sees which and why."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import expect
+
+from portal.core.links import STATUS, url
+from portal.db.base import db
+from portal.db.returns import Link
+from portal.web.page import site
+from tests.browser.test_live import signed_in
+from tests.browsing import accessibility_faults
+from tests.serving import Server
+from tests.web.admin_world import World, a_world
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def world(live_server: Server) -> World:
+    return a_world(live_server.app)
+
+
+@pytest.mark.parametrize("javascript", [True, False], indirect=True, ids=["js", "plain"])
+def test_one_line_is_approved_and_another_refused(
+    world: World, live_server: Server, visit: Callable[..., Any], javascript: bool
+) -> None:
+    asked = world.requested({"SHIRT": 1, "MUG": 3})
+    agent = signed_in(live_server, visit, "agent", "csr")
+    agent.goto(f"/admin/returns/{asked}")
+    agent.get_by_role("link", name="Decide line by line").click()
+    shirt = agent.locator("fieldset[data-row]").filter(has_text="Demo shirt")
+    shirt.get_by_label("Approved").fill("0")
+    shirt.get_by_label("Why refused").select_option("excessive_wear")
+    shirt.get_by_label("Message about the refused units").fill("The collar is worn.")
+    if javascript:
+        expect(agent.locator("#estimate")).to_contain_text("3 approved, 1 refused")
+        assert accessibility_faults(agent) == []
+    agent.get_by_role("button", name="Save the decision").last.click()
+    expect(agent.locator("#flash")).to_contain_text("Approved: 3 units. Refused: 1.")
+    expect(agent.get_by_role("button", name="Undo approval")).to_be_visible()
+    assert world.state(asked) == "approved"
+    with live_server.app.test_request_context():
+        wanted = sa.select(Link).where(Link.return_id == asked, Link.purpose == STATUS)
+        address = url(site(), db.session.scalars(wanted).one().nonce)
+    customer = visit(base_url=live_server.url)
+    customer.goto(address[address.index("/l/") :])
+    if customer.get_by_role("button", name="Open").count():
+        customer.get_by_role("button", name="Open").first.click()
+    expect(customer.get_by_text("1 of 1 refused: Worn or used too much")).to_be_visible()
+    expect(customer.get_by_text("The collar is worn.")).to_be_visible()
