@@ -65,6 +65,36 @@ def test_nobody_gets_anything(world: World, app: Flask) -> None:
     assert not wrong
 
 
+def test_every_view_names_what_it_needs(app: Flask) -> None:
+    """Signing in and out apart: a page that names nothing is a fault, not a choice."""
+    free = [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/admin") and not hasattr(app.view_functions[rule.endpoint], "needs")
+    ]
+    assert sorted(set(free)) == [
+        "/admin/sign-in",
+        "/admin/sign-in/oidc",
+        "/admin/sign-in/oidc/back",
+        "/admin/sign-in/oidc/signed-out",
+        "/admin/sign-out",
+        "/admin/welcome/<string:token>",
+    ]
+
+
+def test_the_holder_of_a_link_gets_nothing_of_the_desk(world: World, app: Flask) -> None:
+    client = app.test_client()
+    client.get("/admin/sign-in")
+    with client.session_transaction() as session:
+        session["links"] = {str(uuid4()): str(uuid4())}
+    wrong = [
+        f"{method} {rule.rule}"
+        for rule, method, _ in routes(app)
+        if client.open(path_of(app, rule), method=method).status_code != 303
+    ]
+    assert not wrong
+
+
 def test_a_person_without_any_shop_gets_nothing(world: World, app: Flask) -> None:
     client = world.signed_in("admin")
     from portal.db.base import db, transaction
