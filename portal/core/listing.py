@@ -16,7 +16,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 """What a list can show beside the number, in this order."""
 
-SHOWN: Final = ("state", "customer", "items", "refund", "due", "assignee", "tags", "shop")
+SHOWN: Final = ("state", "customer", "items", "refund", "due", "shop")
 """What it shows to whoever has not chosen."""
 
 KINDS: Final = (*RETURN_KINDS, *STAYS)
