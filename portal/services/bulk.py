@@ -52,11 +52,11 @@ def run(
     """Do ``action`` (of ``ACTIONS``) to every return, each once, in the order given; answers what became of each.
 
     A row that fails leaves the others alone; one that is not the actor's is ``not_found``. Raises ``Conflict``:
-    ``too_many`` beyond ``MOST``, ``unknown_reason`` for a decline without one, ``tag_empty``, ``unknown_action``.
+    ``too_many_returns`` beyond ``MOST``, ``unknown_reason`` for a decline without one, ``tag_empty``.
     """
     ids = list(dict.fromkeys(return_ids))
     if len(ids) > MOST:
-        raise Conflict("too_many", maximum=MOST)
+        raise Conflict("too_many_returns", maximum=MOST)
     if action == "decline" and reason not in DECLINE_REASONS:
         raise Conflict("unknown_reason", reason=reason)
     if action == "tag" and not tags.tidy(tag):
@@ -71,7 +71,7 @@ def run(
         "tag": lambda one: tags.add(actor, one, tag, now=now),
     }
     if action not in steps:
-        raise Conflict("unknown_action")
+        raise ValueError(f"no such action: {action}")
     return [_one(actor, one, steps[action], decides=action in UNDONE) for one in ids]
 
 

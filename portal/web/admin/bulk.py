@@ -51,7 +51,6 @@ def run(action: str) -> Response:
         )
     except Conflict as conflict:
         told = {
-            "too_many": _("Choose at most %(n)s returns at once.", n=MOST),
             "unknown_reason": _("Choose a reason"),
         }.get(conflict.code) or words().conflict(conflict.code, conflict.details)
         return _asked(

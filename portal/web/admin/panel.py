@@ -22,6 +22,7 @@ from portal.services.dossiers import Dossier
 from portal.services.refunds import Proposal
 from portal.web.actor import person
 from portal.web.admin.amounts import explained
+from portal.web.admin.presence import around
 from portal.web.forms.refunds import RefundForm, filled
 from portal.web.page import page
 from portal.web.words import gettext as _
@@ -181,6 +182,7 @@ def shown(
             payments=panel.order.payments,
         ),
         changed=changed,
+        presence=around(found.page.draft.id, "refund"),
         stale=stale,
         problems=problems(form) if stale and "HX-Request" in request.headers else [],
         status=status,
