@@ -136,6 +136,12 @@ def values(**changed: object) -> dict[str, Any]:
             "warehouse": True,
         },
         "reply_days": 2,
+        "thread": {
+            "message": "Which <size> is it?\nPlease look at the label.",
+            "asks": ["answer", "photo"],
+            "lines": ["Shirt <b>"],
+            "due_at": "2026-11-23T23:00:00+00:00",
+        },
         **changed,
     }
 
