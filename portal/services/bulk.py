@@ -100,7 +100,8 @@ def _one(actor: Actor, return_id: UUID, step: Callable[[UUID], object], *, decid
         found = problem.verdict.findings
         return Result(return_id=return_id, number=number, code="refused", findings=found)
     except Conflict as problem:
-        findings = tuple(problem.details.get("findings", ())) if problem.code == "override_needed" else ()
+        objections: Any = problem.details.get("findings", ())
+        findings = tuple(objections) if problem.code == "override_needed" else ()
         plain = {key: value for key, value in problem.details.items() if key != "findings"}
         return Result(return_id=return_id, number=number, code=problem.code, details=plain, findings=findings)
     return Result(return_id=return_id, number=number)
