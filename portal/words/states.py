@@ -286,9 +286,14 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
     },
     "dispute": {
         "none": (N_("No dispute"), "check", "quiet", N_("Nobody contests anything.")),
-        "open": (N_("New dispute"), "alert", "wait", N_("The customer contests something and waits for an answer.")),
+        "open": (
+            N_("New dispute"),
+            "alert",
+            "wait",
+            N_("The customer contests something and waits for an answer."),
+        ),
         "awaiting_customer": (
-            N_("Waits for the customer"),
+            N_("Customer's turn"),
             "clock",
             "info",
             N_("The customer has an offer or a question to answer."),
@@ -317,17 +322,37 @@ STATES: dict[str, dict[str, tuple[str, str, str, str]]] = {
     "dispute_news": {
         "open": (N_("We look at it"), "clock", "info", N_("A person looks at it and answers you.")),
         "awaiting_customer": (N_("Your turn"), "alert", "wait", N_("We wait for your answer.")),
-        "awaiting_merchant": (N_("We look at it"), "clock", "info", N_("A person looks at it and answers you.")),
-        "escalated": (N_("We look at it"), "clock", "info", N_("A person looks at it and answers you.")),
+        "awaiting_merchant": (
+            N_("We look at your answer"),
+            "clock",
+            "info",
+            N_("A person looks at it and answers you."),
+        ),
+        "escalated": (
+            N_("A supervisor looks at it"),
+            "clock",
+            "info",
+            N_("A person looks at it and answers you."),
+        ),
         "resolved_customer": (N_("Settled"), "check", "good", N_("You get something on top.")),
         "resolved_merchant": (N_("Answered"), "check", "quiet", N_("We looked at it again.")),
         "withdrawn": (N_("Taken back"), "undo", "quiet", N_("You contest it no longer.")),
     },
     "offer": {
-        "open": (N_("Waits for an answer"), "clock", "wait", N_("It can be accepted, declined or countered.")),
+        "open": (
+            N_("Waits for an answer"),
+            "clock",
+            "wait",
+            N_("It can be accepted, declined or countered."),
+        ),
         "accepted": (N_("Accepted"), "check", "good", N_("This is what was agreed.")),
         "declined": (N_("Not accepted"), "close", "bad", N_("The other side said no.")),
-        "countered": (N_("Answered with another amount"), "undo", "info", N_("The other side named another amount.")),
+        "countered": (
+            N_("Answered with another amount"),
+            "undo",
+            "info",
+            N_("The other side named another amount."),
+        ),
         "expired": (N_("Offer ran out"), "clock", "quiet", N_("Nobody answered before its last day.")),
         "withdrawn": (N_("Taken back"), "ban", "quiet", N_("It no longer stands.")),
     },
