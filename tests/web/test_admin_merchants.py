@@ -11,7 +11,7 @@ from portal.core.refunds.overrides import Overrides
 from portal.db.base import db, transaction
 from portal.db.channels import ChannelMessage
 from portal.db.stock import StockLevel
-from portal.services import bank, bank_accounts, credits, links, payouts, refunds, tasks
+from portal.services import bank, bank_accounts, canned, credits, links, payouts, refunds, requests, tasks
 from tests import builders
 from tests.services.cancelling import confirm, propose
 from tests.web.admin_world import World, a_world, now
@@ -69,12 +69,23 @@ def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, An
             "line_id": found.page.draft.lines[0].id,
             "photo_id": found.page.draft.lines[0].id,
             "picture_id": found.page.draft.lines[0].id,
+            **_texts(world, merchant_id, back),
             "finding_id": found.page.draft.lines[0].id,
             "number": found.page.draft.number,
             "refund_number": found.refunds[0].number,
             "order_number": order.number,
         }
     )
+
+
+def _texts(world: World, merchant_id: UUID, return_id: UUID) -> dict[str, UUID]:
+    """A question in the thread of the return, and a ready text of the shop."""
+    with world.app.app_context():
+        boss = world.actor("supervisor", merchant_id)
+        entry_id = requests.ask(boss, return_id, "Which size?", asks=("answer",), now=now())
+        name = "Ready text of " + ("own" if merchant_id == world.own else "other")
+        answer_id = canned.save(boss, merchant_id=merchant_id, name=name, texts={"en": name}, now=now())
+        return {"entry_id": entry_id, "answer_id": answer_id}
 
 
 def _money(world: World, merchant_id: UUID, email: str) -> dict[str, UUID]:
