@@ -309,6 +309,7 @@ ROWS = (
     row("adjustment", 250, "allowance", units=1, of_units=2, paid=2000, given=0),
     row("adjustment", -120, "named", named=500, computed=620, maximum=800),
     row("previously_refunded", -40, "adjusted", given=40, units=1),
+    row("adjustment", 25, "dispute", agreed=25, maximum=200, fees_back=25, units=1),
     Row(
         code="exchange_value",
         amount=-900,
