@@ -73,6 +73,7 @@ def seed(gateways: Gateways, *, site: Site, now: datetime, pay: Pay | None = Non
     stories.money_under_way(agent, first, gateways=gateways, site=site, now=now)
     stories.returns_under_way(agent, first, second, gateways=gateways, site=site, now=now)
     stories.cancellations_under_way(agent, first, gateways=gateways, site=site, now=now)
+    stories.rules(first, now=now)
     return True
 
 

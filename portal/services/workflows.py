@@ -340,6 +340,14 @@ def publish(actor: Actor, merchant_id: UUID, *, revision: int, now: datetime) ->
         return put_in_force(actor, merchant_id, from_json(row.rules), now=now)
 
 
+def install(actor: Actor, merchant_id: UUID, rules: Rules, *, now: datetime) -> int:
+    """Publish ``rules`` as they are, without a draft; answers the number. Raises ``NotFound``, ``NotAllowed``."""
+    scope.require(actor, "workflows.edit", merchant_id)
+    with transaction():
+        _merchant(merchant_id)
+        return put_in_force(actor, merchant_id, rules, now=now)
+
+
 def put_in_force(actor: Actor, merchant_id: UUID, rules: Rules, *, now: datetime) -> int:
     """Publish ``rules`` as the next version, in the caller's transaction; answers its number."""
     newest = stored.in_force(merchant_id)
