@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import expect
 
+from portal.words import Words
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server
 from tests.web.admin_world import PASSWORD, World, a_world, now
@@ -90,7 +91,7 @@ def test_a_whole_entry_by_keyboard_alone_loads_no_page(
     press("Control+Enter")
     line_id = world.lines(return_id)["SHIRT"].id
     focused(desk, f"reason-{line_id}")
-    press.type("arrived l")
+    press.type(Words("en").reason("too_small"))
     press("Tab")
     focused(desk, f"condition-{line_id}")
     press.type("un")
