@@ -4,7 +4,7 @@ The first rule that fits decides; where none fits, the policy does. A rule never
 between a customer and a statutory withdrawal.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import UUID
@@ -323,7 +323,8 @@ def from_json(value: Mapping[str, Any]) -> Rules:
 
 
 def _faults(rules: Rules) -> Iterator[str]:
-    ids = [one.id for one in (*rules.rules, *rules.dispositions)]
+    every: tuple[Rule | DispositionRule, ...] = (*rules.rules, *rules.dispositions)
+    ids = [one.id for one in every]
     if len(ids) != len(set(ids)):
         yield "rules: two have the same id"
     for i, rule in enumerate(rules.rules):
@@ -403,8 +404,7 @@ def changes(before: Rules, after: Rules) -> tuple[Change, ...]:
 
 
 def _differing(
-    before: tuple[Rule, ...] | tuple[DispositionRule, ...],
-    after: tuple[Rule, ...] | tuple[DispositionRule, ...],
+    before: Sequence[Rule | DispositionRule], after: Sequence[Rule | DispositionRule]
 ) -> Iterator[Change]:
     was: dict[str, Rule | DispositionRule] = {one.id: one for one in before}
     there = {one.id for one in after}
