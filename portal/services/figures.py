@@ -138,12 +138,12 @@ def _seconds(spans: object) -> list[int]:
     return [one for one in found if one is not None]
 
 
-def _returns(asked: _Asked) -> Sequence[sa.Row[tuple[datetime | None, datetime | None, str, str]]]:
+def _returns(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None, str, str]]:
     wanted = sa.select(Return.begun_at, Return.submitted_at, Return.state, Return.refund_state)
     return db.session.execute(wanted.where(*asked.returns())).all()
 
 
-def _opened(asked: _Asked) -> Sequence[sa.Row[tuple[datetime | None, datetime | None]]]:
+def _opened(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None]]:
     """From the link that was opened first to the confirmation, of returns that a customer finished by a link."""
     wanted = (
         sa.select(sa.func.min(Link.opened_at), Return.submitted_at)
@@ -187,7 +187,7 @@ def _lines(asked: _Asked) -> _Lines:
     )
 
 
-def _partial(asked: _Asked) -> Sequence[sa.Row[tuple[datetime | None, datetime | None]]]:
+def _partial(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None]]:
     """From submission to the end, of returns that are settled and left a part of their order with the customer."""
     bought = (
         sa.select(sa.func.sum(OrderLine.units))

@@ -153,13 +153,14 @@ def past_of(customers: Iterable[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], 
         Return.state.not_in(NEVER_ASKED),
         Return.kind.not_in(CANCELLATIONS),
     )
-    for row in db.session.execute(asked):
-        found_returns.setdefault((row.merchant_id, row.email), []).append(
-            (row.submitted_at, row.order_id, row.id)
-        )
+    for one in db.session.execute(asked):
+        if one.submitted_at is not None:
+            found_returns.setdefault((one.merchant_id, one.email), []).append(
+                (one.submitted_at, one.order_id, one.id)
+            )
     return {
-        one: Past(orders=tuple(found_orders.get(one, ())), returns=tuple(found_returns.get(one, ())))
-        for one in wanted
+        who: Past(orders=tuple(found_orders.get(who, ())), returns=tuple(found_returns.get(who, ())))
+        for who in wanted
     }
 
 
