@@ -127,6 +127,7 @@ def an_order(
     paid: Iterable[Tender] = (Tender(),),
     days_ago: int = 5,
     email: str = "demo.customer@customer.example",
+    name: str = "Demo Customer",
     language: str = "en",
     refunds: Sequence[IncomingRefund] = (),
     now: datetime = NOW,
@@ -140,7 +141,7 @@ def an_order(
     incoming = IncomingOrder(
         external_id=number, number=number, currency=currency, placed_at=placed, lines=lines, total=total,
         payments=tuple(_payments(gateways, paid, number, currency, total)), refunds=tuple(refunds),
-        email=email, name="Demo Customer", language=language, country="DE", postcode="20359",
+        email=email, name=name, language=language, country="DE", postcode="20359",
         address=HOME.record(), digest=f"{number}-{len(refunds)}", **more,
     )  # fmt: skip
     faults: list[object] = []

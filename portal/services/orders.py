@@ -146,10 +146,9 @@ def _by_words(text: str, ids: Sequence[UUID]) -> list[sa.Select[Any]]:
     words = sorted(name_words(text), key=len, reverse=True)
     if not words or any(character.isdigit() for character in text):
         return []
-    tests = [
-        begins(OrderWord.word.expression, word) if len(word) >= FEWEST else OrderWord.word == word
-        for word in words
-    ]
+    tests = [begins(OrderWord.word.expression, word) for word in words]
+    if len(words[0]) < FEWEST:
+        tests[0] = OrderWord.word == words[0]
     leading = sa.select(OrderWord.order_id).where(OrderWord.merchant_id.in_(ids), tests[0])
     for test in tests[1:]:
         also = sa.select(OrderWord.order_id).where(OrderWord.merchant_id.in_(ids), test)

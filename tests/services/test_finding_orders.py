@@ -1,0 +1,61 @@
+"""An order is found by anything a customer can say, on both databases."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from portal.services import orders
+from tests import builders
+
+
+@pytest.fixture
+def shop(session: Any) -> UUID:
+    return builders.a_merchant(slug="found")
+
+
+@pytest.fixture
+def placed(shop: UUID, gateways: Any) -> Any:
+    return builders.an_order(
+        gateways,
+        shop,
+        number="N-20429",
+        email="zoe@customer.example",
+        name="Zoë Demo-Müller",
+        phone="+49 (40) 555 0134-7",
+    )
+
+
+def found(shop: UUID, query: str) -> list[UUID]:
+    return [hit.id for hit in orders.find_orders(builders.a_person(shop), query=query, merchant_id=shop)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "N-20429", "n20429", "#N-20429", "20429", "204",
+        "zoe@customer.example", "ZOE@customer", "20359", "203 59", "MUG", "mug",
+        "Zoë", "zoe", "müller", "muller demo", "Demo-Mü",
+        "+49 40 5550134-7", "0049 40 55501347", "040 555 01347", "(040) 555-01347", "01347",
+    ],
+)  # fmt: skip
+def test_an_order_is_found_by(shop: UUID, placed: Any, said: str) -> None:
+    assert found(shop, said) == [placed.id]
+
+
+@pytest.mark.parametrize(
+    "said", ["N-20428", "zo@customer", "20358", "MUGS", "Demo Somebody", "040 555 01348", "%", "_"]
+)
+def test_what_does_not_fit_finds_nothing(shop: UUID, placed: Any, said: str) -> None:
+    assert found(shop, said) == []
+
+
+def test_the_order_whose_number_it_is_comes_first(shop: UUID, placed: Any, gateways: Any) -> None:
+    later = builders.an_order(gateways, shop, number="N-204291", email="b@customer.example")
+    hits = orders.find_orders(builders.a_person(shop), query="20429", merchant_id=shop)
+    assert [(hit.id, hit.exact) for hit in hits] == [(placed.id, True), (later.id, False)]
+
+
+def test_another_shops_order_is_not_found(shop: UUID, placed: Any) -> None:
+    other = builders.a_merchant(slug="stranger")
+    assert found(other, "zoe@customer.example") == []
