@@ -470,8 +470,9 @@ def past(
 
 
 def of_orders(order_ids: Iterable[UUID]) -> list[Return]:
-    """Every return of these orders."""
-    return list(db.session.scalars(sa.select(Return).where(Return.order_id.in_(list(order_ids)))))
+    """Every return of these orders, oldest first."""
+    found = sa.select(Return).where(Return.order_id.in_(list(order_ids))).order_by(Return.id)
+    return list(db.session.scalars(found))
 
 
 def accepted(line_ids: Iterable[UUID]) -> list[Inspection]:

@@ -108,6 +108,31 @@ def test_with_nothing_prepared_the_customer_does_it_all(page: Any, shop: Shop, j
     assert [line.units for line in draft_of(shop, prepared).lines] == [1, 1]
 
 
+@pytest.mark.parametrize("javascript", [True])
+def test_a_photo_chosen_while_an_answer_is_still_on_its_way_is_kept(page: Any, shop: Shop) -> None:
+    prepared = prepare(shop, units={"MUG": 1})
+    page.goto(prepared.path)
+    page.goto(prepared.home + "/reasons")
+    waiting: list[Any] = []
+    page.route(re.compile(r"/reasons/[0-9a-f-]{36}$"), lambda route: waiting.append(route))
+    page.get_by_label("Reason", exact=True).select_option("defective")
+    page.get_by_label("Condition", exact=True).select_option("defective")
+    field = page.locator("input[type=file]")
+    field.evaluate("field => { field.dataset.same = 'yes' }")
+    while not waiting:
+        page.wait_for_timeout(20)
+    waiting.pop().continue_()
+    page.get_by_text("This reason needs a photo").wait_for()
+    assert field.get_attribute("data-same") == "yes", "the answer replaced what the person has open"
+    field.set_input_files([{"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": picture()}])
+    while not waiting:
+        page.wait_for_timeout(20)
+    waiting.pop().continue_()
+    page.locator(".photos img").wait_for()
+    (line,) = draft_of(shop, prepared).lines
+    assert (line.reason, line.condition, len(line.photos)) == ("defective", "defective", 1)
+
+
 def test_the_label_comes_onto_the_page_as_soon_as_it_is_made(
     page: Any, shop: Shop, live_server: Server, javascript: bool
 ) -> None:

@@ -21,6 +21,7 @@ from portal.db.orders import OrderLine
 from portal.db.returns import Return
 from portal.ports import Gateways
 from portal.services import fulfilment, tasks, warehouse
+from portal.services.returns import start_draft
 from tests.builders import a_merchant, a_person
 from tests.databases import Database
 from tests.services import racing
@@ -95,13 +96,21 @@ def test_units_are_picked_or_canceled_and_never_both(
     """Two cancellations and five waves want the four units of one line."""
     shop = a_merchant()
     order = unshipped(gateways, shop, goods("MUG", 4))
-    drafts = []
-    for _ in range(2):
-        draft = own_draft(shop, order)
-        made = choose(gateways, shop, draft, order, {"MUG": 1})
-        assert made is not None
-        drafts.append(made)
-    clients = [(books, "cancel", shop, made) for made in drafts]
+    own = own_draft(shop, order)
+    agents = start_draft(
+        a_person(shop, "csr"),
+        merchant_id=shop,
+        kind="return",
+        channel="phone",
+        name="Demo Customer",
+        email=order.email,
+        language="en",
+        order_id=order.id,
+        now=NOW,
+    )
+    wanted = [choose(gateways, shop, draft, order, {"MUG": 1}) for draft in (own, agents)]
+    assert None not in wanted and len(set(wanted)) == 2
+    clients = [(books, "cancel", shop, made) for made in wanted]
     clients += [(books, "pick", shop, order.number)] * 5
     outcome = racing.race(database, pick_or_cancel, clients)
     assert [error for error in outcome.errors if not error.startswith(Refused.__name__)] == []

@@ -231,7 +231,7 @@ def _part(return_id: UUID, line_id: UUID, *, problems: list[Problem] | None = No
     item = next(item for item in context["lines"] if item["id"] == line_id)
     return page(
         "customer/reasons.html",
-        fragments={f"ask-{line_id}": "ask"},
+        fragments={f"ask-{line_id}": "ask", f"need-{line_id}": "need"},
         also=("estimate", "thumb"),
         status=422 if problems else 200,
         **context,
