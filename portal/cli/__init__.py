@@ -3,7 +3,19 @@
 import click
 from flask import Flask
 
-from portal.cli import bank, books, channels, gateways, history, orders, people, quotes, stock, system, warehouse
+from portal.cli import (
+    bank,
+    books,
+    channels,
+    gateways,
+    history,
+    orders,
+    people,
+    quotes,
+    stock,
+    system,
+    warehouse,
+)
 
 COMMANDS: tuple[click.Command, ...] = (
     system.upgrade,

@@ -103,7 +103,9 @@ def recount(
     ``clamped`` is what caps took off (and said so); ``is_paid`` whether all of it must be paid out by now.
     """
     parts = tuple(lines)
-    undone = max(0, -posted.fees)  # fees that an agreement gave back: out of what was kept, not out of the goods
+    undone = max(
+        0, -posted.fees
+    )  # fees that an agreement gave back: out of what was kept, not out of the goods
     items = sum(owed(part) for part in parts if not part.line.is_charge) - clamped - undone
     charges = sum(owed(part) for part in parts if part.line.is_charge)
     expected = items + charges - posted.fees + posted.added - posted.set_off

@@ -25,7 +25,11 @@ class CancellationDossier:
     def proposal(self) -> LinkFacts | None:
         """The link with which the customer answers, while it is open."""
         return next(
-            (link for link in self.links if link.purpose == FINISH and link.standing(self.page.now) == "open"),
+            (
+                link
+                for link in self.links
+                if link.purpose == FINISH and link.standing(self.page.now) == "open"
+            ),
             None,
         )
 

@@ -321,7 +321,9 @@ def _mail_status(merchant_id: UUID, number: str, proof: str, *, site: Site, now:
     if row is None:
         return
     postcode = (row.address or {}).get("postcode", "")
-    if row.kind in CANCELLATIONS and row.order_id is not None:  # nothing is sent back: there is no other address
+    if (
+        row.kind in CANCELLATIONS and row.order_id is not None
+    ):  # nothing is sent back: there is no other address
         postcode = (orders.address_of(row.order_id) or {}).get("postcode", "")
     if proof.strip().lower() == row.email or (postcode and postcode_key(proof) == postcode_key(postcode)):
         _renewed(SYSTEM, row, STATUS, site=site, email=True, now=now)

@@ -68,7 +68,9 @@ def work_out(
     if page.order is None:
         raise Conflict("to_be_assessed")
     if page.draft.kind in CANCELLATIONS and page.draft.state not in DECIDED:
-        raise Conflict("nothing_to_refund")  # without the customer's yes, or undone: every unit is still wanted
+        raise Conflict(
+            "nothing_to_refund"
+        )  # without the customer's yes, or undone: every unit is still wanted
     order = as_without(page.order, page.draft) if page.draft.kind in CANCELLATIONS else page.order
     before = _before(page.draft.id, but=instead_of)
     wanted = _due(page, before)

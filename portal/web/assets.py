@@ -20,7 +20,10 @@ LAYERS = ("tokens", "base", "layout", "components", "utilities", "print")
 """The cascade, weakest first. A file named so, or a folder named so, holds the layer."""
 
 HTMX = "vendor/htmx@2.0.11/htmx.min.js"
-JOINED = {"site.js": (HTMX, "js/portal.js"), "desk.js": ("js/desk.js", "js/live.js", "js/order.js", "js/entry.js")}
+JOINED = {
+    "site.js": (HTMX, "js/portal.js"),
+    "desk.js": ("js/desk.js", "js/live.js", "js/order.js", "js/entry.js"),
+}
 """Scripts served as one file: what every first page needs, and what every page of the desk."""
 
 COMPRESSIBLE = frozenset(

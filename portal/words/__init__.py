@@ -249,9 +249,7 @@ class Words:
         """What a transfer is, for people of the shop: a refund, or something that was never charged."""
         return charges.mode(self, code)
 
-    def there_by(
-        self, on: date | None, tender: str, provider: str = "", mode: str = "captured"
-    ) -> str:
+    def there_by(self, on: date | None, tender: str, provider: str = "", mode: str = "captured") -> str:
         """When that part is there: by a day, where one is known, else as that way usually goes."""
         way = provider if provider in names.OTHER_WAYS else tender
         if mode != "captured":

@@ -68,7 +68,10 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("Came unannounced: %(units)s × %(name)s"),
         N_("Came unannounced"),
     ),
-    "return.unexpected.decided": (N_("Decided about unannounced goods: %(name)s"), N_("Decided about unannounced goods")),
+    "return.unexpected.decided": (
+        N_("Decided about unannounced goods: %(name)s"),
+        N_("Decided about unannounced goods"),
+    ),
     "parcel.unknown": (N_("A parcel nobody announced: %(code)s"), N_("A parcel nobody announced")),
     "parcel.matched": (
         N_("Unannounced goods belong to %(number)s"),

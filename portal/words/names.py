@@ -200,7 +200,9 @@ REFUSALS = {
     "warehouse_unavailable": N_("It cannot be reached, or does not answer so that it is understood."),
     "warehouse_no_warehouse": N_("The warehouse that this was told to is connected no more."),
     "warehouse_unknown_order": N_("It does not know the order. Is it imported there?"),
-    "warehouse_not_authorized": N_("It does not let us in. Somebody has to compare the secret in the settings."),
+    "warehouse_not_authorized": N_(
+        "It does not let us in. Somebody has to compare the secret in the settings."
+    ),
     "warehouse_key_reused": N_("It has another request under the same key."),
     "the card was lost or stolen": N_("The card was reported lost or stolen. Send the money another way."),
     "the card has expired or was canceled": N_(

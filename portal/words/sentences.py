@@ -288,7 +288,10 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
         N_("Nobody knows this SKU. Leave it empty and say in words what it is."),
     ),
     "sku_missing": (N_("Say first which product it is: goods for sale need a SKU."),),
-    "already_identified": (N_("It is known already what this is: %(sku)s."), N_("It is known already what this is.")),
+    "already_identified": (
+        N_("It is known already what this is: %(sku)s."),
+        N_("It is known already what this is."),
+    ),
     "unexpected_decided": (N_("Somebody has decided about these goods already."),),
     "nothing_expected": (
         N_("The return expects nothing more of “%(name)s”."),

@@ -265,6 +265,7 @@ def test_a_refund_says_where_the_money_goes_and_when_it_arrives() -> None:
     assert "Card ending 4242\N{NO-BREAK SPACE}: 17,00\N{NO-BREAK SPACE}€" in made.text
     assert "3 à 5 jours ouvrés" in made.text
 
+
 def refunded_by(*modes: str) -> Rendered:
     """The message of a refund of 8.50 for each of ``modes``."""
     shares = [

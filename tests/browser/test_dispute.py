@@ -43,7 +43,11 @@ def refunded(world: World, live_server: Server) -> UUID:
 def desk(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
     with live_server.app.app_context():
         people.create_user(
-            email="boss@people.example", name="Demo boss", password=PASSWORD, roles={"own": "supervisor"}, now=now()
+            email="boss@people.example",
+            name="Demo boss",
+            password=PASSWORD,
+            roles={"own": "supervisor"},
+            now=now(),
         )
     page = visit(base_url=live_server.url, viewport=DESK)
     page.goto("/admin/")
@@ -111,7 +115,11 @@ def test_a_counter_offer_is_accepted_and_the_money_is_shown_to_the_cent(
     expect(page.get_by_text("€7.34 to").first).to_be_visible()
     with world.app.app_context():
         (found,) = disputes.of_return(world.actor(), refunded)
-        assert (found.outcome, found.settled, found.settlement_state) == ("counter_accepted", 734, "succeeded")
+        assert (found.outcome, found.settled, found.settlement_state) == (
+            "counter_accepted",
+            734,
+            "succeeded",
+        )
 
 
 @pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"])

@@ -57,7 +57,9 @@ class Keys:
 
 def focused(page: Any, field: str) -> None:
     """Wait until the focus is where the next answer goes."""
-    page.wait_for_function("field => document.activeElement && document.activeElement.id === field", arg=field)
+    page.wait_for_function(
+        "field => document.activeElement && document.activeElement.id === field", arg=field
+    )
 
 
 def settled(page: Any) -> None:

@@ -30,9 +30,7 @@ def test_a_fee_that_is_given_back_is_undone_in_the_books() -> None:
 
 def test_refused_units_are_adjusted_with_the_tax_in_it() -> None:
     line = a_line(goods=1000, units=2, tax={"VAT": 160})
-    due = settlements.settle(
-        an_order(line), [Contested(line=line, open=((0, 2),))], 500, REQUEST, Terms()
-    )
+    due = settlements.settle(an_order(line), [Contested(line=line, open=((0, 2),))], 500, REQUEST, Terms())
     assert sum(part[2] for part in due.lines[0].adjusted) == 500 and due.lines[0].tax == 80
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from portal.core.access import Conflict, NotAllowed, NotFound
 from portal.ports import Unavailable
-from portal.services import confirmation, deciding, desk, links, notices, refunds
+from portal.services import confirmation, deciding, links, notices, refunds
 from tests.builders import (
     NOW,
     SITE,

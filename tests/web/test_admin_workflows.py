@@ -38,9 +38,7 @@ def given(world: World, *rules: Rule, published: bool = False) -> None:
     with world.app.app_context():
         boss = world.actor("admin")
         revision = workflows.of_merchant(boss, world.own).draft.revision
-        seen = workflows.write(
-            boss, world.own, lambda _: Rules(rules=rules), revision=revision, now=now()
-        )
+        seen = workflows.write(boss, world.own, lambda _: Rules(rules=rules), revision=revision, now=now())
         if published:
             workflows.publish(boss, world.own, revision=seen, now=now())
 
@@ -95,8 +93,12 @@ def test_rules_are_ordered_by_buttons_and_a_part_of_the_page_answers(world: Worl
     assert names(world) == ["one", "three", "two"]
     client.post(at(world, "/order"), data={"revision": "3", "rule": "two", "to": "0"})
     assert names(world) == ["two", "one", "three"], "dropped at the first place"
-    assert client.post(at(world, "/order"), data={"revision": "4", "rule": "x", "to": "up"}).status_code == 404
-    assert client.post(at(world, "/order"), data={"revision": "4", "rule": "two", "to": "y"}).status_code == 404
+    assert (
+        client.post(at(world, "/order"), data={"revision": "4", "rule": "x", "to": "up"}).status_code == 404
+    )
+    assert (
+        client.post(at(world, "/order"), data={"revision": "4", "rule": "two", "to": "y"}).status_code == 404
+    )
 
 
 def test_a_rule_is_switched_off_and_deleted(world: World) -> None:

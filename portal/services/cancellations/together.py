@@ -83,7 +83,15 @@ def confirm_both(
         try:
             with transaction():
                 done = _confirmed(
-                    actor, row, companion, seen=seen, wish=wish, told=told, gateways=gateways, site=site, now=now
+                    actor,
+                    row,
+                    companion,
+                    seen=seen,
+                    wish=wish,
+                    told=told,
+                    gateways=gateways,
+                    site=site,
+                    now=now,
                 )
                 faults.point("before_intent_commit")
             break

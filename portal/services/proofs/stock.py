@@ -262,7 +262,9 @@ def findings(found: list[Break], merchant_id: Of = None) -> int:
         is_ = sums.pop(row.id, {})
         if is_ != should:
             where = f"finding {row.id} ({row.sku or row.code})"
-            found.append(Break(invariant="S6", where=where, says=f"movements say {is_}, it should be {should}"))
+            found.append(
+                Break(invariant="S6", where=where, says=f"movements say {is_}, it should be {should}")
+            )
     for finding_id, is_ in sorted(sums.items(), key=str):
         says = f"it is not there, and movements say {is_}"
         found.append(Break(invariant="S6", where=f"finding {finding_id}", says=says))

@@ -178,9 +178,7 @@ def _field_of(step: Step, found: Page, *, has_ways: bool) -> str:
         case Step.LINES:
             return _first_item(found)
         case Step.SURVEY:
-            return next(
-                field for field in (_question_of(line, found) for line in found.draft.lines) if field
-            )
+            return next(field for field in (_question_of(line, found) for line in found.draft.lines) if field)
         case Step.CUSTOMER:
             return "contact-email" if found.draft.name else "contact-name"
         case Step.ADDRESS:
