@@ -28,7 +28,6 @@ TOPICS = (
     "return.info_reminded",
     "return.info_withdrawn",
     "return.info_expired",
-    "return.line.authorized",
     "return.line.declined",
     "return.line.missing",
     "return.approval_undone",

@@ -109,7 +109,7 @@ def inbox(actor: Actor, *, now: datetime, kind: str | None = None, who: str = "m
 Read = Callable[[Asked, Sequence[UUID], bool], tuple[int, list[Item]]]
 
 
-def _counted(wanted: sa.Select[Any], shown: bool) -> tuple[int, Sequence[Any]]:
+def _counted(wanted: sa.Select[*tuple[Any, ...]], shown: bool) -> tuple[int, Sequence[Any]]:
     """How many rows ``wanted`` has, up to ``MOST``, and the first of them where they are shown."""
     limited = wanted.with_only_columns(sa.literal(1)).order_by(None).limit(MOST)
     count = db.session.scalar(sa.select(sa.func.count()).select_from(limited.subquery())) or 0
@@ -423,7 +423,7 @@ def _paid(code: str, *tests: Any, order: Any = Refund.id) -> Stage:
     )
 
 
-def _sums(these: sa.Select[Any]) -> tuple[int, tuple[tuple[str, Minor], ...]]:
+def _sums(these: sa.Select[*tuple[Any, ...]]) -> tuple[int, tuple[tuple[str, Minor], ...]]:
     """How many, and their sum per currency, of at most ``MOST``."""
     rows = these.limit(MOST).subquery()
     found = db.session.execute(

@@ -19,7 +19,6 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("Refused: %(units)s × %(line)s – %(reason)s"),
         N_("A part of the return was refused"),
     ),
-    "return.line.authorized": (N_("Approved: %(units)s × %(line)s"), N_("A part of the return was approved")),
     "return.approval_undone": (N_("Approval taken back"),),
     "return.declined": (N_("Return declined: %(reason)s"), N_("Return declined")),
     "return.decline_undone": (N_("Decline undone"),),
@@ -57,7 +56,6 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.line.added": (N_("Item added: %(name)s"), N_("Item added")),
     "return.line.updated": (N_("Item changed: %(name)s"), N_("Item changed")),
     "return.line.removed": (N_("Item removed: %(name)s"), N_("Item removed")),
-    "return.line.authorized": (N_("Item authorized: %(name)s"), N_("Item authorized")),
     "return.line.received": (N_("Item received: %(name)s"), N_("Item received")),
     "return.line.inspected": (N_("Item inspected: %(name)s, grade %(grade)s"), N_("Item inspected")),
     "return.line.missing": (
@@ -72,6 +70,10 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
         N_("Decided about unannounced goods: %(name)s"),
         N_("Decided about unannounced goods"),
     ),
+    "person.signed_in": (N_("Signed in"),),
+    "person.signed_out": (N_("Signed out"),),
+    "person.sessions_ended": (N_("Sessions ended: %(sessions)s"), N_("Sessions ended")),
+    "person.roles_changed": (N_("Roles changed: %(name)s"), N_("Roles changed")),
     "parcel.unknown": (N_("A parcel nobody announced: %(code)s"), N_("A parcel nobody announced")),
     "parcel.matched": (
         N_("Unannounced goods belong to %(number)s"),

@@ -147,7 +147,10 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "not_proposed": (N_("The customer has answered already, or the proposal has ended."),),
     "not_answered_yet": (N_("Answer first: then tell us how it was."),),
     "score_unknown": (N_("Choose one of the five answers."),),
-    "too_many_returns": (N_("Choose at most %(maximum)s returns at once."),),
+    "too_many_returns": (
+        N_("Choose at most %(maximum)s returns at once."),
+        N_("Choose fewer returns at once."),
+    ),
     "units_undecided": (
         N_("%(name)s: decide all %(units)s units, each approved or refused."),
         N_("Decide every unit: each is approved or refused."),

@@ -87,8 +87,8 @@ def test_the_question_is_asked_often_enough_for_two_seconds(world: World, boss: 
 
 def test_what_is_being_typed_is_not_disturbed(world: World, boss: Any) -> None:
     boss.evaluate(
-        """() => { const field = document.createElement("input"); field.id = "typed"; field.setAttribute("aria-label", "Typed");
-        document.getElementById("inbox").append(field); field.focus() }"""
+        """() => { const field = document.createElement("input"); field.id = "typed";
+        field.setAttribute("aria-label", "Typed"); document.getElementById("inbox").append(field); field.focus() }"""
     )
     boss.keyboard.type("half a sent")
     waiting = world.requested()

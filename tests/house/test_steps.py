@@ -33,12 +33,13 @@ def test_states_are_never_written_past_their_machine() -> None:
 
 def test_every_happening_is_a_topic_with_a_sentence() -> None:
     kinds = "return|refund|order_line|order|warehouse|store_credit|batch|transfer|bank|task|orders|policy"
-    kinds += "|workflow|canned_answer|playbook|parcel|person"
+    kinds += "|workflow|canned_answer|playbook|parcel|person|dispute"
     told = set(re.findall(rf'"((?:{kinds})\.[a-z_]+(?:\.[a-z_]+)*)"', SOURCE))
     permissions = {"returns", "refunds"}
     told = {topic for topic in told if topic.split(".")[0] not in permissions}
     told -= {"orders.import", "orders.read", "policies.edit"}
     told |= {f"return.{RETURN.steps['approved'][step]}" for step in ("receive", "receive_some")}
+    told.add(f"return.{RETURN.steps['requested']['decline']}")
     assert sorted(told - set(TOPICS)) == []
     assert sorted(set(TOPICS) - told) == []
     assert sorted(set(TOPICS) - set(HAPPENINGS)) == []

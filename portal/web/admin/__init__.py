@@ -24,7 +24,6 @@ from portal.web.admin import (
     finance,
     frame,
     links,
-    lists,
     live,
     mail_log,
     measures,
@@ -54,12 +53,11 @@ from portal.web.admin import (
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
-    sign_in, desk, disputes, entry, prepare, parcel, entered, links, returns, steps, refunds, orders, messages, work, bank, credits,
-    allowances, tasks, cancellations, proposals,
-    policies, workflows, finance, accounts, measures, figures, stock, channels, pictures, dock_findings, live, boards, views,
-    customers,
-    audit, people, threads, mail_log, canned, playbooks,
-    deciding, presence, bulk,
+    sign_in, people, audit, desk, boards, live, figures, measures,
+    entry, prepare, parcel, entered, links, returns, views, customers, bulk, deciding, presence, steps,
+    cancellations, proposals, threads, mail_log, canned, playbooks, messages, disputes, dock_findings, pictures,
+    refunds, finance, bank, credits, accounts, allowances, tasks, work,
+    orders, stock, channels, policies, workflows,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)
 bp.context_processor(frame.around)
