@@ -1,5 +1,6 @@
 """Signing in by a real OpenID provider: with the role it gives, out at both ends, and in nowhere without one."""
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,6 @@ from playwright.sync_api import expect
 from tests import oidc_server, serving
 from tests.browsing import accessibility_faults
 from tests.databases import Database
-from tests.mail import free_port
 from tests.web.admin_world import a_world
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -28,9 +28,13 @@ class House:
 
 @pytest.fixture
 def house(database: Database, make_app: Callable[..., Flask]) -> Iterator[House]:
-    port = free_port()
+    with oidc_server.door() as door:
+        yield from _house(door, database, make_app)
+
+
+def _house(door: socket.socket, database: Database, make_app: Callable[..., Flask]) -> Iterator[House]:
     ours = {
-        "OIDC_ISSUER": f"http://127.0.0.1:{port}",
+        "OIDC_ISSUER": oidc_server.issuer(door),
         "OIDC_CLIENT_ID": oidc_server.CLIENT_ID,
         "OIDC_CLIENT_SECRET": oidc_server.CLIENT_SECRET,
         "OIDC_SCOPES": "openid profile email groups",
@@ -39,7 +43,7 @@ def house(database: Database, make_app: Callable[..., Flask]) -> Iterator[House]
     }
     with serving.serving(database, make_app, **ours) as server:
         a_world(server.app)
-        with oidc_server.running(server.url, port=port) as provider:
+        with oidc_server.running(server.url, door=door) as provider:
             yield House(portal=server.url, provider=provider)
 
 

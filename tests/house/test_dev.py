@@ -5,10 +5,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from portal.settings import Settings
+from tests import oidc_server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,3 +76,53 @@ def test_the_demo_with_stripe_is_complete_and_takes_nothing_from_the_desk(
     assert settings.data_dir != plain.data_dir, "payments of one gateway mean nothing to the other"
     command = module.stripe_command(Path(sys.executable), 8000)  # type: ignore[attr-defined]
     assert command[1:3] == ["-m", "tests.stripe_server"] and "8001" in command
+
+
+def test_an_environment_is_made_once_and_anew_where_it_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module: Any = loaded()
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    (tmp_path / "requirements-none.txt").write_text("# nothing, so that nothing is fetched\n")
+    venv = tmp_path / ".venv-none"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").touch()  # somebody was stopped in the middle
+    python = module._environment(venv, "requirements-none.txt")
+    assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    ran = module.run
+    with monkeypatch.context() as idle:
+        idle.setattr(module, "run", pytest.fail)
+        assert module._environment(venv, "requirements-none.txt") == python
+    (venv / ".requirements-none.txt.done").unlink()
+    tried: list[str] = []
+
+    def away_once(command: list[str], **more: object) -> None:
+        tried.append(command[2])
+        if tried == ["pip"]:
+            raise module.Stop("The package index did not answer.")
+        ran(command, **more)
+
+    monkeypatch.setattr(module, "run", away_once)
+    assert module._environment(venv, "requirements-none.txt") == python
+    assert tried == ["pip", "venv", "pip"] and "Once more, from nothing" in capsys.readouterr().out
+
+
+def test_what_takes_for_ever_is_ended_and_said() -> None:
+    module: Any = loaded()
+    with pytest.raises(module.Stop, match="took more than 1 seconds"):
+        module.run([sys.executable, "-c", "import time; time.sleep(600)"], timeout=1)
+
+
+def test_a_provider_that_cannot_be_had_fails_its_own_tests_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module: Any = loaded()
+
+    def away(*_: str) -> Path:
+        raise module.Stop("This failed: pip install")
+
+    monkeypatch.setattr(module, "environment", away)
+    monkeypatch.setenv("TEST_OIDC_PYTHON", module.openid_provider())
+    assert "This failed: pip install" in capsys.readouterr().out
+    with pytest.raises(RuntimeError, match="The OpenID provider is missing"):
+        oidc_server.python()

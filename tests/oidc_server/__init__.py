@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -14,33 +15,51 @@ from tests.browsing import environ
 
 CLIENT_ID, CLIENT_SECRET = "returns-portal", "a client secret for tests alone"
 PASSWORD = "a password for tests alone"
-PATIENCE = 60
-"""Seconds until the provider must have started; it takes a few."""
+PATIENCE = 180
+"""Seconds until the provider must have started; it takes five, and more on a busy machine."""
 
 
 def python() -> Path:
     """The Python that has the provider: as `dev.py test` set it up, or beside this environment."""
     found = Path(environ("TEST_OIDC_PYTHON") or Path(sys.prefix).parent / ".venv-oidc" / "bin" / "python")
     if not found.exists():
-        raise RuntimeError("the OpenID provider is missing: run `python3 dev.py test`, which sets it up")
+        raise RuntimeError(
+            "The OpenID provider is missing: `python3 dev.py test` sets it up (requirements-oidc.txt in"
+            " .venv-oidc) and says what went wrong where it cannot"
+        )
     return found
 
 
 @contextmanager
-def running(portal: str, *, port: int) -> Iterator[str]:
-    """A provider on that port that knows the portal at that address; gives its issuer. Ended at the end."""
-    command = [python(), Path(__file__).with_name("serve.py"), str(port), CLIENT_ID, CLIENT_SECRET, portal]
+def running(portal: str, *, door: socket.socket) -> Iterator[str]:
+    """A provider behind that door that knows the portal at that address; gives its issuer. Ended at the end."""
+    here = Path(__file__).with_name("serve.py")
+    command = [python(), here, str(door.fileno()), CLIENT_ID, CLIENT_SECRET, portal]
     server = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        pass_fds=[door.fileno()],
+    )  # fmt: skip
     try:
         _wait(server)
-        yield f"http://127.0.0.1:{port}"
+        yield issuer(door)
     finally:
-        server.terminate()
-        server.wait(20)
+        server.kill()  # it keeps nothing
+        server.wait()
         if server.stdout is not None:
             server.stdout.close()
+
+
+@contextmanager
+def door() -> Iterator[socket.socket]:
+    """A free port of this machine, held from now on: nobody else gets it before the provider is there."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen(64)
+        yield held
+
+
+def issuer(door: socket.socket) -> str:
+    return f"http://127.0.0.1:{door.getsockname()[1]}"
 
 
 def _wait(server: subprocess.Popen[str]) -> None:

@@ -1,13 +1,18 @@
 """A real OpenID provider (canaille) on loopback, for one test: run by the Python of its own environment.
 
-    python serve.py PORT CLIENT_ID CLIENT_SECRET PORTAL_URL
+    python serve.py FILE_DESCRIPTOR CLIENT_ID CLIENT_SECRET PORTAL_URL
 
-Everything is kept in memory. People and groups are those below; their passwords are for tests alone.
+It listens on a socket that whoever starts it holds. Everything is kept in memory.
+People and groups are those below; their passwords are for tests alone.
 """
 
 import datetime
 import logging
+import socket
 import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from canaille import create_app
 from canaille.app import models
@@ -25,7 +30,25 @@ class Quiet(WSGIRequestHandler):
         """Only faults are worth a line."""
 
 
-def main(port: int, client_id: str, client_secret: str, portal: str) -> None:
+def one_at_a_time(app: Callable[..., Iterable[bytes]]) -> Callable[..., list[bytes]]:
+    """What is kept in memory is touched by one request at a time; connections that say nothing hold up nobody."""
+    lock = threading.Lock()
+
+    def answer(*request: Any) -> list[bytes]:
+        with lock:
+            said = app(*request)
+            try:
+                return list(said)
+            finally:
+                getattr(said, "close", lambda: None)()
+
+    return answer
+
+
+def main(door: int, client_id: str, client_secret: str, portal: str) -> None:
+    with socket.socket(fileno=door) as held:
+        port = held.getsockname()[1]
+        held.detach()
     key = RSAKey.generate_key(2048, parameters={"use": "sig", "alg": "RS256"}, auto_kid=True)
     config = {
         "SECRET_KEY": "only the tests sign with this key",
@@ -38,7 +61,7 @@ def main(port: int, client_id: str, client_secret: str, portal: str) -> None:
     with app.app_context():
         fill(client_id, client_secret, portal)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", port, app, threaded=False, request_handler=Quiet)
+    server = make_server("127.0.0.1", port, one_at_a_time(app), threaded=True, request_handler=Quiet, fd=door)
     print("ready", flush=True)
     server.serve_forever()
 

@@ -94,4 +94,4 @@ def test_what_a_person_may_do_is_what_the_machine_and_the_role_allow(session, ga
 
     assert allowed("finance") == set()
     assert allowed("warehouse") == {"ship", "receive", "receive_some"}
-    assert allowed("csr") == {"ship", "receive", "receive_some", "cancel"}
+    assert allowed("csr") == {"ship", "receive", "receive_some", "cancel", "undo"}
