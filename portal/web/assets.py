@@ -54,11 +54,21 @@ class Asset:
 
 
 def stylesheet(root: Path = ROOT) -> bytes:
-    """Every file of static/css as one sheet, in the order of the layers, without comments and indentation."""
-    parts = [f"@layer {', '.join(LAYERS)};"]
+    """What every page needs of static/css as one sheet, in the order of the layers."""
+    files: list[Path] = []
     for layer in LAYERS:
-        files = sorted((root / "css" / layer).glob("*.css")) or [root / "css" / f"{layer}.css"]
-        parts += [file.read_text(encoding="utf-8") for file in files]
+        files += sorted((root / "css" / layer).glob("*.css")) or [root / "css" / f"{layer}.css"]
+    return _sheet(files)
+
+
+def desk_stylesheet(root: Path = ROOT) -> bytes:
+    """What only the desk shows, loaded after the other: a customer's phone does without it."""
+    return _sheet(sorted((root / "css" / "desk").glob("*.css")))
+
+
+def _sheet(files: Iterable[Path]) -> bytes:
+    """The files one after the other, without comments and indentation."""
+    parts = [f"@layer {', '.join(LAYERS)};", *(file.read_text(encoding="utf-8") for file in files)]
     text = re.sub(r"/\*.*?\*/", "", "\n".join(parts), flags=re.DOTALL)
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()).encode()
 
@@ -70,7 +80,7 @@ def load(root: Path = ROOT) -> dict[str, Asset]:
         for file in sorted(root.rglob("*"))
         if file.is_file() and file.suffix not in {".md", ".css"} and file.name != "LICENSE"
     }
-    files["site.css"] = stylesheet(root)
+    files["site.css"], files["desk.css"] = stylesheet(root), desk_stylesheet(root)
     for name, parts in JOINED.items():
         files[name] = b";\n".join(files[part] for part in parts)
     return {name: _asset(name, body) for name, body in files.items()}
@@ -95,7 +105,7 @@ def _by_path() -> dict[str, Asset]:
 
 
 def asset(name: str) -> str:
-    """The address of a static file (``site.css``, ``site.js``, ``desk.js``); ``KeyError`` for others."""
+    """The address of a static file (``site.css``, ``desk.css``, ``site.js``, ``desk.js``); ``KeyError`` for others."""
     if current_app.debug:
         _shelf.cache_clear()
         _by_path.cache_clear()
@@ -156,7 +166,7 @@ def compress(response: Response) -> Response:
     return response
 
 
-def init_assets(app: Flask, *, names: Iterable[str] = ("site.css", "site.js", "desk.js")) -> None:
+def init_assets(app: Flask, *, names: Iterable[str] = ("site.css", "desk.css", "site.js", "desk.js")) -> None:
     """Serve static files and compress pages; fails at the start when one of ``names`` is missing."""
     missing = [name for name in names if name not in _shelf()]
     if missing:
