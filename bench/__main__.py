@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import browser, engine, gateway, memory, races, speed
+from bench import browser, engine, gateway, lists, memory, races, speed
 from bench.tables import Result
 
 WORKLOADS: dict[str, Callable[[argparse.Namespace], Result]] = {
@@ -17,6 +17,7 @@ WORKLOADS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "W2": lambda asked: speed.w2(),
     "W3": lambda asked: speed.w3(),
     "W4": lambda asked: races.w4(flows=asked.races),
+    "W5": lambda asked: lists.w5(sizes=asked.returns or lists.SIZES),
     "W6": lambda asked: gateway.w6(refunds_sent=asked.refunds),
     "W7": lambda asked: browser.w7(),
     "W8": lambda asked: memory.w8(flows=asked.flows),
@@ -31,6 +32,9 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print plain values")
     parser.add_argument("--races", type=int, default=400, help="W4: flows over 20 shared products (400)")
+    parser.add_argument(
+        "--returns", type=int, nargs="+", help="W5: among how many (10000 100000 1000000), the fewest first"
+    )
     parser.add_argument("--refunds", type=int, default=300, help="W6: refunds to be sent (300)")
     parser.add_argument("--flows", type=int, default=1000, help="W8: flows to watch the memory over (1000)")
     asked = parser.parse_args()

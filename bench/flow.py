@@ -171,17 +171,9 @@ def at_the_desk(staff: Visitor, return_id: UUID, *, inspect: bool = True) -> Non
     receive(staff, return_id)
     if inspect:
         staff.step = "inspect GET"
-        page = _shown(staff.get(f"{base}/inspection"))
+        page = _shown(staff.get(f"/admin/dock/returns/{return_id}?mode=grade"))
         staff.step = "inspect POST"
-        graded = hidden(page) | dict(re.findall(r'name="(lines-\d+-units)"[^>]*value="(\d+)"', page))
-        for row in re.findall(r'name="(lines-\d+)-line_id"', page):
-            graded |= {
-                f"{row}-grade": "A",
-                f"{row}-disposition": "",
-                f"{row}-accepted": "yes",
-                f"{row}-note": "",
-            }
-        _led(staff.post(f"{base}/inspection", graded))
+        _led(staff.post(f"/admin/dock/returns/{return_id}", counted(page, grade="A")))
     refund(staff, return_id)
 
 
@@ -219,11 +211,27 @@ def posts_alone(staff: Visitor, order: Sample, *, lines: int = 2) -> UUID:
 
 def receive(staff: Visitor, return_id: UUID) -> None:
     """All of it arrived."""
-    path = f"/admin/returns/{return_id}/receipt"
+    path = f"/admin/dock/returns/{return_id}"
     staff.step = "receive GET"
     page = _shown(staff.get(path))
     staff.step = "receive POST"
-    _led(staff.post(path, {**hidden(page), "everything": "1"}))
+    _led(staff.post(path, counted(page)))
+
+
+def counted(page: str, *, grade: str = "") -> dict[str, str]:
+    """The sheet of the dock with all that it waits for counted, and graded alike where a grade is given."""
+    sheet = hidden(page)
+    waiting = re.findall(r'name="add" value="([\w-]+)".*?', page)
+    most = re.findall(r'<p class="dock-number[^"]*">.*?<span>\D*(\d+)', page)
+    for key, (line, units) in enumerate(zip(waiting, most, strict=True)):
+        if units != "0":
+            sheet |= {
+                f"h-{key}-line": line,
+                f"h-{key}-units": units,
+                f"h-{key}-grade": grade,
+                f"h-{key}-was": grade,
+            }
+    return sheet
 
 
 def refund(staff: Visitor, return_id: UUID) -> None:

@@ -34,8 +34,8 @@ class HttpVisitor:
         self.step = ""
         self.address = address
         self.times: dict[str, list[float]] = defaultdict(list)
-        self._host = urlsplit(url).netloc
-        self._connection = http.client.HTTPConnection(self._host, timeout=60)
+        self.host = urlsplit(url).netloc
+        self._connection = http.client.HTTPConnection(self.host, timeout=60)
         self._cookies: dict[str, str] = {}
         self._token = ""
 
@@ -48,12 +48,17 @@ class HttpVisitor:
     def total(self) -> float:
         return sum(sum(times) for times in self.times.values())
 
+    @property
+    def cookie(self) -> str:
+        """What the browser is known by, as its requests say it; empty before the first answer."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
     def _ask(self, method: str, path: str, body: bytes | None) -> Came:
         parts = urlsplit(path)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept-Encoding": "gzip", "X-Forwarded-For": self.address}
-        if self._cookies:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        if self.cookie:
+            headers["Cookie"] = self.cookie
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         began = time.perf_counter()
