@@ -6,7 +6,7 @@
   const LATER = 8000
   let timer = 0
   let pause = EVERY
-  const source = () => document.getElementById("live")
+  const source = () => document.getElementById("pulse")
   const typing = "input:not([type=checkbox], [type=radio], [type=submit], [type=button]), textarea, select, [contenteditable]"
 
   const changed = (field) => {
