@@ -13,7 +13,8 @@ from portal.core.access import Actor, Conflict, NotFound
 from portal.core.facts import CANCELLATIONS, RETURNLESS, STAYS
 from portal.core.lifecycles import RETURN
 from portal.core.links import STATUS, Site
-from portal.core.policy.verdict import REVIEW, Refused, to_json
+from portal.core.policy.overrides import Override, overrule
+from portal.core.policy.verdict import REFUSED, Refused, Verdict, to_json
 from portal.core.refunds import breakdown
 from portal.core.returns import BY_CUSTOMER, Draft, Step, steps_left
 from portal.core.spans import Span
@@ -21,7 +22,7 @@ from portal.core.workflows import AT_ONCE
 from portal.db import history, returns, shipments
 from portal.db.base import db, transaction, uuid7
 from portal.db.returns import Return, ReturnLine
-from portal.services import expecting, links, notices, rulings, scope, threads, work
+from portal.services import expecting, links, notices, objecting, rulings, scope, threads, work
 from portal.services.holding import claim as claim
 from portal.services.holding import release as release
 from portal.services.holding import take as take
@@ -39,24 +40,29 @@ TRIES = 3
 """Numbers are random: one that is taken is drawn again."""
 
 
-def confirm(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now: datetime) -> str:
+def confirm(
+    actor: Actor, return_id: UUID, *, wish: str = "", despite: str = "", site: Site, now: datetime
+) -> str:
     """Confirm the draft and answer its new state; confirming again answers the state it has by now.
 
     In one transaction: judged again, units taken, numbers drawn, label and messages promised. ``wish`` is what the
-    customer chose who was offered an exchange first (``core.workflows.WISHES``). Raises
-    ``Conflict("steps_left")``, ``Conflict("units_gone")`` when somebody was faster, ``Refused``.
+    customer chose who was offered an exchange first (``core.workflows.WISHES``); ``despite`` says why a person
+    takes back what the policy refuses: who may override decides it by that, for others it waits for somebody who
+    may. Raises ``Conflict("steps_left")``, ``Conflict("units_gone")`` when somebody was faster, ``Refused``.
     """
     for attempt in range(TRIES):
         try:
             with transaction():
-                return confirmed(actor, return_id, wish=wish, site=site, now=now)
+                return confirmed(actor, return_id, wish=wish, despite=despite, site=site, now=now)
         except IntegrityError as problem:
             if "number" not in str(problem.orig) and "code" not in str(problem.orig) or attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def confirmed(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now: datetime) -> str:
+def confirmed(
+    actor: Actor, return_id: UUID, *, wish: str = "", despite: str = "", site: Site, now: datetime
+) -> str:
     """``confirm`` in the caller's transaction."""
     row = scope.return_row(actor, return_id, "returns.create", lock=True)
     if row.kind in CANCELLATIONS:
@@ -68,10 +74,10 @@ def confirmed(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now:
     left = [step for step in steps_left(page.draft, page.terms, steps=needed) if step != Step.CONFIRM]
     if left:
         raise Conflict("steps_left", steps=[step.value for step in left])
-    _objections(page)
+    verdict = _judged(actor, page, despite.strip())
     spans = take(page.order, page.draft, now=now) if page.order else {}
     decision = rulings.chosen(page.decision, wish)
-    approved = _is_approved(actor, page, row)
+    approved = _is_approved(actor, page, verdict, row)
     step = "authorize" if approved else "submit"
     values: dict[str, Any] = {
         "state": RETURN.after(row.state, step),
@@ -79,7 +85,7 @@ def confirmed(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now:
         "submitted_at": now,
         "approved_at": now if approved else None,
         "ship_by": ship_by(page.terms, now, page.merchant.zone) if approved else None,
-        "verdict": to_json(page.verdict),
+        "verdict": to_json(verdict),
         "breakdown": breakdown.to_json(page.breakdown) if page.breakdown.assessed else None,
         "estimate_minor": page.breakdown.amount if page.breakdown.assessed else None,
         "refund_state": "calculated" if page.breakdown.assessed else "none",
@@ -93,8 +99,13 @@ def confirmed(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now:
     db.session.refresh(row)
     told = rulings.told(decision)
     _record(actor, row, "return.submitted", now, units=page.draft.units, number=row.number, **told)
+    if despite.strip() and verdict is not page.verdict:
+        codes = [finding.code for finding in verdict.overruled]
+        _record(actor, row, "return.overruled", now, because=despite.strip(), findings=codes)
+    elif despite.strip() and not approved:
+        threads.add(actor, row, despite, kind="note", now=now)
     if approved:
-        codes = [finding.code for finding in page.verdict.findings]
+        codes = [finding.code for finding in verdict.findings]
         _record(actor, row, "return.approved", now, findings=codes, **told)
     rulings.follow(row, decision, now=now)
     if row.kind == RETURNLESS:
@@ -106,18 +117,29 @@ def confirmed(actor: Actor, return_id: UUID, *, wish: str = "", site: Site, now:
     return row.state
 
 
-def _objections(page: Page) -> None:
-    """Refuse what the policy refuses; units that somebody else took meanwhile are told apart."""
-    gone = [f for f in page.verdict.findings if f.code in UNITS_GONE]
+def _judged(actor: Actor, page: Page, despite: str) -> Verdict:
+    """The verdict that counts: as it is, or with what a person who may do so sets aside, for that reason.
+
+    Raises ``Refused`` for what nobody gave a reason for, or for a fact; units that somebody else took meanwhile
+    are told apart.
+    """
+    verdict = page.verdict
+    gone = [f for f in verdict.findings if f.code in UNITS_GONE]
     if gone:
         raise Conflict("units_gone", lines=[str(f.line_id) for f in gone], findings=gone)
-    if page.verdict.outcome == "refused":
-        raise Refused(page.verdict)
+    asked = [f for f in verdict.findings if objecting.needs_reason(f)]
+    given = bool(despite) and actor.kind == "person"
+    if any(f.weight == REFUSED and not (given and f in asked) for f in verdict.findings):
+        raise Refused(verdict)
+    if not given or not asked or not actor.may(objecting.BY_OVERRIDING, page.draft.merchant_id):
+        return verdict
+    overrides = [Override(code=f.code, reason=despite, line_id=f.line_id) for f in asked]
+    return overrule(verdict, overrides, role=actor.roles[page.draft.merchant_id])
 
 
-def _is_approved(actor: Actor, page: Page, row: Return) -> bool:
+def _is_approved(actor: Actor, page: Page, verdict: Verdict, row: Return) -> bool:
     """At once when the policy has nothing against it, or when who asks, or prepared it, may decide that."""
-    open_findings = [f for f in page.verdict.findings if f.weight == REVIEW]
+    open_findings = list(verdict.findings)
     if page.decision is not None and page.decision.outcome in AT_ONCE and not open_findings:
         return True
     if actor.kind == "person":

@@ -15,6 +15,7 @@ from portal.core.addresses import Address, address_from
 from portal.core.facts import CANCELLATIONS, STAYS, OrderFacts, ReturnRequest, Wanted
 from portal.core.intake import number_key
 from portal.core.merchants import MerchantFacts
+from portal.core.policy.overrides import OVERRULED_BY
 from portal.core.policy.ruling import ruled
 from portal.core.policy.terms import Terms
 from portal.core.policy.verdict import REFUSED, Finding, LineOffer, Refused, Verdict, judge, offers
@@ -318,12 +319,19 @@ def set_order(
 
 
 def choose_lines(
-    actor: Actor, return_id: UUID, choices: Sequence[LineChoice], *, now: datetime, partly: bool = False
+    actor: Actor,
+    return_id: UUID,
+    choices: Sequence[LineChoice],
+    *,
+    now: datetime,
+    partly: bool = False,
+    despite: bool = False,
 ) -> Verdict:
     """Replace the selection, keeping what was answered of the lines that stay; 0 units take a line out.
 
-    With ``partly`` lines that are not named stay as they are. Raises ``Refused`` with every objection that
-    no later answer can lift; nothing is saved then.
+    With ``partly`` lines that are not named stay as they are; with ``despite`` a person also takes what somebody
+    who may override could let through in the end. Raises ``Refused`` with every objection that no later answer
+    can lift; nothing is saved then.
     """
     with transaction():
         row = _editable(actor, return_id, Step.LINES)
@@ -332,7 +340,9 @@ def choose_lines(
         order = orders.facts(row.order_id) if row.order_id else None
         wanted = _wanted_lines(row, choices, before, order, actor, partly=partly)
         was = {key: units for key, units in units_before.items() if units}
-        _drop([line.id for key, line in before.items() if key not in wanted])
+        gone = [line for key, line in before.items() if key not in wanted]
+        history.change([row.id], {f"units: {line.name}": (line.units, 0) for line in gone})
+        _drop([line.id for line in gone])
         for position, line in enumerate(wanted.values()):
             line.position = position
         returns.db.session.add_all(wanted.values())
@@ -344,6 +354,8 @@ def choose_lines(
         zone = ZoneInfo(merchant.zone)
         verdict = judge(order, request, terms, now=now, zone=zone)
         stopped = _stopped(verdict, order, terms, request, zone)
+        if despite and actor.kind == "person":
+            stopped = tuple(one for one in stopped if one.code not in OVERRULED_BY)
         if stopped:
             raise Refused(Verdict(findings=stopped, policy_version=verdict.policy_version))
         return verdict

@@ -15,6 +15,7 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "return.updated": (N_("Return changed: %(step)s"), N_("Return changed")),
     "return.submitted": (N_("Return confirmed; rule: %(rule)s"), N_("Return confirmed")),
     "return.approved": (N_("Return approved; rule: %(rule)s"), N_("Return approved")),
+    "return.overruled": (N_("The policy was set aside: %(because)s"), N_("The policy was set aside")),
     "return.line.declined": (
         N_("Refused: %(units)s × %(line)s – %(reason)s"),
         N_("A part of the return was refused"),
@@ -143,6 +144,10 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "dispute.reminded": (N_("Reminder in the dispute sent"),),
     "dispute.escalated": (N_("Dispute handed up to a supervisor"),),
     "dispute.resolved": (N_("Dispute ended, paid on top: %(amount)s"), N_("Dispute ended")),
+    "dispute.paid_again": (
+        N_("What was agreed is paid again: %(amount)s"),
+        N_("What was agreed is paid again"),
+    ),
     "dispute.withdrawn": (N_("The customer contests it no longer"),),
     "dispute.chargeback": (
         N_("The bank took back the payment as well: %(amount)s, %(state)s"),

@@ -7,6 +7,7 @@
 
   // ---------------------------------------------------------------- what is typed while an answer is on its way stays
   const left = new WeakMap()
+  const waiting = new Set()
   let kept = []
   document.addEventListener("htmx:beforeSend", (event) => {
     left.set(event.detail.xhr, new Map(fields().map((field) => [field.id, field.value])))
@@ -14,9 +15,30 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const before = left.get(event.detail.xhr)
     if (!before || (event.detail.target && event.detail.target.id === "entry")) return
+    // What has a request of its own on the way may be missing in this answer too.
+    const own = event.detail.requestConfig && event.detail.requestConfig.elt
+    const underWay = (form) => form && form !== own && waiting.has(form.id || form.action)
     kept = fields()
-      .filter((field) => before.has(field.id) && before.get(field.id) !== field.value)
+      .filter((field) => before.has(field.id) && (before.get(field.id) !== field.value || underWay(field.form)))
       .map((field) => [field.id, field.value, field === document.activeElement])
+  })
+  // A chosen file was sent, whatever came of it: the field that is kept across answers is empty for the next one.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const form = event.detail.requestConfig && event.detail.requestConfig.elt
+    if (form && form.matches && form.matches("[data-entry] form[enctype='multipart/form-data']")) form.reset()
+  })
+  // What was folded open stays open.
+  let unfolded = []
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const whole = event.detail.target && event.detail.target.id === "entry"
+    unfolded = whole || !entry() ? [] : [...entry().querySelectorAll("details[id][open]")].map((fold) => fold.id)
+  })
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of unfolded) {
+      const fold = document.getElementById(id)
+      if (fold && id !== "address") fold.open = true
+    }
+    unfolded = []
   })
   document.addEventListener("htmx:afterSwap", () => {
     const again = kept
@@ -32,7 +54,6 @@
   })
 
   // ---------------------------------------------------------------- on to the next open question
-  const waiting = new Set()
   let goOn = false
   const go = (link) => {
     const place = document.getElementById(link.hash.slice(1))

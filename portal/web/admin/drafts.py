@@ -1,17 +1,19 @@
 """A draft as the workspace shows it: items with what stands against them, questions, what is left for whom."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
+from portal.core.access import Actor
 from portal.core.facts import LineFacts
 from portal.core.money import Minor
-from portal.core.policy.verdict import LineOffer, Verdict
+from portal.core.policy.verdict import REFUSED, LineOffer, Verdict
 from portal.core.reasons import REASONS
 from portal.core.returns import BY_CUSTOMER, DraftLine, Step, is_done, needs_photo, steps_left, surveyed
 from portal.core.shipping import Pays
-from portal.services.returns import Page
+from portal.services.objecting import BY_OVERRIDING, needs_reason
+from portal.services.returns import ANSWERED_LATER, Page
 from portal.web.admin.shapes import Task
 from portal.web.words import gettext as _
 from portal.web.words import words
@@ -33,6 +35,7 @@ class ItemRow:
     objections: tuple[str, ...]
     """What stands against it: of the chosen units where some are chosen, else in general."""
     choosable: bool
+    """Whether the policy lets it come back for one reason or another; else only somebody who may override does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,7 @@ def _item(found: Page, line: LineFacts, offer: LineOffer, chosen: int) -> ItemRo
         line=line,
         paid=line.paid,
         chosen=chosen,
-        most=max(offer.units if offer.choosable else 0, chosen),
+        most=max(offer.units if offer.choosable or _may_be_overruled(offer) else 0, chosen),
         until=offer.until,
         unshipped=offer.unshipped,
         objections=tuple(
@@ -80,6 +83,12 @@ def _item(found: Page, line: LineFacts, offer: LineOffer, chosen: int) -> ItemRo
         ),
         choosable=offer.choosable,
     )
+
+
+def _may_be_overruled(offer: LineOffer) -> bool:
+    """Whether all that is refused is a rule of the shop, and no fact."""
+    refused = [finding for finding in offer.findings if finding.weight == REFUSED]
+    return bool(refused) and all(needs_reason(finding) for finding in refused)
 
 
 BLANK_ROWS = 1
@@ -126,6 +135,31 @@ def objections(verdict: Verdict, found: Page) -> tuple[str, ...]:
         name = names.get(finding.line_id) if finding.line_id else None
         told.append(f"{name}: {sentence}" if name else sentence)
     return tuple(dict.fromkeys(told))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """What stands between this return and its number, besides open questions."""
+
+    refuses: bool
+    """Whether the policy refuses it, so that a reason has to be given."""
+    may: bool
+    """Whether whoever enters it may set that aside; else it waits for somebody who may."""
+    objections: tuple[str, ...]
+
+
+def override(found: Page, actor: Actor) -> Override | None:
+    """None where nothing stands against it, or nobody could set it aside."""
+    against = found.verdict.findings if found.draft.lines else ()
+    told = tuple(one for one in against if needs_reason(one))
+    facts = [one for one in against if one.weight == REFUSED and one not in told]
+    if not told or any(one.code not in ANSWERED_LATER for one in facts):
+        return None
+    return Override(
+        refuses=any(one.weight == REFUSED for one in told),
+        may=actor.may(BY_OVERRIDING, found.draft.merchant_id),
+        objections=objections(replace(found.verdict, findings=told), found),
+    )
 
 
 PLACES = {
@@ -190,7 +224,7 @@ def _field_of(step: Step, found: Page, *, has_ways: bool) -> str:
 def _first_item(found: Page) -> str:
     if found.order is None:
         return f"name-{len(found.draft.lines)}"
-    return next((f"add-{row.line.id}" for row in items(found) if row.most), "lines")
+    return next((f"add-{row.line.id}" for row in items(found) if row.most and row.choosable), "lines")
 
 
 def _question_of(line: DraftLine, found: Page) -> str:
@@ -211,7 +245,8 @@ def most(found: Page) -> dict[UUID, int]:
 
 def after_lines(found: Page, posted: Mapping[str, str]) -> str:
     """The field to go on with: the next question once nothing more can be added, else the item that was pressed."""
-    if found.order is not None and found.draft.lines and all(row.chosen >= row.most for row in items(found)):
+    rows = items(found)
+    if rows and found.draft.lines and all(row.chosen >= row.most for row in rows if row.choosable):
         return "next"
     pressed = posted.get("more") or posted.get("all") or ""
     return f"add-{pressed.removeprefix('units-')}" if pressed.startswith("units-") else ""

@@ -16,8 +16,9 @@ from portal.web.admin import drafts
 from portal.web.admin.workspace import back, draft_of, uploads, workspace
 from portal.web.forms.admin import OrderNumberForm, PhotosForm
 from portal.web.forms.entry import ContactForm
-from portal.web.forms.returns import Problem, read_answers, read_products, read_units
+from portal.web.forms.returns import LONGEST_NOTE, Problem, read_answers, read_products, read_units
 from portal.web.page import gateways, now, redirect_to, tell, wants_fragment
+from portal.web.words import gettext as _
 from portal.web.words import speak, words
 
 bp = Blueprint("prepare", __name__)
@@ -44,7 +45,7 @@ def choose(return_id: UUID) -> Response:
         return workspace(found, problems=read.problems, typed=read.values, status=422)
     try:
         if read.choices:
-            returns.choose_lines(person(), return_id, read.choices, now=now(), partly=True)
+            returns.choose_lines(person(), return_id, read.choices, now=now(), partly=True, despite=True)
             settle(found)
     except Refused as refusal:
         return workspace(found, typed=read.values, refused=refusal.verdict, status=422)
@@ -142,11 +143,28 @@ def set_customer(return_id: UUID) -> Response:
 @bp.post("/returns/<uuid:return_id>/prepare/confirmation")
 @needs("returns.create")
 def confirm(return_id: UUID) -> Response:
-    """Authorize: everything is answered, the units are taken, label and e-mail are promised."""
+    """Authorize: everything is answered, the units are taken, label and e-mail are promised.
+
+    What the policy refuses needs a reason; without the right to override it waits for somebody who has it.
+    """
+    despite = request.form.get("despite", "").strip()[:LONGEST_NOTE]
     try:
-        confirmation.confirm(person(), return_id, site=current_app.extensions["site"], now=now())
+        confirmation.confirm(
+            person(),
+            return_id,
+            wish=request.form.get("wish", ""),
+            despite=despite,
+            site=current_app.extensions["site"],
+            now=now(),
+        )
     except Refused as refusal:
-        return workspace(returns.page(person(), return_id, now=now()), refused=refusal.verdict, status=422)
+        found = returns.page(person(), return_id, now=now())
+        if not despite and drafts.override(found, person()):
+            told = (
+                Problem(field="despite", text=_("Say why it is taken back although the policy refuses it.")),
+            )
+            return workspace(found, end_problems=told, status=422)
+        return workspace(found, refused=refusal.verdict, status=422)
     except Conflict as conflict:
         if conflict.code != "steps_left":
             raise

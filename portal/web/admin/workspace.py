@@ -1,6 +1,7 @@
 """The one screen of a draft: what it shows, which parts of it change with what, and where to go on."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from flask import current_app, request, url_for
@@ -11,13 +12,14 @@ from portal.core.facts import CANCELLATIONS
 from portal.core.policy.verdict import Verdict
 from portal.core.returns import BY_CUSTOMER, Step, is_done, steps_left
 from portal.core.shipping import Method
-from portal.services import entry, orders, returns, shipping
+from portal.core.workflows import EXCHANGE_FIRST
+from portal.services import customers, entry, orders, returns, shipping
 from portal.services.orders import OrderHit
 from portal.services.outside import Unavailable
 from portal.services.returns import Page
 from portal.services.shipping import Way
 from portal.web.actor import person
-from portal.web.admin import drafts
+from portal.web.admin import drafts, rulings
 from portal.web.admin.amounts import explained
 from portal.web.admin.returns import payers
 from portal.web.forms.admin import SendLinkForm
@@ -26,11 +28,12 @@ from portal.web.forms.returns import AddressForm, Problem, address_form, conditi
 from portal.web.page import gateways, now, page, redirect_to
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
+from portal.words import workflows as told
 
 AFFECTED = {
     "lines": ("heading", "survey", "ways", "panel", "script"),
     "survey": ("heading", "lines", "ways", "panel", "script"),
-    "contact": ("heading", "panel", "script"),
+    "contact": ("heading", "past", "panel", "script"),
     "address": ("heading", "ways", "panel", "script"),
     "ways": ("heading", "panel", "script"),
 }
@@ -65,6 +68,7 @@ def workspace(
     contact: ContactForm | None = None,
     address: AddressForm | None = None,
     way_problems: tuple[Problem, ...] = (),
+    end_problems: tuple[Problem, ...] = (),
     status: int = 200,
 ) -> Response:
     """The whole screen, or the part that was changed with everything that follows from it."""
@@ -120,7 +124,11 @@ def workspace(
         own_carrier=Method.OWN_CARRIER,
         chosen=drafts.chosen_rate(found, request.form),
         asked=request.form,
-        past=entry.past(person(), found),
+        end_problems=end_problems,
+        decision=rulings.worded(found.decision, draft.currency),
+        override=drafts.override(found, person()),
+        wishes=told.WISHES if found.decision and found.decision.outcome == EXCHANGE_FIRST else {},
+        **_past(found, target),
         query=request.args.get("q", "").strip(),
         hits=_hits(found),
         link_form=_link_form(found),
@@ -130,6 +138,13 @@ def workspace(
     if target == "entry":
         answer.headers["HX-Push-Url"] = url_for("admin.prepare.show", return_id=draft.id)
     return answer
+
+
+def _past(found: Page, target: str) -> dict[str, Any]:
+    """What the customer had before; only for an answer that shows it."""
+    if target in AFFECTED and "past" not in AFFECTED[target]:
+        return {"past": None, "customer": None}
+    return {"past": entry.past(person(), found), "customer": customers.of(person(), found.draft.id)}
 
 
 def _hits(found: Page) -> tuple[OrderHit, ...]:
