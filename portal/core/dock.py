@@ -112,6 +112,10 @@ class Heap:
     lacks: tuple[str, ...] = ()
     used: int | None = None
     note: str = ""
+    broken: int = 0
+    """Of these units, those that whoever may not grade them saw to be damaged."""
+    wrong: int = 0
+    """And those that are something else than was announced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +225,14 @@ def another(count: Count, sku: str, name: str) -> Count:
     return replace(count, foreign=foreign)
 
 
+def _part(heap: Heap, units: int) -> Heap:
+    """So many of its units, the ones that were seen to be damaged or something else among them."""
+    if units == heap.units:
+        return heap
+    broken = min(heap.broken, units)
+    return replace(heap, units=units, broken=broken, wrong=min(heap.wrong, units - broken))
+
+
 def split(heaps: Sequence[Heap], left: int) -> tuple[tuple[Heap, ...], tuple[Heap, ...]]:
     """(what the line still expects, what is beyond it): the units counted last are the surplus.
 
@@ -232,7 +244,7 @@ def split(heaps: Sequence[Heap], left: int) -> tuple[tuple[Heap, ...], tuple[Hea
         fits = max(0, min(heap.units, left))
         left -= fits
         if fits:
-            kept.append(replace(heap, units=fits))
+            kept.append(_part(heap, fits))
         if heap.units > fits:
             beyond.append(replace(heap, units=heap.units - fits))
     return tuple(kept), tuple(beyond)

@@ -20,7 +20,7 @@ from portal.core.workflows import Proposal, propose_disposition
 from portal.db import merchants, orders, returns
 from portal.db.base import db
 from portal.db.merchants import Merchant
-from portal.db.returns import Return, ReturnLine
+from portal.db.returns import Inspection, Return, ReturnLine
 from portal.db.shipments import Shipment
 from portal.services import scope, unexpected, workflows
 from portal.services.unexpected import Finding
@@ -171,6 +171,10 @@ class SheetLine:
     waiting: int
     """Units that are here and not graded."""
     received: int
+    damaged: int
+    """Of the waiting units, those that were seen to be damaged when they arrived."""
+    other: int
+    """And those that are something else than was announced."""
     proposals: dict[str, Proposal]
     """Grade -> what the merchant's rules propose for it."""
 
@@ -224,6 +228,7 @@ def sheet(actor: Actor, return_id: UUID) -> Sheet:
     rules = workflows.rules_of(row.merchant_id)
     bought = orders.facts(row.order_id) if row.order_id else None
     categories = {line.id: line.category for line in bought.items} if bought else {}
+    seen = _seen(lines)
 
     def proposals(line: ReturnLine) -> dict[str, Proposal]:
         category = categories.get(line.order_line_id, "") if line.order_line_id else ""
@@ -261,6 +266,8 @@ def sheet(actor: Actor, return_id: UUID) -> Sheet:
                 expected=line.authorized_units - line.received_units,
                 waiting=line.received_units - line.accepted_units - line.rejected_units,
                 received=line.received_units,
+                damaged=seen[line.id][0],
+                other=seen[line.id][1],
                 proposals=proposals(line),
             )
             for line in lines
@@ -270,6 +277,26 @@ def sheet(actor: Actor, return_id: UUID) -> Sheet:
         findings=unexpected.of_return(row.id),
         may_inspect=actor.may("returns.inspect", row.merchant_id),
     )
+
+
+def _seen(lines: Sequence[ReturnLine]) -> dict[UUID, tuple[int, int]]:
+    """Line -> (damaged, something else): what was seen of it when it arrived, and is not graded yet."""
+    marked = [line.id for line in lines if line.damaged_units or line.other_units]
+    graded: dict[tuple[UUID, str], int] = {}
+    if marked:
+        sums = (
+            sa.select(Inspection.return_line_id, Inspection.grade, sa.func.sum(Inspection.units))
+            .where(Inspection.return_line_id.in_(marked), Inspection.grade.in_(("D", "W")))
+            .group_by(Inspection.return_line_id, Inspection.grade)
+        )
+        graded = {(line_id, grade): int(units) for line_id, grade, units in db.session.execute(sums)}
+    seen = {}
+    for line in lines:
+        left = line.received_units - line.accepted_units - line.rejected_units
+        broken = min(left, max(0, line.damaged_units - graded.get((line.id, "D"), 0)))
+        wrong = min(left - broken, max(0, line.other_units - graded.get((line.id, "W"), 0)))
+        seen[line.id] = (broken, wrong)
+    return seen
 
 
 # ------------------------------------------------------------------------------------------ what is expected

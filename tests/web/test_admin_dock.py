@@ -3,6 +3,7 @@
 import pytest
 
 from portal.services import stock, unexpected, verifying
+from tests.web import dock_steps
 from tests.web.admin_world import a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -61,17 +62,12 @@ def test_too_late_is_said_with_what_was_counted_kept(world):
     back, client, sheet = opened(world, {"MUG": 3})
     sheet = scanned(client, scanned(client, sheet, "MUG"), "MUG")
     other = world.signed_in("supervisor")
-    theirs = other.get(f"/admin/dock/returns/{back}")
-    theirs = scanned(other, theirs, "MUG")
-    assert other.submit(theirs, button="Save").status_code == 303
+    assert dock_steps.received(other, back, "MUG").status_code == 303
     late = client.submit(sheet, button="Save")
-    assert (
-        late.status_code == 409
-        and "Somebody else saved" in late.page.text
-        and "Demo supervisor" in late.page.text
-    )
+    assert late.status_code == 409
+    assert "Somebody else saved" in late.page.text and "By Demo supervisor" in late.page.text
     assert late.page.by_id("h-0-units").get("value") == "2"
-    assert client.submit(late, button="Save").status_code == 303
+    assert client.submit(late, button="Send mine all the same").status_code == 303
     assert world.lines(back)["MUG"].received == 3
 
 
@@ -161,3 +157,77 @@ def test_the_board_shows_what_is_to_come(world):
     number = world.dossier(back).page.draft.number
     page = world.signed_in("warehouse").get("/admin/dock/expected", query_string={"q": "MUG"})
     assert number in page.page.text and "€" not in page.page.text
+
+
+def test_nothing_is_counted_beforehand(world):
+    back, client, sheet = opened(world, {"MUG": 3, "SHIRT": 1})
+    assert "0 of 3" in sheet.page.text and not sheet.page.has_id("h-0-units")
+    refused = client.submit(sheet, button="Save")
+    assert refused.status_code == 422 and world.state(back) == "approved"
+
+
+def test_all_of_it_arrived_with_one_press(world):
+    back, client, sheet = opened(world, {"MUG": 3, "SHIRT": 1})
+    sheet = client.submit(sheet, button="All of it arrived")
+    assert client.submit(sheet, button="Save").status_code == 303
+    assert world.state(back) == "received"
+    assert {sku: line.received for sku, line in world.lines(back).items()} == {"SHIRT": 1, "MUG": 3}
+
+
+def test_who_may_not_grade_says_what_is_broken_and_the_grading_begins_with_it(world):
+    back, client, sheet = opened(world, {"MUG": 3}, role="csr")
+    sheet = scanned(client, scanned(client, sheet, "MUG"), "3")
+    sheet = client.submit(sheet, {"h-0-broken": "2", "h-0-wrong": "2"}, button="Receive what I counted")
+    assert sheet.status_code == 422 and "something else than arrived" in sheet.page.text
+    typed = {"h-0-broken": "1", "h-0-wrong": "1", "note": "A spoon was in it."}
+    assert client.submit(sheet, typed, button="Receive what I counted").status_code == 303
+    mug = world.lines(back)["MUG"]
+    assert (world.state(back), mug.damaged, mug.other) == ("received", 1, 1)
+    shown = client.get(f"/admin/returns/{back}").page.text
+    for words in ("Damaged: 1 × Demo mug", "Something else: 1 × Demo mug", "A spoon was in it."):
+        assert words in shown
+    dock = world.signed_in("warehouse")
+    sheet = dock_steps.opened(dock, back, "grade")
+    assert "1 unit seen as damaged when it arrived" in sheet.page.text
+    values, _ = sheet.page.fields(sheet.page.form(button="Save"))
+    assert [values[f"h-{n}-grade"] for n in range(2)] == ["D", "W"]
+    assert dock_steps.saved(dock, dock_steps.scanned(dock, sheet, "MUG", "A")).status_code == 303
+    mug = world.lines(back)["MUG"]
+    assert (world.state(back), mug.accepted, mug.rejected) == ("inspected", 2, 1)
+
+
+def test_another_parcel_is_opened_from_a_sheet_that_nobody_touched(world):
+    back, client, sheet = opened(world, {"MUG": 1}, role="csr")
+    typed = {"h-0-broken": "1"}
+    assert (
+        client.submit(scanned(client, sheet, "MUG"), typed, button="Receive what I counted").status_code
+        == 303
+    )
+    other = world.confirmed({"SHIRT": 1})
+    dock = world.signed_in("warehouse")
+    sheet = dock_steps.opened(dock, back, "grade")
+    answer = scanned(dock, sheet, world.dossier(other).page.draft.number)
+    assert answer.status_code == 303 and answer.location.endswith(str(other))
+
+
+def test_units_are_graded_a_part_at_a_time(world):
+    back = world.received({"MUG": 3})
+    client = world.signed_in("warehouse")
+    assert dock_steps.graded(client, back, "MUG", "2", "B").status_code == 303
+    assert world.state(back) == "received"
+    typed = {"h_0_disposition": "ship_back_to_customer", "h_0_refused": "1", "h_0_note": "Broken"}
+    assert dock_steps.graded(client, back, "MUG", "D", **typed).status_code == 303
+    found = world.dossier(back)
+    assert found.page.draft.state == "inspected"
+    assert [(one.units, one.grade, one.disposition, one.accepted) for one in found.inspections] == [
+        (2, "B", "restock_open_box", True),
+        (1, "D", "ship_back_to_customer", False),
+    ]
+
+
+def test_colleagues_at_one_sheet_see_each_other(world):
+    back, client, sheet = opened(world, {"MUG": 1})
+    assert sheet.page.has_id("presence")
+    client.get(f"/admin/returns/{back}/presence?doing=receive")
+    shown = world.signed_in("supervisor").get(f"/admin/returns/{back}/presence")
+    assert "Demo warehouse is receiving this." in shown.page.text

@@ -224,6 +224,7 @@ def test_a_role_at_one_shop_is_none_at_the_other(world: World) -> None:
     from portal.services import people
 
     return_id = world.received()
+    line = str(world.lines(return_id)["SHIRT"].id)
     client = world.signed_in("warehouse", merchants=(world.own, world.other))
     with world.app.app_context():
         people.create_user(
@@ -237,9 +238,15 @@ def test_a_role_at_one_shop_is_none_at_the_other(world: World) -> None:
     page = client.get("/admin/sign-in")
     typed = {"email": "warehouse-2@people.example", "password": "a password for tests"}
     assert client.submit(page, typed).status_code == 303
-    page = client.get(f"/admin/returns/{return_id}/inspection")
-    answer = client.submit(page, {"lines-0-grade": "A", "lines-0-accepted": "yes"})
-    assert answer.status_code == 403
+    assert client.get(f"/admin/dock/returns/{return_id}?mode=grade").status_code == 403
+    sent = {
+        "return_id": str(return_id),
+        "mode": "grade",
+        "h-0-line": line,
+        "h-0-units": "1",
+        "h-0-grade": "A",
+    }
+    assert client.post(f"/admin/dock/returns/{return_id}", data=sent).status_code == 403
     assert world.state(return_id) == "received"
 
 

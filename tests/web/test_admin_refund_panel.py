@@ -9,6 +9,7 @@ from flask import Flask
 from portal.core.policy.terms import Depreciation, RestockingFee, Terms
 from tests import builders
 from tests.html import words
+from tests.web import dock_steps
 from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -182,9 +183,9 @@ def test_the_inspection_records_what_is_missing_and_the_panel_can_say_otherwise(
     world: World, client: Any
 ) -> None:
     return_id = world.received()
-    page = client.get(f"/admin/returns/{return_id}/inspection")
-    assert "Not in the parcel" in page.page.text
-    client.submit(page, {"lines-0-grade": "A", "lines-0-accepted": "yes", "lines-0-missing": "charger"})
+    sheet = dock_steps.scanned(client, dock_steps.opened(client, return_id, "grade"), "SHIRT", "A")
+    assert "missing: charger" in sheet.page.text
+    assert dock_steps.saved(client, sheet, h_0_lacks="charger").status_code == 303
     assert "missing: charger" in client.get(f"/admin/returns/{return_id}").page.text
     panel = client.get(url(return_id))
     assert "Not in the parcel: charger." in panel.page.text
@@ -354,8 +355,7 @@ def test_units_of_use_that_the_inspection_counts_take_value_away(app: Flask) -> 
     world = a_world(app, Terms(return_postage="merchant", depreciation=(Depreciation(by="use", over=100),)))
     client = world.signed_in("supervisor")
     return_id = world.received()
-    page = client.get(f"/admin/returns/{return_id}/inspection")
-    client.submit(page, {"lines-0-grade": "C", "lines-0-accepted": "yes", "lines-0-used": "25"})
+    dock_steps.graded(client, return_id, "SHIRT", "C", h_0_used="25")
     assert "used: 25" in client.get(f"/admin/returns/{return_id}").page.text
     panel = client.get(url(return_id)).page
     assert panel.form(button="Refund €37.50"), "a quarter of 50.00 is used up"

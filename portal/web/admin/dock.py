@@ -16,7 +16,8 @@ from portal.services import dock, dossiers, receiving, unexpected
 from portal.services.dock import Found, Sheet
 from portal.web import uploads
 from portal.web.actor import needs, person
-from portal.web.admin import dock_count
+from portal.web.admin import dock_count, stale
+from portal.web.admin.presence import around
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column
 from portal.web.page import now, page, redirect_to, tell
@@ -64,6 +65,11 @@ def scan() -> Response:
         return _counted(sheet, mode, scans.scanned(count, form["add"]))
     if form.get("all"):
         return _counted(sheet, mode, _all(sheet, mode, count, form["all"]))
+    if form.get("everything"):
+        for line in sheet.lines:
+            count = _all(sheet, mode, count, str(line.id))
+        told = _("All of it is counted. Save it, or grade it first.")
+        return _page(sheet, count, mode=mode, said=Said(text=told))
     if form.get("less"):
         return _counted(sheet, mode, scans.undone(replace(count, active=form["less"])))
     skus = {line.sku.upper(): str(line.id) for line in reversed(sheet.lines) if line.sku}
@@ -123,7 +129,7 @@ def _command(sheet: Sheet, mode: str, count: Count, command: str) -> Response:
         return save(sheet.id)
     if command == "undo":
         return _counted(sheet, mode, scans.undone(count))
-    return _page(sheet, mode=mode, said=Said(text=_("The count is empty again."), tone="wait"))
+    return _page(sheet, Count(), mode=mode, said=Said(text=_("The count is empty again."), tone="wait"))
 
 
 def _look_up(
@@ -131,7 +137,8 @@ def _look_up(
 ) -> Response:
     """Open what the scan belongs to, unless something is counted that nobody saved."""
     found = dock.find(person(), scans.readings(text))
-    counting = count is not None and not count.is_empty
+    begun = count is None or sheet is None or count == dock_count.started(sheet, mode)
+    counting = count is not None and not count.is_empty and not begun
     if found.return_id is not None and (sheet is None or found.return_id != sheet.id):
         if counting:
             told = _("Save or clear this count first, then scan %(code)s again.", code=scans.tidy(text))
@@ -204,11 +211,7 @@ def save(return_id: UUID) -> Response:
             nonce=form.get("nonce", "")[:40],
         )
     except Stale:
-        return _page(
-            dock.sheet(person(), return_id), count, mode=mode, status=409, changed=_latest(return_id),
-            said=Said(text=_("Somebody else saved this return meanwhile. Check your count, then save again."),
-                      tone="bad"),
-        )  # fmt: skip
+        return _too_late(return_id, count, mode)
     except Conflict as conflict:
         told = words().conflict(conflict.code, conflict.details)
         return _page(sheet, count, mode=mode, status=422, said=Said(text=told, tone="bad"))
@@ -222,10 +225,37 @@ def save(return_id: UUID) -> Response:
     return redirect_to(url_for("admin.dock.show", done=return_id))
 
 
-def _latest(return_id: UUID) -> str:
-    """Who was faster with what."""
-    last = dossiers.latest(return_id)
-    return f"{last.actor_name}: {words().event(last.what, last.details, '')}" if last else ""
+def _too_late(return_id: UUID, count: Count, mode: str) -> Response:
+    """Somebody else was faster: both versions of each line, and the count as it was, to be saved all the same."""
+    sheet, said = dock.sheet(person(), return_id), words()
+    graded = dossiers.dossier(person(), return_id, now=now()).inspections
+    rows = []
+    for line in sheet.lines:
+        mine = [heap for heap in count.heaps if heap.line == str(line.id)]
+        counted = [f"{heap.units} × {said.grade(heap.grade) or _('not graded')}" for heap in mine]
+        if str(line.id) in count.missing:
+            counted.append(_("The rest is missing"))
+        theirs = [
+            _(
+                "%(received)s of %(units)s arrived",
+                received=line.received,
+                units=line.received + line.expected,
+            )
+        ]
+        theirs += [f"{one.units} × {said.grade(one.grade)}" for one in graded if one.line_id == line.id]
+        rows.append(stale.Shown(label=line.name, mine="\n".join(counted), theirs="\n".join(theirs)))
+    told = _("Somebody else saved this return meanwhile. Check your count, then save again.")
+    return _page(
+        sheet,
+        count,
+        mode=mode,
+        status=409,
+        versions=rows,
+        version_columns=stale.columns(),
+        change=stale.latest(return_id),
+        files=any(upload.filename for upload in request.files.values()),
+        said=Said(text=told, tone="bad"),
+    )
 
 
 @bp.get("/dock/returns/<uuid:return_id>/slip")
@@ -284,8 +314,11 @@ def _page(
         speak(zone=sheet.zone)
         mode = dock_count.mode_of(sheet, mode)
     given: dict[str, Any] = {
-        "said": None, "found": None, "text": "", "done": None, "changed": "", "press_save": False,
+        "said": None, "found": None, "text": "", "done": None, "versions": (), "change": None, "files": False,
+        "press_save": False,
     } | more  # fmt: skip
+    if sheet is not None and count is None:
+        count = dock_count.started(sheet, mode)
     return page(
         "admin/dock/show.html",
         fragments=("sheet",),
@@ -296,9 +329,12 @@ def _page(
         nonce=request.form.get("nonce")
         if count is not None and request.form.get("nonce")
         else dock_count.fresh_nonce(),
+        note=request.form.get("note", "") if count is not None else "",
         checklist=CHECKLIST,
         dispositions=[one for one in DISPOSITIONS if one not in ("missing", "keep_with_customer")],
         open_findings=unexpected.count(person()),
         takes_any=sheet is not None and RETURN.can(sheet.state, "receive"),
+        presence=around(sheet.id, "inspect" if mode == dock_count.GRADE else "receive") if sheet else None,
+        shows_return=sheet is not None and person().may("returns.read", sheet.merchant_id),
         **given,
     )

@@ -27,6 +27,20 @@ def mode_of(sheet: Sheet, wanted: str) -> str:
     return ARRIVE if sheet.takes_goods or not sheet.waits else GRADE
 
 
+def started(sheet: Sheet, mode: str) -> Count:
+    """The count as a sheet begins: empty, or with what was seen to be damaged or something else on arrival."""
+    heaps: list[Heap] = []
+    if mode == GRADE and sheet.may_inspect:
+        for line in sheet.lines:
+            for grade, units in (("D", line.damaged), ("W", line.other)):
+                if units:
+                    heaps.append(
+                        Heap(key=len(heaps), line=str(line.id), units=units, grade=grade,
+                             refused=grade in dock.REFUSED)
+                    )  # fmt: skip
+    return Count(heaps=tuple(heaps))
+
+
 def fresh_nonce() -> str:
     """Names one sheet, so that the same one is saved once."""
     return secrets.token_hex(12)
@@ -73,6 +87,8 @@ def _heap(form: MultiDict[str, str], key: int) -> Heap:
         lacks=tuple(form.getlist(f"h-{key}-lacks")),
         used=_number(told("used"), 10_000_000) if told("used") else None,
         note=told("note")[:500],
+        broken=_number(told("broken")),
+        wrong=_number(told("wrong")),
     )
 
 
@@ -91,6 +107,8 @@ def intake(count: Count, sheet: Sheet, mode: str, *, note: str = "") -> Intake:
     """
     counts: dict[UUID, int] = {}
     missing: dict[UUID, int] = {}
+    broken: dict[UUID, int] = {}
+    wrong: dict[UUID, int] = {}
     entries: list[InspectionEntry] = []
     surprises = [
         Surprise(kind="other_item", sku=one.sku, name=one.name, units=one.units, code=one.sku)
@@ -103,6 +121,8 @@ def intake(count: Count, sheet: Sheet, mode: str, *, note: str = "") -> Intake:
         if mode == ARRIVE:
             if units := sum(heap.units for heap in kept):
                 counts[line.id] = units
+                broken[line.id] = sum(heap.broken for heap in kept)
+                wrong[line.id] = sum(heap.wrong for heap in kept)
             left = line.expected - counts.get(line.id, 0)
             if str(line.id) in count.missing and left > 0:
                 missing[line.id] = left
@@ -118,7 +138,13 @@ def intake(count: Count, sheet: Sheet, mode: str, *, note: str = "") -> Intake:
             for heap in beyond
         ]
     return Intake(
-        counts=counts, missing=missing, entries=tuple(entries), surprises=tuple(surprises), note=note
+        counts=counts,
+        damaged={line: units for line, units in broken.items() if units},
+        other={line: units for line, units in wrong.items() if units},
+        missing=missing,
+        entries=tuple(entries),
+        surprises=tuple(surprises),
+        note=note,
     )
 
 

@@ -12,11 +12,12 @@ from portal.services import dock, dossiers, matching, merchants, pictures, unexp
 from portal.services.unexpected import Surprise
 from portal.web import uploads
 from portal.web.actor import needs, person
+from portal.web.admin import stale
 from portal.web.admin.dock import bp
 from portal.web.admin.dock_count import fresh_nonce
 from portal.web.admin.dock_part import states
 from portal.web.admin.returns import as_id
-from portal.web.admin.shapes import Column, Tab
+from portal.web.admin.shapes import Column, Happening, Tab
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
 from portal.web.words import words
@@ -141,15 +142,12 @@ def _page(finding_id: UUID, *, error: str = "", status: int = 200) -> Response:
         to_match=dock.expected_rows([return_id])[0] if return_id else None,
         several=hit.several if hit else (),
         fits=fits,
-        decisions={"sent_back": _("Send back"), "restocked": _("Back to stock"), "disposed": _("Write off")},
+        decisions=decisions(),
         may_decide=person().may("returns.inspect", found.merchant_id),
         history=[
-            {
-                "what": words().event(one.what, one.details, ""),
-                "who": one.actor_name,
-                "when": words().moment(one.at),
-                "text": "",
-            }
+            Happening(
+                what=words().event(one.what, one.details, ""), who=one.actor_name, when=words().moment(one.at)
+            )
             for one in reversed(dossiers.happenings(finding_id))
         ],
         error=error,
@@ -162,13 +160,31 @@ def _version() -> int | None:
     return int(told) if told.isdecimal() else None
 
 
-def _again(finding_id: UUID, problem: Exception) -> Response:
-    """The page once more, with what is wrong; who came too late sees what it is now."""
-    if isinstance(problem, Conflict):
-        return _page(finding_id, error=words().conflict(problem.code, problem.details), status=422)
-    return _page(
-        finding_id, error=_("Somebody else changed this meanwhile. Here is how it stands."), status=409
+def _again(finding_id: UUID, problem: Exception, mine: str) -> Response:
+    """The page once more, with what is wrong; who came too late sees both versions. ``mine``: what was to become."""
+    late = isinstance(problem, Stale) or (
+        isinstance(problem, Conflict) and problem.code in ("unexpected_decided", "already_identified")
     )
+    if isinstance(problem, Conflict) and not late:
+        return _page(finding_id, error=words().conflict(problem.code, problem.details), status=422)
+    found = unexpected.one(person(), finding_id)
+    theirs = [states()[found.state][0], found.number, found.decision_note]
+    typed = " × ".join(filter(None, (request.form.get("units", ""), request.form.get("sku", ""))))
+    goods = " × ".join(filter(None, (str(found.units), found.sku)))
+    again = isinstance(problem, Stale)
+    return stale.refused(
+        shown=[(_("State"), mine, "\n".join(filter(None, theirs))), (_("Product"), typed or goods, goods)],
+        version=found.version,
+        instead=url_for("admin.dock.finding", finding_id=finding_id),
+        subject_id=finding_id,
+        again=again,
+        why_not=words().conflict(problem.code, problem.details) if isinstance(problem, Conflict) else "",
+    )
+
+
+def decisions() -> dict[str, str]:
+    """What may become of goods that are no return's, as the buttons say it."""
+    return {"sent_back": _("Send back"), "restocked": _("Back to stock"), "disposed": _("Write off")}
 
 
 @bp.post("/dock/unexpected/<uuid:finding_id>/content")
@@ -186,7 +202,7 @@ def content(finding_id: UUID) -> Response:
             version=_version(),
         )
     except (Conflict, Stale) as problem:
-        return _again(finding_id, problem)
+        return _again(finding_id, problem, _("Name it"))
     tell(_("The goods are kept apart under their SKU."))
     return redirect_to(url_for("admin.dock.finding", finding_id=finding_id))
 
@@ -210,7 +226,7 @@ def match(finding_id: UUID) -> Response:
             version=_version(),
         )
     except (Conflict, Stale) as problem:
-        return _again(finding_id, problem)
+        return _again(finding_id, problem, _("Belongs to a return"))
     tell(_("The goods belong to their return now."))
     return redirect_to(url_for("admin.dock.finding", finding_id=finding_id))
 
@@ -231,6 +247,6 @@ def decide(finding_id: UUID) -> Response:
             version=_version(),
         )
     except (Conflict, Stale) as problem:
-        return _again(finding_id, problem)
+        return _again(finding_id, problem, decisions().get(decision, decision))
     tell(_("Decided."))
     return redirect_to(url_for("admin.dock.finding", finding_id=finding_id))

@@ -88,8 +88,8 @@ def _action(step: str, return_id: UUID, *, primary: bool) -> Action:
     pages = {
         "prepare": ("admin.prepare.show", _("Go on with the draft")),
         "decline": ("admin.steps.decline", words().button("decline")),
-        "receive": ("admin.steps.receive", words().button("receive")),
-        "inspect": ("admin.steps.inspect", words().button("inspect")),
+        "receive": ("admin.dock.open_return", words().button("receive")),
+        "inspect": ("admin.dock.open_return", words().button("inspect")),
         "refund": ("admin.refunds.new", _("Refund")),
         "close": ("admin.steps.close", words().button("close")),
         "reopen": ("admin.steps.reopen", words().button("reopen")),
@@ -100,7 +100,8 @@ def _action(step: str, return_id: UUID, *, primary: bool) -> Action:
         "cancel": ("admin.steps.cancel", words().button("cancel")),
     }
     endpoint, name = {**pages, **posts}[step]
-    url = url_for(endpoint, return_id=return_id)
+    mode = {"inspect": "grade"}.get(step)  # the dock takes in, or grades what is there
+    url = url_for(endpoint, return_id=return_id, mode=mode)
     return Action(
         step=step,
         name=name,
@@ -195,11 +196,32 @@ def told(happened: Sequence[HappeningFacts], currency: str) -> tuple[Happening, 
             who=who(one.actor_kind, one.actor_name),
             when=words().moment(one.at),
             text=_about_units(one.details) if one.what.startswith("order_line.") else _text(one.details),
+            changes=changes(one.changed, currency),
         )
-        if shown and (shown[-1].what, shown[-1].who, shown[-1].text) == (entry.what, entry.who, entry.text):
+        if shown and _same(shown[-1], entry):
             continue
         shown.append(entry)
     return tuple(shown)
+
+
+def _same(newer: Happening, older: Happening) -> bool:
+    """Whether the newer entry says all that the older one does."""
+    if (newer.what, newer.who, newer.text) != (older.what, older.who, older.text):
+        return False
+    return not older.changes or older.changes == newer.changes
+
+
+def changes(changed: Mapping[str, Any], currency: str) -> tuple[tuple[str, str, str], ...]:
+    """(what, before, after) of everything that was changed, in words."""
+    said = words()
+    return tuple(
+        (
+            said.field(name),
+            said.changed_value(name, pair[0], currency) or "–",
+            said.changed_value(name, pair[1], currency) or "–",
+        )
+        for name, pair in changed.items()
+    )
 
 
 def who(kind: str, name: str) -> str:

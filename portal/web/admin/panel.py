@@ -1,5 +1,6 @@
 """A refund before it is made, or changed: what is worked out, what somebody decides otherwise, who must approve."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,13 @@ class Panel:
     def is_kept(self) -> bool:
         """Whether the goods stay: then nothing is deducted that could be left out."""
         return self.found.page.draft.kind in STAYS
+
+    @property
+    def basis(self) -> str:
+        """What the panel stands on: the return as it is, and the refunds there are of it."""
+        made = [f"{one.id} {one.digest} {one.state == 'canceled'}" for one in self.found.refunds]
+        text = " ".join((str(self.found.page.draft.version), *made))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def missing(self) -> dict[UUID, tuple[str, ...]]:
         """Order line -> what the inspection says is missing."""

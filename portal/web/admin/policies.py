@@ -66,6 +66,7 @@ def show(merchant_id: UUID) -> Response:
         in_force=found.in_force,
         draft=found.draft,
         changed=worded(changes(found.in_force.terms, found.draft.terms), found.merchant.currency),
+        plain=_as_text(found.draft.terms),
         columns=(
             Column(name=_("Version")),
             Column(name=_("Published")),
@@ -176,16 +177,34 @@ def terms(merchant_id: UUID) -> AnyResponse:
     return redirect_to(url_for("admin.policies.terms", merchant_id=merchant_id))
 
 
-def _too_late(merchant_id: UUID, mine: Terms) -> Response:
+def _looked_at() -> Terms | None:
+    """The terms that the page showed, as it sent them with its step."""
+    try:
+        return requests.policy(texts.read(request.form.get("terms", "").encode(), "policy"))
+    except BadInput:
+        return None
+
+
+def _too_late(
+    merchant_id: UUID,
+    mine: Terms | None,
+    *,
+    instead: str = "admin.policies.draft",
+    again: bool = True,
+    why_not: str = "",
+) -> Response:
     """Somebody else wrote the draft meanwhile: the terms that differ, in both versions."""
     found = _found(merchant_id)
     draft = found.draft
     # The difference from theirs to mine: "before" is what is there now.
-    rows = worded(changes(draft.terms, replace(mine, version=draft.terms.version)), found.merchant.currency)
+    mine = replace(mine, version=draft.terms.version) if mine else draft.terms
+    rows = worded(changes(draft.terms, mine), found.merchant.currency)
     return stale.refused(
         shown=[(row.name, row.after, row.before) for row in rows],
         version=draft.revision,
-        instead=url_for("admin.policies.draft", merchant_id=merchant_id),
+        instead=url_for(instead, merchant_id=merchant_id),
+        again=again,
+        why_not=why_not,
         change=stale.Change(
             what=_("The draft of the policy was changed"),
             who=draft.updated_by or _("somebody"),
@@ -223,6 +242,7 @@ def check(merchant_id: UUID) -> Response:
         shop=found.merchant,
         draft=found.draft,
         changed=worded(changes(found.in_force.terms, found.draft.terms), found.merchant.currency),
+        plain=_as_text(found.draft.terms),
         effect=effect_of(totals),
         rows=[return_row(one) for one in differing],
         since=since.isoformat() if since else "",
@@ -244,7 +264,11 @@ def check(merchant_id: UUID) -> Response:
 def publish(merchant_id: UUID) -> AnyResponse:
     """Put the draft, as it was shown, in force as the next version."""
     form = RevisionForm()
-    number = policies.publish_draft(person(), merchant_id, revision=form.seen, now=now())
+    try:
+        number = policies.publish_draft(person(), merchant_id, revision=form.seen, now=now())
+    except Stale:
+        told = _("What would be published is another draft now. Look at it first.")
+        return _too_late(merchant_id, _looked_at(), instead="admin.policies.check", again=False, why_not=told)
     tell(_("Version %(n)s is in force.", n=number))
     return redirect_to(url_for("admin.policies.show", merchant_id=merchant_id))
 
@@ -253,7 +277,11 @@ def publish(merchant_id: UUID) -> AnyResponse:
 @needs("policies.edit")
 def discard(merchant_id: UUID) -> AnyResponse:
     """Forget the draft."""
-    policies.discard(person(), merchant_id, revision=RevisionForm().seen)
+    try:
+        policies.discard(person(), merchant_id, revision=RevisionForm().seen)
+    except Stale:
+        told = _("What would be discarded is another draft now. Look at it first.")
+        return _too_late(merchant_id, _looked_at(), again=False, why_not=told)
     tell(_("The draft is discarded."), "info")
     return redirect_to(url_for("admin.policies.show", merchant_id=merchant_id))
 
@@ -262,7 +290,11 @@ def discard(merchant_id: UUID) -> AnyResponse:
 @needs("policies.edit")
 def take_up(merchant_id: UUID) -> AnyResponse:
     """Keep the draft although another version came meanwhile, having seen what differs."""
-    policies.take_up(person(), merchant_id, revision=RevisionForm().seen, now=now())
+    try:
+        policies.take_up(person(), merchant_id, revision=RevisionForm().seen, now=now())
+    except Stale:
+        told = _("What would be kept is another draft now. Look at it first.")
+        return _too_late(merchant_id, _looked_at(), again=False, why_not=told)
     tell(_("The draft follows the newest version now."))
     return redirect_to(url_for("admin.policies.check", merchant_id=merchant_id))
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
-from portal.core.lifecycles import REFUND
+from portal.core.lifecycles import REFUND, IllegalStep
 from portal.core.refunds.overrides import Overrides
 from portal.services import approvals, attention, bank_accounts, byhand, dossiers, refunds
 from portal.services.dossiers import Dossier
@@ -16,12 +16,13 @@ from portal.services.refund_facts import PayoutFacts
 from portal.services.refunds import Proposal, RefundFacts
 from portal.web.actor import needs, person
 from portal.web.admin import panel as panels
+from portal.web.admin import stale
 from portal.web.admin.panel import Panel
 from portal.web.admin.refund_rows import refund_row, ways_of
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.forms.admin import ReasonForm
-from portal.web.forms.refunds import ApprovalForm, ProofForm, RedirectForm
+from portal.web.forms.refunds import ApprovalForm, ProofForm, RedirectForm, RefundForm
 from portal.web.page import gateways, now, page, redirect_to, tell
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
@@ -190,11 +191,19 @@ def _revision(refund_id: UUID) -> Panel:
 def _decide(panel: Panel, act: Callable[[Overrides, str], object], return_id: UUID) -> Response:
     form = panel.form()
     fine = form.validate_on_submit()
+    is_late = bool(form.basis.data) and form.basis.data != panel.basis
     asked = form.overrides(panel.order.currency, panel.missing()) if fine else None
-    worked = panels.worked_out(panel, form, asked)
+    try:
+        worked = panels.worked_out(panel, form, asked)
+    except Conflict as conflict:
+        if not is_late:
+            raise
+        return _too_late(panel, form, None, why_not=words().conflict(conflict.code, conflict.details))
     if asked is None or worked is None:
         return panels.shown(panel, form, _as_it_was(panel), status=422)
     if form.shown.data != worked.shown:
+        if is_late:
+            return _too_late(panel, form, worked)
         return panels.shown(panel, form, worked, changed=True, status=422)
     try:
         act(asked, worked.shown)
@@ -210,6 +219,29 @@ def _decide(panel: Panel, act: Callable[[Overrides, str], object], return_id: UU
     else:
         tell(_("The refund waits for approval."))
     return redirect_to(url_for("admin.returns.show", return_id=return_id, _anchor="refund"))
+
+
+def _too_late(panel: Panel, form: RefundForm, worked: Proposal | None, *, why_not: str = "") -> Response:
+    """Somebody else was faster: the sum that was confirmed beside the one it is now, and the refunds there are."""
+    said, currency = words(), panel.order.currency
+    confirmed = form.shown_amount.data or ""
+    mine = said.money(int(confirmed), currency) if confirmed.isascii() and confirmed.isdecimal() else ""
+    theirs = said.money(worked.due.amount, currency) if worked else _("Nothing more")
+    made = [
+        (one.number, "", f"{said.money(one.amount, currency)} · {said.state('refund', one.state).name}")
+        for one in panel.found.refunds
+    ]
+    draft = panel.found.page.draft
+    return stale.refused(
+        shown=[(_("Refund"), mine, theirs), *made],
+        version=worked.shown if worked else "",
+        field="shown",
+        instead=url_for("admin.returns.show", return_id=draft.id, _anchor="refund"),
+        subject_id=draft.id,
+        again=worked is not None,
+        why_not=why_not,
+        currency=currency,
+    )
 
 
 def _as_it_was(panel: Panel) -> Proposal:
@@ -229,7 +261,14 @@ def _found(return_id: UUID) -> Dossier:
 @needs("refunds.propose")
 def approve(refund_id: UUID) -> Response:
     """Stand behind a refund as it was seen; it goes once enough people do."""
-    refunds.approve(person(), refund_id, seen=ApprovalForm().seen.data or None, now=now())
+    try:
+        refunds.approve(person(), refund_id, seen=ApprovalForm().seen.data or None, now=now())
+    except IllegalStep:
+        return _approved_too_late(refund_id, again=False)
+    except Conflict as conflict:
+        if conflict.code != "refund_revised":
+            raise
+        return _approved_too_late(refund_id, again=True)
     sent = _refund(refund_id).state != "pending_approval"
     tell(
         _("Approved. The refund is sent in a moment.")
@@ -237,6 +276,32 @@ def approve(refund_id: UUID) -> Response:
         else _("Approved. One more person has to, then it is sent.")
     )
     return _back(refund_id)
+
+
+def _approved_too_late(refund_id: UUID, *, again: bool) -> Response:
+    """What was to be approved, beside what somebody else made of it meanwhile."""
+    refund, said = _refund(refund_id), words()
+    seen = request.form.get("seen_amount", "")
+    mine = said.money(int(seen), refund.currency) if seen.isascii() and seen.isdecimal() else ""
+    state = said.state("refund", refund.state).name
+    where = (
+        url_for("admin.returns.show", return_id=refund.return_id, _anchor="refund")
+        if refund.return_id
+        else url_for("admin.refunds.index")
+    )
+    return stale.refused(
+        shown=[
+            (_("State"), _("Approve refund"), state),
+            (_("Refund"), mine, said.money(refund.amount, refund.currency)),
+        ],
+        version=refund.digest,
+        field="seen",
+        instead=where,
+        subject_id=refund.return_id,
+        again=again,
+        why_not="" if again else _("That is not possible any more: it is now “%(state)s”.", state=state),
+        currency=refund.currency,
+    )
 
 
 @bp.post("/refunds/<uuid:refund_id>/retry")

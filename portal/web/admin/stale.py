@@ -67,12 +67,8 @@ def refused(
     return page(
         "admin/steps/stale.html",
         rows=rows,
-        columns=(
-            Column(name=_("What")),
-            Column(name=_("What you sent")),
-            Column(name=_("What is there now")),
-        ),
-        change=change or (_latest(subject_id, currency) if subject_id else None),
+        columns=columns(),
+        change=change or (latest(subject_id, currency) if subject_id else None),
         again=again,
         why_not=why_not,
         action=request.full_path.rstrip("?"),
@@ -107,13 +103,23 @@ def refused_step(
     )
 
 
+def columns() -> tuple[Column, ...]:
+    """Of a table with both versions."""
+    return (
+        Column(name=_("What")),
+        Column(name=_("What you sent")),
+        Column(name=_("What is there now")),
+    )
+
+
 def _typed(field: str) -> Sequence[tuple[str, str]]:
     """Every field of the form as it was sent, to be sent again."""
     left_out = {*NEVER_AGAIN, field}
     return [(name, value) for name, value in request.form.items(multi=True) if name not in left_out]
 
 
-def _latest(subject_id: UUID, currency: str) -> Change | None:
+def latest(subject_id: UUID, currency: str = "") -> Change | None:
+    """Who changed that last, whose gate the caller has passed."""
     last = dossiers.latest(subject_id)
     if last is None:
         return None

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -11,9 +10,7 @@ from flask_wtf.file import FileRequired, MultipleFileField
 from wtforms import (
     BooleanField,
     EmailField,
-    FieldList,
     Form,
-    FormField,
     HiddenField,
     IntegerField,
     PasswordField,
@@ -21,7 +18,6 @@ from wtforms import (
     SelectField,
     SelectMultipleField,
     StringField,
-    SubmitField,
     TextAreaField,
 )
 from wtforms.validators import (
@@ -34,7 +30,7 @@ from wtforms.validators import (
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core.money import Minor, exponent, minor
-from portal.core.reasons import DECLINE_REASONS, DISPOSITIONS, GRADES
+from portal.core.reasons import DECLINE_REASONS
 from portal.web.words import gettext, words
 from portal.web.words import lazy_gettext as _l
 
@@ -178,104 +174,6 @@ class ReasonForm(ActionForm):
     reason = TextAreaField(
         _l("Reason"), filters=[_trimmed], validators=[InputRequired(_l("Write down why")), Length(max=500)]
     )
-
-
-class ReceivedLineForm(Form):
-    """What arrived of one line."""
-
-    line_id = HiddenField(validators=[InputRequired()])
-    units = IntegerField(
-        _l("Arrived"),
-        validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter how many units arrived, from 0"))],
-    )
-    damaged = IntegerField(
-        _l("Of these damaged"),
-        validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter how many are damaged, from 0"))],
-    )
-
-    other = IntegerField(
-        _l("Of these something else"),
-        validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter how many are something else, from 0"))],
-    )
-
-    def validate_damaged(self, field: IntegerField) -> None:
-        if (field.data or 0) > (self.units.data or 0):
-            raise ValidationError(gettext("More are damaged than arrived"))
-
-    def validate_other(self, field: IntegerField) -> None:
-        if (field.data or 0) + (self.damaged.data or 0) > (self.units.data or 0):
-            raise ValidationError(gettext("More are damaged or something else than arrived"))
-
-
-class ReceiptForm(ActionForm):
-    """What came out of the parcel: fewer, other, or damaged units too."""
-
-    lines = FieldList(FormField(ReceivedLineForm))
-    everything = SubmitField(_l("All of it arrived"))
-    note = TextAreaField(
-        _l("What else was in the parcel, or is missing"),
-        filters=[_trimmed],
-        validators=[Optional(), Length(max=2000)],
-    )
-
-    def counts(self) -> dict[UUID, int]:
-        """line id -> units that arrived now; lines left empty are not there."""
-        return {UUID(row.line_id.data): row.units.data for row in self.lines if row.units.data}
-
-    def damaged(self) -> dict[UUID, int]:
-        """line id -> how many of the arrived units are broken."""
-        return {UUID(row.line_id.data): row.damaged.data for row in self.lines if row.damaged.data}
-
-    def other(self) -> dict[UUID, int]:
-        """line id -> how many of the arrived units are not what was announced."""
-        return {UUID(row.line_id.data): row.other.data for row in self.lines if row.other.data}
-
-
-class InspectedLineForm(Form):
-    """What the inspection found of some units of one line."""
-
-    line_id = HiddenField(validators=[InputRequired()])
-    units = IntegerField(
-        _l("Units"), validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter a number of units from 0"))]
-    )
-    grade = SelectField(_l("Grade"), validators=[Optional()])
-    disposition = SelectField(_l("What becomes of it"), validators=[Optional()])
-    accepted = RadioField(_l("Refund these units?"), validators=[Optional()])
-    missing = SelectMultipleField(
-        _l("Not in the parcel"), option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
-    )
-    used = IntegerField(
-        _l("Units of use"),
-        validators=[Optional(), NumberRange(0, 10_000_000, _l("Enter how much it was used, from 0"))],
-    )
-    note = StringField(_l("Note"), filters=[_trimmed], validators=[Optional(), Length(max=500)])
-
-    def offer(self, accessories: Iterable[str] = ()) -> None:
-        self.missing.choices = [(code, words().accessory(code)) for code in accessories]
-        self.grade.choices = [
-            ("", gettext("Not inspected yet")),
-            *((code, words().grade(code)) for code in GRADES),
-        ]
-        self.disposition.choices = [
-            ("", gettext("As the grade proposes")),
-            *((code, words().disposition(code)) for code in DISPOSITIONS),
-        ]
-        self.accepted.choices = [("yes", gettext("Accept")), ("no", gettext("Reject"))]
-
-    def validate(self, extra_validators: Any = None) -> bool:
-        """A grade needs its units, and the decision whether they are accepted; without a grade nothing is needed."""
-        fine = super().validate(extra_validators)
-        if self.grade.data and not self.units.data and not self.units.errors:
-            self.units.errors = [gettext("Enter how many units have this grade")]
-        if self.grade.data and not self.accepted.data:
-            self.accepted.errors = [gettext("Choose whether these units are accepted")]
-        return bool(fine and not self.units.errors and not self.accepted.errors)
-
-
-class InspectionForm(ActionForm):
-    """Rows without a grade are left for later."""
-
-    lines = FieldList(FormField(InspectedLineForm))
 
 
 class AmountField(StringField):

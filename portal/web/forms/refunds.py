@@ -72,6 +72,10 @@ class RefundForm(ActionForm):
 
     shown = HiddenField()
     """What the page showed: sent back with the decision, so that nothing else is made."""
+    shown_amount = HiddenField()
+    """Its sum in minor units, to be told to who came too late."""
+    basis = HiddenField()
+    """On which the page stood: another one means that somebody else was faster."""
     lines = FieldList(FormField(RefundLineForm))
     tenders = FieldList(FormField(TenderForm))
     waived = SelectMultipleField(
