@@ -42,6 +42,7 @@ KINDS = (
     "undisputed_waits",
     "dispute_due",
     "dispute_overdue",
+    "dispute_unpayable",
 )
 
 

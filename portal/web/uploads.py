@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from werkzeug.datastructures import FileStorage
 
+from portal.core.access import Conflict
+
 MOST_FILES = 10
 MOST_BYTES = 10 * 1024 * 1024
 
@@ -29,3 +31,16 @@ def contents(files: Iterable[FileStorage]) -> Iterator[bytes]:
             raise TooLarge
         if content:
             yield content
+
+
+def some(files: Iterable[FileStorage], *, most: int) -> list[bytes]:
+    """The same for a field that takes ``most``. Raises ``Conflict``: ``photo_too_large``, ``photos_full``."""
+    try:
+        found = list(contents(files))
+    except TooLarge:
+        raise Conflict("photo_too_large", megabytes=MOST_BYTES // 1024 // 1024) from None
+    except TooMany:
+        raise Conflict("photos_full", maximum=most) from None
+    if len(found) > most:
+        raise Conflict("photos_full", maximum=most)
+    return found

@@ -65,6 +65,7 @@ TASKS = {
     "undisputed_waits": N_("What nobody contests waits for approval"),
     "dispute_due": N_("A dispute has to be answered soon"),
     "dispute_overdue": N_("A dispute was not answered in time"),
+    "dispute_unpayable": N_("What a customer accepted can no longer be paid"),
 }
 WAITS = {
     "pending_approval": N_("Waits for approval"),

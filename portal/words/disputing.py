@@ -34,7 +34,13 @@ OUTCOMES = {
     "explained": N_("Explained"),
     "withdrawn": N_("Taken back by the customer"),
 }
-OVERDUE = N_("Nobody answered in time.")
+BECAUSE = {
+    "overdue": N_("Nobody answered in time."),
+    "unpayable": N_(
+        "The customer accepted an offer that can no longer be paid: something else took the money meanwhile, "
+        "a chargeback or another refund. See what can still be given."
+    ),
+}
 
 HEADINGS = {
     "offer_withdrawn": N_("We have taken our offer back"),
@@ -82,8 +88,8 @@ def outcome(words: Words, code: str) -> str:
 
 
 def because(words: Words, text: str) -> str:
-    """Why it was handed up: what a person wrote, or that time ran out."""
-    return words.gettext(OVERDUE) if text == "overdue" else text
+    """Why it was handed up: what a person wrote, or what the portal itself saw."""
+    return words.gettext(BECAUSE[text]) if text in BECAUSE else text
 
 
 def mailed(words: Words, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from portal.db.base import db
 from portal.db.mails import Mail
 from portal.db.orders import Payment
 from portal.db.tasks import Task
-from portal.services import audit, disputes, recounting, refunds, threads
+from portal.services import audit, chargebacks, disputes, recounting, refunds, threads
 from portal.services.disputes import Claim, LineClaim
 from tests import builders
 from tests.services.dispute_world import NOW, Place, a_place
+from tests.web.shops import picture
 
 
 @pytest.fixture
@@ -242,13 +243,7 @@ def test_a_closed_return_can_be_contested_and_settled(place: Place, drain: Any) 
 def test_what_a_chargeback_holds_is_neither_offered_nor_paid(place: Place) -> None:
     dispute = place.contested()
     offer = offered(place, dispute, 1500)
-    payment = db.session.scalars(sa.select(Payment)).one()
-    sandbox = place.gateways.payments["sandbox"]
-    sandbox.dispute(payment.reference, 1000)
-    told = list(sandbox.disputes_since(NOW.replace(year=2000)))[0]
-    from portal.services import chargebacks
-
-    assert chargebacks.apply("sandbox", told, now=place.now) == "open"
+    held_by_the_bank(place, 1000)
     with pytest.raises(Conflict, match="too_much") as refused:
         disputes.accept(place.customer(place.one(dispute).return_id), dispute, offer, now=place.now)
     assert refused.value.details["maximum"] == 1000
@@ -256,8 +251,82 @@ def test_what_a_chargeback_holds_is_neither_offered_nor_paid(place: Place) -> No
     assert [one.held for one in shown.chargebacks] == [1000] and shown.most == 1000
     noted = [entry for entry in shown.thread.entries if entry.kind == "note"]
     assert len(noted) == 1
-    assert place.one(dispute).waiting is not None
     sound(place)
+
+
+def held_by_the_bank(place: Place, amount: int) -> None:
+    payment = db.session.scalars(sa.select(Payment)).one()
+    sandbox = place.gateways.payments["sandbox"]
+    sandbox.dispute(payment.reference, amount)
+    (told,) = sandbox.disputes_since(NOW.replace(year=2000))
+    assert chargebacks.apply("sandbox", told, now=place.now) == "open"
+
+
+def test_an_accepted_offer_that_a_chargeback_took_goes_to_a_supervisor_with_a_task(place: Place) -> None:
+    dispute = place.contested()
+    offer = offered(place, dispute, 1500, role="csr")
+    held_by_the_bank(place, 1000)
+    place.later(days=5)
+    customer = place.customer(place.one(dispute).return_id)
+    for _ in range(2):
+        with pytest.raises(Conflict, match="too_much|offer_answered"):
+            disputes.accept(customer, dispute, offer, now=place.now)
+    found = place.one(dispute)
+    assert (found.state, found.escalated_because) == ("escalated", "unpayable")
+    assert found.waiting is None and found.offers[0].state == "withdrawn"
+    assert (found.due_at - place.now).total_seconds() == 48 * 3600
+    assert [task.key for task in tasks("dispute_unpayable")] == [found.number]
+    assert mails("dispute_answered")[-1].values["dispute"]["what"] == "offer_withdrawn"
+    assert len(place.refunds(found.return_id)) == 1
+    disputes.offer(place.person(), dispute, 1000, now=place.now)
+    assert tasks("dispute_unpayable") == []
+    sound(place)
+
+
+def test_a_settlement_that_was_canceled_is_paid_again_once(place: Place, drain: Any) -> None:
+    dispute = place.contested()
+    offer = offered(place, dispute, 1500, role="csr")
+    disputes.accept(place.customer(place.one(dispute).return_id), dispute, offer, now=place.now)
+    first = place.one(dispute).settlement_id
+    assert first is not None
+    with pytest.raises(Conflict, match="settled_already"):
+        disputes.pay_again(place.person(), dispute, now=place.now)
+    refunds.cancel(place.person(), first, reason="The wrong account.", now=place.now)
+    assert place.one(dispute).settlement_state == "canceled"
+    with pytest.raises(NotAllowed):
+        disputes.pay_again(place.person("csr"), dispute, now=place.now)
+    again = disputes.pay_again(place.person(), dispute, now=place.now)
+    with pytest.raises(Conflict, match="settled_already"):
+        disputes.pay_again(place.person(), dispute, now=place.now)
+    drain()
+    found = place.one(dispute)
+    assert (found.settlement_id, found.settled, found.settlement_state) == (again, 1500, "succeeded")
+    assert [one.state for one in place.refunds(found.return_id)] == ["succeeded", "canceled", "succeeded"]
+    assert place.line().refunded_minor == 8000 + 1500
+    sound(place)
+
+
+def test_evidence_comes_with_later_words_of_either_side(place: Place, tmp_path: Any) -> None:
+    dispute = place.contested()
+    made = place.one(dispute).return_id
+    disputes.reply(
+        place.person(), dispute, "This is how it came.", attached=[picture()], folder=tmp_path, now=place.now
+    )
+    disputes.reply(
+        place.customer(made), dispute, "", attached=[picture(size=(50, 50))], folder=tmp_path, now=place.now
+    )
+    for asks in (place.person(), place.customer(made)):
+        entries = threads.of_return(asks, made).entries
+        assert [(one.kind, len(one.pictures)) for one in entries] == [
+            ("customer", 0),
+            ("agent", 1),
+            ("customer", 1),
+        ]
+    assert place.one(dispute).state == "awaiting_merchant"
+    with pytest.raises(Conflict, match="words_missing"):
+        disputes.reply(place.customer(made), dispute, "  ", now=place.now)
+    with pytest.raises(Conflict, match="photos_full"):
+        disputes.reply(place.customer(made), dispute, "x", attached=[picture()] * 6, now=place.now)
 
 
 # --------------------------------------------------------------------------------- answers and endings

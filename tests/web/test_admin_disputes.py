@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from portal.services import disputes, refunds
 from portal.services.disputes import Claim, LineClaim
 from tests import builders
 from tests.web.admin_world import World, a_world, now
+from tests.web.shops import picture
 
 TERMS = Terms(return_postage="merchant", restocking_fee=RestockingFee(percent_bp=2000))
 
@@ -123,6 +125,39 @@ def test_a_message_goes_to_the_customer_once(world: World, dispute: UUID) -> Non
         client.submit(shown, {"reply": "Which box?"}, button="Send the message")
     assert of(world, dispute).state == "awaiting_customer"
     assert client.get(f"/admin/disputes/{dispute}").page.text.count("Which box?") == 1
+
+
+def test_a_photo_goes_with_a_message_and_what_is_none_is_refused_at_its_field(
+    world: World, dispute: UUID
+) -> None:
+    client = world.signed_in("csr")
+    shown = client.get(f"/admin/disputes/{dispute}")
+    wrong = {"reply": "Look.", "pictures": (BytesIO(b"no picture"), "p.jpg")}
+    refused = client.submit(shown, wrong, button="Send the message")
+    assert refused.status_code == 422 and "not a photo we can read" in refused.page.text
+    client.submit(
+        shown, {"reply": "Look.", "pictures": (BytesIO(picture()), "p.jpg")}, button="Send the message"
+    )
+    assert "/admin/pictures/" in client.get(f"/admin/disputes/{dispute}").page.html
+
+
+def test_a_settlement_that_was_canceled_is_seen_and_paid_again(world: World, dispute: UUID) -> None:
+    client = world.signed_in()
+    client.submit(
+        client.get(f"/admin/disputes/{dispute}"), {"amount": "4.21", "message": "You are right."},
+        button="Pay it without asking",
+    )  # fmt: skip
+    settlement = of(world, dispute).settlement_id
+    assert settlement is not None
+    with world.app.app_context():
+        refunds.cancel(world.actor(), settlement, reason="By mistake.", now=now())
+    assert "Pay €4.21 again" not in world.signed_in("csr").get(f"/admin/disputes/{dispute}").page.text
+    shown = client.get(f"/admin/disputes/{dispute}")
+    assert "The refund of what was agreed was canceled" in shown.page.text
+    after = client.submit(shown, {}, button="Pay €4.21 again", follow_redirects=True)
+    assert "The refund is made again." in after.page.text
+    assert (of(world, dispute).settled, of(world, dispute).settlement_state) == (421, "approved")
+    assert of(world, dispute).settlement_id != settlement
 
 
 def test_an_offer_that_comes_too_late_shows_both(world: World, dispute: UUID) -> None:

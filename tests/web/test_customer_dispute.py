@@ -105,6 +105,20 @@ def test_pictures_are_evidence_of_the_dispute(world: World, refunded: UUID) -> N
     assert client.get(f"/r/{refunded}/pictures/{one}", check=False).status_code == 200
 
 
+def test_more_evidence_comes_with_a_later_message_and_stands_beside_it(world: World, refunded: UUID) -> None:
+    client, shown = contested(world, refunded)
+    more = {"reply": "See the label.", "pictures": (picture(), "p.jpg")}
+    client.submit(shown, more, button="Send the message")
+    page = client.get(f"/r/{refunded}/messages").page
+    assert "See the label." in page.text and "/pictures/" in page.html
+    desk = world.signed_in("csr").get(f"/admin/disputes/{of(world, refunded).id}").page
+    assert "See the label." in desk.text and "/admin/pictures/" in desk.html
+    wrong = client.submit(
+        shown, {"reply": "x", "pictures": (BytesIO(b"no picture"), "p.jpg")}, button="Send the message"
+    )
+    assert wrong.status_code == 422 and "not a photo we can read" in wrong.page.text
+
+
 def test_something_that_is_no_picture_is_refused_at_its_field(world: World, refunded: UUID) -> None:
     client = opened(world, refunded)
     line = world.lines(refunded)["SHIRT"].id

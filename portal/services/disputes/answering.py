@@ -1,12 +1,13 @@
 """Words to and fro in a dispute: they stand in the return's thread, and say whose turn it is."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 from portal.core import disputes as core
 from portal.core.access import Actor, Conflict
 from portal.core.lifecycles import DISPUTE
-from portal.db import merchants
 from portal.db.base import transaction
 from portal.services import threads
 from portal.services.disputes import deciding, gate
@@ -18,18 +19,25 @@ def reply(
     body: str,
     *,
     nonce: str | None = None,
+    attached: Sequence[bytes] = (),
+    folder: Path | None = None,
     version: int | None = None,
     now: datetime,
 ) -> UUID:
-    """Write to the other side; answers the entry of the thread, the same ``nonce`` again the same one.
+    """Write to the other side, or show them something; answers the entry of the thread, the same ``nonce`` again the
+    same one.
 
     What the shop writes asks the customer (it is their turn), what the customer writes asks the shop. An offer
-    that waits goes on waiting. Raises ``Stale``, ``Conflict``: ``words_missing``, ``words_too_long``, ``dispute_over``.
+    that waits goes on waiting. Raises ``Stale``, ``Conflict``: ``words_missing``, ``words_too_long``, ``dispute_over``,
+    ``photos_full`` and what makes a picture unreadable.
     """
-    if not body.strip():
+    if len(attached) > core.MOST_PICTURES:
+        raise Conflict("photos_full", maximum=core.MOST_PICTURES)
+    if not body.strip() and not attached:
         raise Conflict("words_missing")
     if len(body) > core.LONGEST_WORDS:
         raise Conflict("words_too_long", maximum=core.LONGEST_WORDS)
+    prepared = threads.prepare([(content, None) for content in attached])
     with transaction():
         row, dispute = gate.hold(actor, dispute_id, "disputes.handle", version=version)
         before = threads.made_by(nonce, row)
@@ -38,14 +46,15 @@ def reply(
         gate.still_open(dispute)
         by_customer = actor.kind == "link"
         kind = "customer" if by_customer else "agent"
-        entry = threads.add(actor, row, body, kind=kind, nonce=nonce, now=now)
+        entry = threads.add(
+            actor, row, body, kind=kind, nonce=nonce, prepared=prepared, folder=folder, now=now
+        )
         waiting = gate.open_offer(dispute.id, "merchant")
         step = "reply" if by_customer else "ask"
         if waiting is None and DISPUTE.can(dispute.state, step):
             gate.move(row, dispute, step)
             if by_customer:
-                _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
-                dispute.due_at, dispute.reminded_at = core.due(now, terms.dispute_hours), None
+                gate.clock_of_shop(row, dispute, now)
         if not by_customer:
             deciding.answered(dispute, now=now)
         gate.tell(actor, "dispute.replied", dispute, now)

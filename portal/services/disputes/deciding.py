@@ -5,16 +5,19 @@ from uuid import UUID
 
 from portal import faults
 from portal.core import disputes as core
-from portal.core.access import Actor, Conflict
+from portal.core.access import SYSTEM, Actor, Conflict
 from portal.core.money import Minor
-from portal.db.base import transaction
+from portal.db.base import db, transaction
 from portal.db.disputes import Dispute
 from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.services import tasks
 from portal.services.disputes import gate, offering, settling, telling
 
-TASKS = ("dispute_due", "dispute_overdue")
+TASKS = ("dispute_due", "dispute_overdue", "dispute_unpayable")
+
+UNPAYABLE = "unpayable"
+"""Why the portal itself hands a dispute up: what was accepted cannot be paid any more. Words know it."""
 
 
 def escalate(
@@ -34,6 +37,8 @@ def escalate(
 
 def hand_up(actor: Actor, row: Return, dispute: Dispute, *, because: str, now: datetime) -> None:
     """``escalate`` of held rows, in the caller's transaction."""
+    if dispute.state == "awaiting_customer":
+        gate.clock_of_shop(row, dispute, now)
     gate.move(row, dispute, "escalate")
     waiting = gate.open_offer(dispute.id, "merchant")
     if waiting is not None:
@@ -42,6 +47,33 @@ def hand_up(actor: Actor, row: Return, dispute: Dispute, *, because: str, now: d
     dispute.escalated_at, dispute.escalated_because = now, because
     gate.tell(actor, "dispute.escalated", dispute, now, reason_given=because)
     gate.changed(dispute)
+
+
+def unpayable(dispute_id: UUID, offer_id: UUID, *, now: datetime) -> None:
+    """The customer said yes to an offer that cannot be paid any more: a supervisor's, with a task. Once."""
+    with transaction():
+        row, dispute = gate.hold(SYSTEM, dispute_id, "disputes.handle")
+        waiting = gate.open_offer(dispute.id, "merchant")
+        if waiting is None or waiting.id != offer_id:
+            return
+        tell_people("dispute_unpayable", row, dispute, now)
+        hand_up(SYSTEM, row, dispute, because=UNPAYABLE, now=now)
+
+
+def tell_people(kind: str, row: Return, dispute: Dispute, now: datetime) -> None:
+    """Open a task about a held dispute, in the caller's transaction."""
+    tasks.open(
+        kind,
+        dispute.number,
+        merchant_id=dispute.merchant_id,
+        subject_id=dispute.id,
+        details={
+            "number": dispute.number,
+            "return_number": row.number or "",
+            "due": dispute.due_at.isoformat(),
+        },
+        now=now,
+    )
 
 
 def settle(
@@ -59,6 +91,36 @@ def settle(
         offering.end_open(dispute, actor, now)
         refund = settling.pay(actor, row, dispute, amount, reason=message, now=now)
         end(actor, row, dispute, "settle", outcome="settled", refund=refund, message=message, now=now)
+        faults.point("before_intent_commit")
+    faults.point("after_intent_commit")
+    return refund.id
+
+
+def pay_again(actor: Actor, dispute_id: UUID, *, now: datetime) -> UUID:
+    """Make the refund of what was agreed once more, where the first was canceled. Answers the refund; again the same.
+
+    Raises ``NotAllowed``, ``Conflict``: ``settled_already``, ``too_much``, and what refunds raise.
+    """
+    gate.people_only(actor)
+    with transaction():
+        row, dispute = gate.hold(actor, dispute_id, "disputes.decide")
+        before = db.session.get(Refund, dispute.settlement_id, populate_existing=True)
+        if before is None or before.state != "canceled":
+            raise Conflict("settled_already")
+        dispute.settlement_id = None
+        refund = settling.pay(
+            actor,
+            row,
+            dispute,
+            dispute.settled_minor,
+            reason=dispute.outcome_message or dispute.number,
+            now=now,
+        )
+        gate.tell(
+            actor, "dispute.paid_again", dispute, now, amount=dispute.settled_minor, currency=row.currency,
+            refund=refund.number,
+        )  # fmt: skip
+        gate.changed(dispute)
         faults.point("before_intent_commit")
     faults.point("after_intent_commit")
     return refund.id

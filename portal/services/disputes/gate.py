@@ -6,9 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotAllowed, NotFound, Stale
-from portal.core.disputes import OPEN
+from portal.core.disputes import OPEN, due
 from portal.core.lifecycles import DISPUTE
-from portal.db import history, returns
+from portal.db import history, merchants, returns
 from portal.db.base import db, uuid7
 from portal.db.disputes import Dispute, Offer
 from portal.db.messages import Entry
@@ -80,6 +80,12 @@ def changed(dispute: Dispute) -> None:
     """Whoever looked at it before looks at something else."""
     dispute.version += 1
     db.session.flush()
+
+
+def clock_of_shop(row: Return, dispute: Dispute, now: datetime) -> None:
+    """It is the shop's turn: its time to answer begins anew."""
+    _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
+    dispute.due_at, dispute.reminded_at = due(now, terms.dispute_hours), None
 
 
 def offers_of(dispute_id: UUID, *, lock: bool = False) -> list[Offer]:

@@ -8,7 +8,7 @@ from portal.core import disputes as core
 from portal.core.access import Actor, Conflict
 from portal.core.lifecycles import OFFER
 from portal.core.money import Minor
-from portal.db import merchants, people
+from portal.db import history, merchants, people
 from portal.db.base import db, transaction, uuid7
 from portal.db.disputes import Dispute, Offer
 from portal.db.people import Person
@@ -44,6 +44,9 @@ def offer(
         _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
         made = _new(actor, dispute, "merchant", amount, body, until=_until(now, terms.offer_days), now=now)
         gate.say(actor, row, body, kind="agent", now=now)
+        history.change(
+            [row.id], {"offer_minor": (before.amount_minor if before is not None else None, amount)}
+        )
         gate.tell(actor, "dispute.offered", dispute, now, amount=amount, currency=row.currency)
         telling.mail("dispute_offer", row, dispute, offer=made, message=body, what="new", now=now)
         deciding.answered(dispute, now=now)
@@ -68,7 +71,7 @@ def withdraw_offer(actor: Actor, dispute_id: UUID, offer_id: UUID, *, now: datet
         gate.may_decide(actor, dispute)
         _end(one, "withdraw", actor, now)
         gate.move(row, dispute, "lapse")
-        _clock_of_shop(row, dispute, now)
+        gate.clock_of_shop(row, dispute, now)
         gate.tell(
             actor, "dispute.offer_withdrawn", dispute, now, amount=one.amount_minor, currency=row.currency
         )
@@ -81,8 +84,18 @@ def accept(actor: Actor, dispute_id: UUID, offer_id: UUID, *, now: datetime) -> 
 
     The customer says yes to the shop's offer, a person to the customer's. Whoever of the shop offered, or said
     yes, stands behind the refund, within their limits. Raises ``Conflict``: ``offer_answered``, ``offer_expired``,
-    ``too_much`` where it can not be paid any more, and what refunds raise.
+    ``too_much`` where it can not be paid any more, and what refunds raise. What a customer accepted and cannot get
+    (a chargeback has it meanwhile) is a supervisor's at once, with a task.
     """
+    try:
+        return _accept(actor, dispute_id, offer_id, now=now)
+    except Conflict as conflict:
+        if conflict.code == "too_much" and actor.kind == "link":
+            deciding.unpayable(dispute_id, offer_id, now=now)
+        raise
+
+
+def _accept(actor: Actor, dispute_id: UUID, offer_id: UUID, *, now: datetime) -> UUID:
     with transaction():
         row, dispute = gate.hold(actor, dispute_id, "disputes.handle")
         one = _its(dispute, offer_id, "merchant" if actor.kind == "link" else "customer")
@@ -121,7 +134,7 @@ def decline(actor: Actor, dispute_id: UUID, offer_id: UUID, *, body: str = "", n
         )
         if by_customer:
             gate.move(row, dispute, "reply")
-            _clock_of_shop(row, dispute, now)
+            gate.clock_of_shop(row, dispute, now)
         else:
             telling.mail("dispute_answered", row, dispute, offer=one, what="declined", message=body, now=now)
         gate.changed(dispute)
@@ -143,8 +156,9 @@ def counter(
         _end(one, "counter", actor, now, name=row.name)
         gate.move(row, dispute, "counter")
         made = _new(actor, dispute, "customer", amount, body, until=None, now=now, name=row.name)
-        _clock_of_shop(row, dispute, now)
+        gate.clock_of_shop(row, dispute, now)
         gate.say(actor, row, body, kind="customer", now=now)
+        history.change([row.id], {"offer_minor": (one.amount_minor, amount)})
         gate.tell(actor, "dispute.countered", dispute, now, amount=amount, currency=row.currency)
         gate.changed(dispute)
         faults.point("before_intent_commit")
@@ -156,7 +170,7 @@ def expire(row: Return, dispute: Dispute, one: Offer, *, now: datetime) -> None:
     """Nobody answered in time; the rows are held by the caller, whose transaction this is."""
     _end(one, "expire", None, now)
     gate.move(row, dispute, "lapse")
-    _clock_of_shop(row, dispute, now)
+    gate.clock_of_shop(row, dispute, now)
     telling.mail("dispute_answered", row, dispute, offer=one, what="offer_expired", now=now)
     gate.changed(dispute)
 
@@ -235,12 +249,6 @@ def _new(
 
 def _until(now: datetime, days: int) -> datetime:
     return now + timedelta(days=days)
-
-
-def _clock_of_shop(row: Return, dispute: Dispute, now: datetime) -> None:
-    """It is the shop's turn: its time to answer begins anew."""
-    _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
-    dispute.due_at, dispute.reminded_at = core.due(now, terms.dispute_hours), None
 
 
 def _behind(one: Offer, row: Return) -> Actor:

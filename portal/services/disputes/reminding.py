@@ -11,7 +11,6 @@ from portal.core.disputes import REMIND_BEFORE, WAITS_FOR_MERCHANT
 from portal.db.base import db, transaction
 from portal.db.disputes import Dispute, Offer
 from portal.db.returns import Return
-from portal.services import tasks
 from portal.services.disputes import deciding, gate, offering, telling
 
 SHOP_BEFORE = timedelta(hours=12)
@@ -86,7 +85,7 @@ def _remind_customer(row: Return, dispute: Dispute, offer_id: UUID, now: datetim
 def _overdue(row: Return, dispute: Dispute, now: datetime) -> bool:
     if dispute.state not in WAITS_FOR_MERCHANT or dispute.state == "escalated" or dispute.due_at > now:
         return False
-    _task("dispute_overdue", row, dispute, now)
+    deciding.tell_people("dispute_overdue", row, dispute, now)
     deciding.hand_up(SYSTEM, row, dispute, because=OVERDUE, now=now)
     return True
 
@@ -95,21 +94,6 @@ def _remind_shop(row: Return, dispute: Dispute, now: datetime) -> bool:
     if dispute.state not in WAITS_FOR_MERCHANT or dispute.reminded_at is not None:
         return False
     dispute.reminded_at = now
-    _task("dispute_due", row, dispute, now)
+    deciding.tell_people("dispute_due", row, dispute, now)
     gate.tell(SYSTEM, "dispute.reminded", dispute, now, who="shop")
     return True
-
-
-def _task(kind: str, row: Return, dispute: Dispute, now: datetime) -> None:
-    tasks.open(
-        kind,
-        dispute.number,
-        merchant_id=dispute.merchant_id,
-        subject_id=dispute.id,
-        details={
-            "number": dispute.number,
-            "return_number": row.number or "",
-            "due": dispute.due_at.isoformat(),
-        },
-        now=now,
-    )

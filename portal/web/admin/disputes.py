@@ -5,15 +5,23 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, current_app, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotAllowed, Stale
-from portal.core.disputes import GROUNDS, LONGEST_WORDS, NOTHING_PAID, OPEN, WAITS_FOR_MERCHANT
+from portal.core.disputes import (
+    GROUNDS,
+    LONGEST_WORDS,
+    MOST_PICTURES,
+    NOTHING_PAID,
+    OPEN,
+    WAITS_FOR_MERCHANT,
+)
 from portal.core.lifecycles import DISPUTE, IllegalStep
 from portal.core.refunds.breakdown import Breakdown
 from portal.services import disputes, merchants
 from portal.services.disputes import DisputeFacts, Workspace
+from portal.web import uploads
 from portal.web.actor import needs, person
 from portal.web.admin import dossiers, stale
 from portal.web.admin.returns import as_id
@@ -27,8 +35,15 @@ from portal.words import disputing
 
 bp = Blueprint("disputes", __name__)
 
-SHOWN_AT = {"too_much": "amount", "amount_missing": "amount", "to_be_assessed": "amount"}
-"""Refusal -> the field it is about, where it is one of an amount."""
+SHOWN_AT = {
+    "too_much": "amount",
+    "amount_missing": "amount",
+    "to_be_assessed": "amount",
+    "photo_too_large": "pictures",
+    "photos_full": "pictures",
+    "photo_unreadable": "pictures",
+}
+"""Refusal -> the field it is about, where it is no field of words."""
 
 
 @bp.get("/disputes")
@@ -149,6 +164,8 @@ def _page(dispute_id: UUID, *, problems: list[Problem] | None = None, status: in
         may=may,
         may_escalate=one.is_open and handles and one.state != "escalated",
         may_decide=one.is_open and decides,
+        may_pay_again=decides and one.settlement_state == "canceled",
+        most_pictures=MOST_PICTURES,
         endings=[(code, disputing.outcome(said, code)) for code in NOTHING_PAID],
         typed=request.form,
         problems=problems or [],
@@ -259,6 +276,17 @@ def settle(dispute_id: UUID) -> Response:
     )
 
 
+@bp.post("/disputes/<uuid:dispute_id>/payment")
+@needs("disputes.decide")
+def pay_again(dispute_id: UUID) -> Response:
+    """Make the refund of what was agreed once more, where the first was canceled."""
+    return _act(
+        dispute_id,
+        lambda _version: disputes.pay_again(person(), dispute_id, now=now()),
+        _("The refund is made again."),
+    )
+
+
 @bp.post("/disputes/<uuid:dispute_id>/offers/<uuid:offer_id>/withdrawal")
 @needs("disputes.handle")
 def withdraw(dispute_id: UUID, offer_id: UUID) -> Response:
@@ -296,12 +324,16 @@ def decline(dispute_id: UUID, offer_id: UUID) -> Response:
 def reply(dispute_id: UUID) -> Response:
     """Write to the customer; it stands in the return's thread and goes out by e-mail."""
     nonce, body = request.form.get("nonce", "")[:40] or None, request.form.get("reply", "")
+    folder = current_app.config["SETTINGS"].upload_dir
     return _act(
         dispute_id,
-        lambda _version: disputes.reply(person(), dispute_id, body, nonce=nonce, now=now()),
+        lambda _version: disputes.reply(
+            person(), dispute_id, body, nonce=nonce, now=now(), folder=folder,
+            attached=uploads.some(request.files.getlist("pictures"), most=MOST_PICTURES),
+        ),
         _("The message is sent."),
         field="reply",
-    )
+    )  # fmt: skip
 
 
 @bp.post("/disputes/<uuid:dispute_id>/escalation")

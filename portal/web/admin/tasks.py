@@ -34,7 +34,7 @@ OF_REFUND = (
 OF_RETURN = ("warehouse_silent", "shipped_after_release", "warehouse_contradicts")
 """Kinds whose subject is a return or a cancellation."""
 
-OF_DISPUTE = ("dispute_due", "dispute_overdue")
+OF_DISPUTE = ("dispute_due", "dispute_overdue", "dispute_unpayable")
 """Kinds whose subject is a dispute."""
 
 

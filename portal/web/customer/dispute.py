@@ -106,15 +106,11 @@ def ask(return_id: UUID) -> Response:
 def _send(opened: Opened, found: Sheet, typed: dict[str, str], claim: disputes.Claim | None) -> Response:
     assert claim is not None  # noqa: S101  for the type
     try:
-        attached = list(uploads.contents(request.files.getlist("pictures")))
+        attached = uploads.some(request.files.getlist("pictures"), most=MOST_PICTURES)
         disputes.open_dispute(
             opened.actor, opened.id, claim, nonce=typed.get("nonce", "")[:40] or secrets.token_urlsafe(24),
             attached=attached, folder=current_app.config["SETTINGS"].upload_dir, now=now(),
         )  # fmt: skip
-    except uploads.TooLarge:
-        conflict = Conflict("photo_too_large", megabytes=uploads.MOST_BYTES // 1024 // 1024)
-    except uploads.TooMany:
-        conflict = Conflict("photos_full", maximum=MOST_PICTURES)
     except Conflict as problem:
         if problem.code in ("dispute_open", "not_contestable"):
             tell(words().conflict(problem.code, problem.details), "info")
@@ -213,6 +209,7 @@ def _standing(
             told={found.field: found.text for found in problems or ()},
             typed=request.form.to_dict(),
             longest=LONGEST_WORDS,
+            most_pictures=MOST_PICTURES,
             nonce=secrets.token_urlsafe(24),
         ),
     )
@@ -239,6 +236,9 @@ def _act(opened: Opened, one: DisputeFacts, field: str, act: Callable[[], object
         ):
             text = words().conflict(conflict.code, conflict.details, one.currency)
             return _standing(opened, one, problems=[Problem(field=field, text=text)], status=422)
+        if conflict.code.startswith("photo"):
+            problem = refused(conflict, one.currency, at="pictures")
+            return _standing(opened, one, problems=[problem], status=422)
         told = words().conflict(conflict.code, conflict.details, one.currency)
         if conflict.code == "too_much":
             told = _("This can no longer be paid as offered. We look at it and write to you.")
@@ -300,12 +300,22 @@ def counter(return_id: UUID, dispute_id: UUID, offer_id: UUID) -> Response:
 @bp.post("/<uuid:dispute_id>/reply")
 @limiter.limit("30/hour")
 def reply(return_id: UUID, dispute_id: UUID) -> Response:
+    """More words, more photos."""
     opened = open_return(return_id)
     found = _its(opened, dispute_id)
     nonce = request.form.get("nonce", "")[:40] or None
     body = request.form.get("reply", "")
+    try:
+        attached = uploads.some(request.files.getlist("pictures"), most=MOST_PICTURES)
+    except Conflict as conflict:
+        problem = refused(conflict, found.currency, at="pictures")
+        return _standing(opened, found, problems=[problem], status=422)
     return _act(
-        opened, found, "reply", lambda: disputes.reply(opened.actor, dispute_id, body, nonce=nonce, now=now()),
+        opened, found, "reply",
+        lambda: disputes.reply(
+            opened.actor, dispute_id, body, nonce=nonce, attached=attached,
+            folder=current_app.config["SETTINGS"].upload_dir, now=now(),
+        ),
         _("We have your message."),
     )  # fmt: skip
 
