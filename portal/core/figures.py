@@ -8,7 +8,7 @@ from fractions import Fraction
 SATISFIED = 4
 """From this score on, of five, a customer counts as satisfied."""
 
-RATE, SECONDS, COUNT = "rate", "seconds", "count"
+RATE, SECONDS, RANK, COUNT = "rate", "seconds", "rank", "count"
 FIGURES: dict[str, str] = {
     "initiation_people": SECONDS,
     "initiation_customers": SECONDS,
@@ -17,8 +17,8 @@ FIGURES: dict[str, str] = {
     "partial_processing": SECONDS,
     "satisfaction": RATE,
     "inventory_accuracy": RATE,
-    "refund_median": SECONDS,
-    "refund_p90": SECONDS,
+    "refund_median": RANK,
+    "refund_p90": RANK,
     "disputes": RATE,
 }
 """Figure -> what its value is, in the order of the page."""
@@ -26,11 +26,14 @@ FIGURES: dict[str, str] = {
 OUTCOMES = ("open", "refunded", "closed", "declined", "withdrawn")
 """How a return stands for the chart of weeks, from the bottom of a bar to its top."""
 
+WITHDRAWN = ("canceled", "expired")
+"""States of a return that its customer, or time, ended."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One number. Of ``seconds`` the numerator is their sum (of a percentile the value itself), of a ``rate``
-    what was right, of a ``count`` what was counted."""
+    """One number. Of ``seconds`` the numerator is their sum, of a ``rate`` what was right, of a ``count`` what was
+    counted, of a ``rank`` the seconds of the one that stands there, among so many as the denominator says."""
 
     name: str
     numerator: int
@@ -45,6 +48,8 @@ class Figure:
         """Seconds, or a part of one, or a count; None where there is nothing to tell."""
         if self.kind == COUNT:
             return Fraction(self.numerator)
+        if self.kind == RANK:
+            return Fraction(self.numerator) if self.denominator else None
         return Fraction(self.numerator, self.denominator) if self.denominator else None
 
 
@@ -82,7 +87,7 @@ def percentile(name: str, seconds: Sequence[int], part: int) -> Figure:
     if not seconds:
         return Figure(name=name, numerator=0, denominator=0)
     rank = -(-len(seconds) * part // 100)
-    return Figure(name=name, numerator=sorted(seconds)[max(rank, 1) - 1], denominator=1)
+    return Figure(name=name, numerator=sorted(seconds)[max(rank, 1) - 1], denominator=len(seconds))
 
 
 def pareto(counts: Mapping[str, int]) -> tuple[Share, ...]:
@@ -106,7 +111,7 @@ def outcome(state: str, refund_state: str) -> str:
     """How a return stands."""
     if state == "declined":
         return "declined"
-    if state in ("canceled", "expired"):
+    if state in WITHDRAWN:
         return "withdrawn"
     if refund_state == "refunded":
         return "refunded"

@@ -55,6 +55,9 @@ class Filters:
     since: date | None = None
     until: date | None = None
     """Days on which it was begun, both included."""
+    submitted_since: date | None = None
+    submitted_until: date | None = None
+    """Days on which it was submitted, both included."""
     sort: str = SORTS[0]
 
     @property
@@ -71,7 +74,12 @@ _MANY: Final[Mapping[str, tuple[str, Iterable[str]]]] = {
     "reason": ("reasons", REASONS),
 }
 _YES: Final = ("disputed", "unread", "overdue", "expiring")
-_DAYS: Final = {"from": "since", "to": "until"}
+_DAYS: Final = {
+    "from": "since",
+    "to": "until",
+    "submitted_from": "submitted_since",
+    "submitted_to": "submitted_until",
+}
 
 
 def from_address(given: Mapping[str, Iterable[str]]) -> Filters:

@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from portal.core import figures
 from portal.core.access import Actor, NotAllowed, NotFound
@@ -187,21 +188,25 @@ def _lines(asked: _Asked) -> _Lines:
     )
 
 
-def _partial(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None]]:
-    """From submission to the end, of returns that are settled and left a part of their order with the customer."""
+def _left_a_part() -> sa.ColumnElement[bool]:
+    """Whether a return asks for fewer units than its order has: the rest stays with the customer."""
     bought = (
         sa.select(sa.func.sum(OrderLine.units))
         .where(OrderLine.order_id == Return.order_id, OrderLine.kind == "merchandise")
         .scalar_subquery()
     )
-    asked_for = (
-        sa.select(sa.func.sum(ReturnLine.units)).where(ReturnLine.return_id == Return.id).scalar_subquery()
-    )
+    line = aliased(ReturnLine)
+    asked_for = sa.select(sa.func.sum(line.units)).where(line.return_id == Return.id).scalar_subquery()
+    return asked_for < bought
+
+
+def _partial(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None]]:
+    """From submission to the end, of returns that are settled and left a part of their order with the customer."""
     wanted = sa.select(Return.submitted_at, Return.closed_at).where(
         *asked.returns(),
         Return.state == "closed",
         Return.closed_reason == "completed",
-        asked_for < bought,
+        _left_a_part(),
     )
     return db.session.execute(wanted).all()
 
@@ -234,7 +239,7 @@ def _scores(asked: _Asked) -> tuple[int, ...]:
 
 
 def _inventory(asked: _Asked) -> Figure:
-    """Lines of which units arrived: those whose arrivals in the stock's movements are exactly these units."""
+    """Lines of partial returns of which units arrived: those whose arrivals in stock are exactly these units."""
     moved = (
         sa.select(sa.func.coalesce(sa.func.sum(StockMovement.delta), 0))
         .where(
@@ -250,7 +255,12 @@ def _inventory(asked: _Asked) -> Figure:
         sa.select(sa.func.coalesce(sa.func.sum(right), 0), sa.func.count())
         .select_from(ReturnLine)
         .join(Return, Return.id == ReturnLine.return_id)
-        .where(*asked.returns(), Return.kind.not_in(NOTHING_COMES), ReturnLine.received_units > 0)
+        .where(
+            *asked.returns(),
+            Return.kind.not_in(NOTHING_COMES),
+            ReturnLine.received_units > 0,
+            _left_a_part(),
+        )
     )
     exact, lines = db.session.execute(wanted).one()
     return Figure(name="inventory_accuracy", numerator=int(exact), denominator=int(lines))

@@ -83,6 +83,6 @@ def _only_returns(one: Filter, wanted: Asked) -> bool:
 
 _PRECISE = (
     "tag", "unread", "disputed", "overdue", "expiring", "assignee", "states", "refunds", "reasons", "kinds",
-    "channels", "days",
+    "channels", "submitted", "days",
 )  # fmt: skip
 """The filters, from those that usually fit seldom to those that fit often."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -141,16 +141,25 @@ def _elsewhere(filters: Filters, ids: Sequence[UUID]) -> Iterator[Filter]:
         yield Filter(name="reasons", test=has, ids=those)
 
 
+def _between(
+    column: Any, since: date | None, until: date | None, zone: tzinfo
+) -> Iterator[sa.ColumnElement[bool]]:
+    """From the beginning of the first day to the end of the last, as far as they are set."""
+    if since:
+        yield column >= datetime.combine(since, time(), zone)
+    if until:
+        yield column < datetime.combine(until + DAY, time(), zone)
+
+
 def _in_time(wanted: Asked, of: Callable[..., sa.Select[Any]]) -> Iterator[Filter]:
     """Days of its beginning, and what should have happened by now, or will have to soon."""
     filters, now = wanted.filters, wanted.now
-    begun = []
-    if filters.since:
-        begun.append(Return.created_at >= datetime.combine(filters.since, time(), wanted.zone))
-    if filters.until:
-        begun.append(Return.created_at < datetime.combine(filters.until + DAY, time(), wanted.zone))
-    if begun:
+    if begun := list(_between(Return.created_at, filters.since, filters.until, wanted.zone)):
         yield Filter(name="days", test=sa.and_(*begun), ids=of(*begun))
+    column, days = Return.submitted_at, (filters.submitted_since, filters.submitted_until)
+    if submitted := list(_between(column, *days, wanted.zone)):
+        test = sa.and_(*_between(aside(column), *days, wanted.zone))
+        yield Filter(name="submitted", test=test, ids=of(*submitted))
     if filters.expiring:
         soon = now.astimezone(wanted.zone).date() + timedelta(days=EXPIRING_DAYS)
         test = sa.and_(aside(Return.state) == "approved", Return.ship_by <= soon)

@@ -283,6 +283,7 @@ def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) ->
         "order_number": draft.order_number,
         "state": draft.state,
         "kind": draft.kind,
+        "handling": draft.handling,
         "note": draft.note,
         "currency": draft.currency,
         "lines": [

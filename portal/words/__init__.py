@@ -146,6 +146,10 @@ class Words:
             on = on.astimezone(self._zone).date()
         return format_skeleton("yMMMEd" if weekday else "yMMMd", on, locale=self._days)
 
+    def short_day(self, on: date) -> str:
+        """Day and month, where the year is plain."""
+        return format_skeleton("MMMd", on, locale=self._days)
+
     def time(self, at: datetime) -> str:
         return format_time(at.astimezone(self._zone), "short", tzinfo=self._zone, locale=self._days)
 

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from portal.core.access import NotAllowed, NotFound
 from portal.core.figures import FIGURES
 from portal.db import returns as stored
-from portal.db.base import transaction
+from portal.db.base import transaction, uuid7
+from portal.db.disputes import Dispute
 from portal.db.refunds import Refund
-from portal.db.returns import Return, ReturnLine
+from portal.db.returns import Link, Return, ReturnLine
 from portal.services import figures, refunds
-from tests.builders import NOW, a_merchant, a_person, a_return, an_item, an_order, inspect, receive
+from tests.builders import NOW, a_draft, a_merchant, a_person, a_return, an_item, an_order, inspect, receive
 
 TODAY = NOW.date()
 DAYS = {"since": TODAY - timedelta(days=10), "until": TODAY}
@@ -78,8 +79,10 @@ def test_accuracy_counts_the_units_that_were_what_was_authorized(shop, gateways)
 
 
 def test_inventory_is_accurate_where_the_movements_are_the_units_that_came(shop, gateways, session):
-    first = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 2)]))
-    second = a_return(gateways, shop, an_order(gateways, shop, [an_item("HAT", 2)]))
+    first = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 3)]), {"MUG": 2})
+    second = a_return(gateways, shop, an_order(gateways, shop, [an_item("HAT", 3)]), {"HAT": 2})
+    whole = a_return(gateways, shop, an_order(gateways, shop, [an_item("CAP", 1)]))
+    receive(shop, whole)  # nothing of that order stays with the customer: no partial adjustment
     receive(shop, first)
     receive(shop, second, {"HAT": 1})
     line = stored.lines_of(second)[0].id
@@ -110,6 +113,7 @@ def test_time_to_refund_partial_processing_and_weeks(shop, gateways, session, dr
     found = read(shop)
     hours = {name: found.figure(name).value / 3600 for name in ("refund_median", "refund_p90")}
     assert hours == {"refund_median": 5, "refund_p90": 9}
+    assert {found.figure(name).denominator for name in hours} == {10}, "over so many refunds"
     assert found.figure("partial_processing").value == Fraction(sum(took) * 3600, 10)
     refunded = sum(week.counts[1] for week in found.weeks)
     assert (refunded, sum(week.total for week in found.weeks)) == (10, 10)
@@ -154,3 +158,88 @@ def test_days_are_the_merchants_own_and_both_ends_are_in(shop, gateways, session
     assert read(shop).figure("volume").numerator == 1
     put(session, return_id, submitted_at=late + timedelta(minutes=1))
     assert read(shop).figure("volume").numerator == 0
+
+
+def a_link(session, shop, return_id, *, opened, purpose="finish"):
+    with transaction():
+        link_id = uuid7()
+        session.add(
+            Link(
+                id=link_id,
+                merchant_id=shop,
+                return_id=return_id,
+                purpose=purpose,
+                digest=link_id.hex,
+                state="revoked",
+                nonce=link_id.hex,
+                expires_at=NOW + timedelta(days=1),
+                created_at=NOW - timedelta(days=2),
+                opened_at=opened,
+            )
+        )
+
+
+def test_customers_initiation_begins_with_the_first_link_they_opened(shop, gateways, session):
+    twice, once, unopened, later = (
+        a_return(gateways, shop, an_order(gateways, shop), actor=a_person(shop)) for _ in range(4)
+    )
+    a_link(session, shop, twice, opened=NOW - timedelta(minutes=9))
+    a_link(session, shop, twice, opened=NOW - timedelta(minutes=2))  # sent again, and opened again
+    a_link(session, shop, once, opened=NOW - timedelta(minutes=3))
+    a_link(session, shop, unopened, opened=None)  # an agent finished it
+    a_link(session, shop, later, opened=NOW - timedelta(hours=1), purpose="status")  # only looked at it
+    figure = read(shop).figure("initiation_customers")
+    assert (figure.numerator, figure.denominator, figure.value) == (12 * 60, 2, Fraction(360))
+
+
+def a_dispute(session, shop, return_id, *, opened=NOW, outcome="", number="1"):
+    with transaction():
+        session.add(
+            Dispute(
+                id=uuid7(),
+                merchant_id=shop,
+                return_id=return_id,
+                number=f"DS-{number}",
+                state="open" if not outcome else "resolved_customer",
+                ground="amount",
+                opened_at=opened,
+                due_at=opened,
+                outcome=outcome,
+                closed_at=NOW if outcome else None,
+            )
+        )
+
+
+def test_disputes_are_those_opened_in_the_period_over_its_returns(shop, gateways, session):
+    made = [a_return(gateways, shop, an_order(gateways, shop)) for _ in range(4)]
+    a_dispute(session, shop, made[0], number="1")
+    a_dispute(session, shop, made[1], number="2", outcome="settled")
+    a_dispute(session, shop, made[2], number="3", outcome="settled", opened=NOW - timedelta(days=400))
+    put(session, made[3], channel="email")
+    found = read(shop)
+    assert found.figure("disputes").value == Fraction(2, 4)
+    assert found.disputes == (("", 1), ("settled", 1))
+    assert read(shop, channel="email").figure("disputes").value == 0
+
+
+def test_outcomes_of_a_week_are_by_how_each_return_stands(shop, gateways, session):
+    stands = (
+        ("closed", "refunded"),
+        ("closed", "none"),
+        ("declined", "none"),
+        ("canceled", "none"),
+        ("expired", "none"),
+        ("requested", "none"),
+    )
+    for state, refund_state in stands:
+        put(
+            session,
+            a_return(gateways, shop, an_order(gateways, shop)),
+            state=state,
+            refund_state=refund_state,
+            closed_reason="completed" if state == "closed" else "",
+        )
+    put(session, a_draft(a_person(shop), shop), begun_at=NOW)  # never submitted
+    weeks = read(shop).weeks
+    assert [sum(week.counts[n] for week in weeks) for n in range(5)] == [1, 1, 1, 1, 2]
+    assert read(shop).figure("volume").numerator == 6

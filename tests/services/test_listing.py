@@ -158,6 +158,16 @@ FILTERS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "unread": ({"unread": True}, {"unread": 2}, {"unread": 0}),
     "from": ({"since": NOW.date()}, {"created_at": NOW}, {"created_at": NOW - timedelta(days=1)}),
     "to": ({"until": NOW.date() - timedelta(days=1)}, {"created_at": NOW - timedelta(days=1)}, {}),
+    "submitted_from": (
+        {"submitted_since": NOW.date()},
+        {"submitted_at": NOW},
+        {"submitted_at": NOW - timedelta(days=1)},
+    ),
+    "submitted_to": (
+        {"submitted_until": NOW.date() - timedelta(days=1)},
+        {"submitted_at": NOW - timedelta(days=1)},
+        {"submitted_at": NOW},
+    ),
     "nobody": ({"assignee": "nobody"}, {"assignee_id": None}, {"assignee_id": UUID(int=7)}),
     "somebody": ({"assignee": str(UUID(int=7))}, {"assignee_id": UUID(int=7)}, {"assignee_id": UUID(int=8)}),
     "expiring": (
@@ -311,6 +321,7 @@ def test_an_address_says_what_the_filters_are_and_nonsense_is_as_if_it_were_not_
         query="x", states=("draft",), refunds=("failed",), channels=("chat",), kinds=("warranty",),
         reasons=("too_small",), merchant_id=UUID(int=3), assignee="me", tag="vip", disputed=True, unread=True,
         overdue=True, expiring=True, since=date(2026, 1, 2), until=date(2026, 2, 3), sort="due",
+        submitted_since=date(2026, 1, 4), submitted_until=date(2026, 2, 5),
     )  # fmt: skip
     assert from_address(to_address(full)) == full
     assert (

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, ROW, GAP, LABEL, END = 640, 26, 8, 200, 90
-HEIGHT, FOOT, HEAD = 220, 24, 16
+WIDTH, NAME, BAR, GAP = 640, 30, 18, 10
+HEIGHT, FOOT, HEAD = 240, 34, 30
+NAMED = 8
+"""So many columns at most have their name and sum written; a phone has no room for more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One bar that lies, with its words before it and its value behind it."""
+    """One bar that lies, with its words and its value above it."""
 
     name: str
     value: str
-    url: str | None
+    text_y: int
     y: int
     width: int
-    text_y: int
     line_x: int
     line_y: int
-    together: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Bars:
 
     width: int
     height: int
-    label: int
+    thick: int
     bars: tuple[Bar, ...]
     line: str
 
@@ -66,32 +66,29 @@ class Stacks:
     stacks: tuple[Stack, ...]
 
 
-def bars(rows: Sequence[tuple[str, int, str, int, str, str | None]]) -> Bars:
-    """``rows`` are (name, count, its words, the part together in basis points, its words, address or None)."""
+def bars(rows: Sequence[tuple[str, int, str, int]]) -> Bars:
+    """``rows`` are (name, count, its words, the part that they make together in basis points)."""
     most = max((count for _, count, *_ in rows), default=0) or 1
-    room = WIDTH - LABEL - END
     found, points = [], []
-    for place, (name, count, told, together, said, url) in enumerate(rows):
-        y = place * (ROW + GAP)
-        x = LABEL + room * together // 10_000
+    for place, (name, count, told, together) in enumerate(rows):
+        top = place * (NAME + BAR + GAP)
+        x, middle = (WIDTH - 12) * together // 10_000, top + NAME + BAR // 2
         found.append(
             Bar(
                 name=name,
                 value=told,
-                url=url,
-                y=y,
-                width=max(2, room * count // most),
-                text_y=y + ROW * 2 // 3,
+                text_y=top + NAME - 8,
+                y=top + NAME,
+                width=max(2, (WIDTH - 2) * count // most),
                 line_x=x,
-                line_y=y + ROW // 2,
-                together=said,
+                line_y=middle,
             )
         )
-        points.append(f"{x},{y + ROW // 2}")
+        points.append(f"{x},{middle}")
     return Bars(
         width=WIDTH,
-        height=max(ROW, len(rows) * (ROW + GAP)),
-        label=LABEL,
+        height=max(1, len(rows)) * (NAME + BAR + GAP),
+        thick=BAR,
         bars=tuple(found),
         line=" ".join(points),
     )
@@ -100,10 +97,14 @@ def bars(rows: Sequence[tuple[str, int, str, int, str, str | None]]) -> Bars:
 def stacks(
     columns: Sequence[tuple[str, Sequence[int]]], told: Sequence[Sequence[str]], sums: Sequence[str]
 ) -> Stacks:
-    """``columns`` are (name, counts from the bottom up); ``told`` and ``sums`` are the same in words."""
+    """``columns`` are (name, counts from the bottom up); ``told`` and ``sums`` are the same in words.
+
+    Of more than ``NAMED`` columns some have neither name nor sum, so that none lies over another.
+    """
+    every = -(-len(columns) // NAMED) or 1
     most = max((sum(counts) for _, counts in columns), default=0) or 1
     step = WIDTH // max(len(columns), 1)
-    wide = min(64, max(6, step * 2 // 3))
+    wide = min(64, max(4, step * 2 // 3))
     room = HEIGHT - FOOT - HEAD
     found = []
     for place, (name, counts) in enumerate(columns):
@@ -115,13 +116,13 @@ def stacks(
                 pieces.append(Piece(series=series, y=below, height=tall, value=told[place][series]))
         found.append(
             Stack(
-                name=name,
+                name=name if place % every == 0 else "",
                 x=x,
                 width=wide,
                 middle=x + wide // 2,
-                total=sums[place],
-                total_y=below - 4,
+                total=sums[place] if len(columns) <= NAMED else "",
+                total_y=below - 6,
                 pieces=tuple(pieces),
             )
         )
-    return Stacks(width=WIDTH, height=HEIGHT, foot=HEIGHT - 6, stacks=tuple(found))
+    return Stacks(width=WIDTH, height=HEIGHT, foot=HEIGHT - 8, stacks=tuple(found))

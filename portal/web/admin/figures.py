@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, request, url_for
@@ -9,9 +11,11 @@ from flask import Response as Answer
 from werkzeug.wrappers import Response
 
 from portal.core.access import NotFound
-from portal.core.figures import COUNT, OUTCOMES, RATE, Figure
+from portal.core.figures import COUNT, OUTCOMES, RANK, RATE, SECONDS, WITHDRAWN, Figure
+from portal.core.lifecycles import RETURN
+from portal.core.listing import REFUND_STATES
 from portal.core.merchants import MerchantFacts
-from portal.core.reasons import CHANNELS
+from portal.core.reasons import CHANNELS, REASONS
 from portal.services import figures
 from portal.services.figures import Numbers
 from portal.web.actor import needs, person
@@ -24,6 +28,7 @@ from portal.web.admin.shapes import Column, Tab
 from portal.web.page import page
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
+from portal.words import disputing
 
 bp = Blueprint("figures", __name__, url_prefix="/numbers")
 
@@ -56,23 +61,21 @@ def index() -> Response:
             )
             for name, one in periods.shortcuts(shop)
         ],
-        figures=[_row(one) for one in found.figures],
-        tables={name: _table(name, found) for name in TABLES if name != "figures"},
+        figures=[_row(one, query) for one in found.figures],
+        tables={name: _table(name, found, query) for name in TABLES if name != "figures"},
         pareto=charts.bars(
             [
                 (
                     words().reason(one.code),
                     one.count,
-                    words().number(one.count),
+                    f"{words().number(one.count)} · {words().percent(one.together_bp)}",
                     one.together_bp,
-                    words().percent(one.together_bp),
-                    url_for("admin.returns.index", reason=one.code),
                 )
                 for one in found.reasons
             ]
         ),
         stacked=charts.stacks(
-            [(week.first.strftime("%d.%m."), week.counts) for week in found.weeks],
+            [(words().short_day(week.first), week.counts) for week in found.weeks],
             [[words().number(count) for count in week.counts] for week in found.weeks],
             [words().number(week.total) for week in found.weeks],
         ),
@@ -153,20 +156,51 @@ def _hundredths(part: int) -> str:
     return f"{part // 100}.{part % 100:02d}"
 
 
-def _row(one: Figure) -> dict[str, Any]:
+def _row(one: Figure, query: dict[str, str]) -> dict[str, Any]:
     name, definition, numerator, denominator = _definition(one.name)
+    over = one.kind != COUNT
     return {
         "id": one.name,
         "name": name,
         "definition": definition,
         "value": _value(one),
         "numerator": f"{numerator}: {_told(one)}",
-        "denominator": f"{denominator}: {words().number(one.denominator)}",
+        "denominator": f"{denominator}: {words().number(one.denominator)}" if over else "",
+        "url": _returns(query) if one.name == "volume" and one.numerator else "",
     }
 
 
 def _told(one: Figure) -> str:
-    return duration(one.numerator) if one.kind == "seconds" else words().number(one.numerator)
+    return duration(one.numerator) if one.kind in (SECONDS, RANK) else words().number(one.numerator)
+
+
+STANDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "open": {
+        "state": tuple(one for one in RETURN.states if one not in ("declined", "closed", *WITHDRAWN)),
+        "refund": tuple(one for one in REFUND_STATES if one != "refunded"),
+    },
+    "refunded": {
+        "state": tuple(one for one in RETURN.states if one not in ("declined", *WITHDRAWN)),
+        "refund": ("refunded",),
+    },
+    "closed": {"state": ("closed",), "refund": tuple(one for one in REFUND_STATES if one != "refunded")},
+    "declined": {"state": ("declined",)},
+    "withdrawn": {"state": WITHDRAWN},
+}
+"""How a return stands, as the filters of the list say it: ``core.figures.outcome`` the other way round."""
+
+
+def _returns(query: dict[str, str], **more: str | Sequence[str]) -> str:
+    """The list of exactly the returns that were submitted in the period, narrowed further by ``more``."""
+    days = {"submitted_from": query["from"], "submitted_to": query["to"]}
+    kept = {name: query[name] for name in ("merchant", "channel") if name in query}
+    return url_for("admin.returns.index", **(kept | days | more))
+
+
+def _in_week(query: dict[str, str], first: date) -> dict[str, str]:
+    """The days of one week that lie in the period: the first may begin late, the last be cut short."""
+    last = min(first + timedelta(days=6 - first.weekday()), date.fromisoformat(query["to"]))
+    return query | {"from": first.isoformat(), "to": last.isoformat()}
 
 
 def _value(one: Figure) -> str:
@@ -177,35 +211,46 @@ def _value(one: Figure) -> str:
     return words().number(one.numerator) if one.kind == COUNT else duration(float(one.value))
 
 
-def _table(table: str, found: Numbers) -> dict[str, Any]:
-    """A table in words, with its columns."""
+def _table(table: str, found: Numbers, query: dict[str, str]) -> dict[str, Any]:
+    """A table in words, with its columns; a cell is (its words, where exactly these returns are listed or nothing)."""
     said, number = words(), words().number
+    rows: list[tuple[tuple[str, str], ...]]
     if table == "reasons":
         columns = (Column(name=_("Reason")), Column(name=_("Units"), number=True),
                    Column(name=_("Part"), number=True), Column(name=_("Together"), number=True))  # fmt: skip
         rows = [
             (
-                said.reason(one.code),
-                number(one.count),
-                said.percent(one.part_bp),
-                said.percent(one.together_bp),
+                (said.reason(one.code), _returns(query, reason=one.code) if one.code in REASONS else ""),
+                (number(one.count), ""),
+                (said.percent(one.part_bp), ""),
+                (said.percent(one.together_bp), ""),
             )
             for one in found.reasons
         ]
     elif table == "weeks":
         columns = (Column(name=_("Week from")), *(Column(name=name, number=True) for name in _outcomes()))
-        rows = [(said.day(one.first), *(number(count) for count in one.counts)) for one in found.weeks]
+        rows = [
+            (
+                (said.day(one.first), _returns(_in_week(query, one.first)) if one.total else ""),
+                *(
+                    (number(count), _returns(_in_week(query, one.first), **STANDS[how]) if count else "")
+                    for how, count in zip(OUTCOMES, one.counts, strict=True)
+                ),
+            )
+            for one in found.weeks
+        ]
     elif table == "disputes":
         columns = (Column(name=_("Outcome")), Column(name=_("Disputes"), number=True))
-        rows = [(_dispute(outcome), number(count)) for outcome, count in found.disputes]
+        rows = [((_dispute(outcome), ""), (number(count), "")) for outcome, count in found.disputes]
     else:
         columns = (Column(name=_("Answer")), Column(name=_("How often"), number=True))
-        rows = [(name, number(count)) for name, count in zip(score_names(), found.scores, strict=True)]
+        given = zip(score_names(), found.scores, strict=True)
+        rows = [((name, ""), (number(count), "")) for name, count in given]
     return {"columns": columns, "rows": rows}
 
 
 def _dispute(outcome: str) -> str:
-    return outcome.replace("_", " ").capitalize() if outcome else _("Still open")
+    return disputing.outcome(words(), outcome) if outcome else _("Still open")
 
 
 def _outcomes() -> tuple[str, ...]:
@@ -234,7 +279,7 @@ def _definition(name: str) -> tuple[str, str, str, str]:
         "volume": (
             _("Return volume"),
             _("Returns that were submitted in the period; cancellations before shipment are not among them."),
-            _("Returns"), _("Counted once each"),
+            _("Returns"), "",
         ),
         "partial_processing": (
             _("Average processing time of partial returns"),
@@ -243,23 +288,25 @@ def _definition(name: str) -> tuple[str, str, str, str]:
         ),
         "satisfaction": (
             _("Satisfaction with refunds"),
-            _("We ask after a refund how it went. Counted are answers of the period; the best two of five are satisfied."),
+            _("We ask after a refund how it went. Counted are answers of the period; the best two of five are"
+              " satisfied."),
             _("Answers “Happy” or “Very happy”"), _("Answers"),
         ),
         "inventory_accuracy": (
             _("Inventory accuracy after partial adjustments"),
-            _("Of the return lines of which units arrived, those where the stock moved by exactly these units."),
+            _("Of the lines of partial returns of which units arrived, those where the stock moved by exactly"
+              " these units."),
             _("Lines that agree"), _("Lines with units that arrived"),
         ),
         "refund_median": (
             _("Time to refund, median"),
             _("From submission to the refund, over refunds that were sent in the period: half of them took no longer."),
-            _("Time"), _("One value"),
+            _("Time of the one in the middle"), _("Refunds sent"),
         ),
         "refund_p90": (
             _("Time to refund, 9 of 10"),
-            _("The same: nine of ten took no longer."),
-            _("Time"), _("One value"),
+            _("From submission to the refund, over refunds that were sent in the period: nine of ten took no longer."),
+            _("Time of the one nine tenths up"), _("Refunds sent"),
         ),
         "disputes": (
             _("Disputes"),

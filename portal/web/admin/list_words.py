@@ -53,6 +53,12 @@ def chips(
         told.append((_("From %(day)s", day=said.day(filters.since)), "from", ""))
     if filters.until:
         told.append((_("Until %(day)s", day=said.day(filters.until)), "to", ""))
+    if filters.submitted_since:
+        day = said.day(filters.submitted_since)
+        told.append((_("Submitted from %(day)s", day=day), "submitted_from", ""))
+    if filters.submitted_until:
+        day = said.day(filters.submitted_until)
+        told.append((_("Submitted until %(day)s", day=day), "submitted_to", ""))
     return tuple(Chip(name=name, url=url(without(filters, field, value))) for name, field, value in told)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import NotFound, Stale
-from portal.core.workflows import Change, DispositionRule, Rule, Rules, moved
+from portal.core.workflows import Change, DispositionRule, Rule, Rules, changes, moved
 from portal.services import merchants, trying, workflows
 from portal.services.workflows import Workflows
 from portal.web.actor import needs, person
@@ -60,13 +60,15 @@ def show(merchant_id: UUID) -> Response:
     return _list_page(_found(merchant_id))
 
 
-def _list_page(found: Workflows, *, status: int = 200) -> Response:
+def _list_page(found: Workflows, *, focus: str = "", status: int = 200) -> Response:
+    """``focus`` is the id of what the reader should be at once the list has changed under them."""
     currency = found.merchant.currency
     return page(
         "admin/workflows/show.html",
         fragments=("rules",),
         shop=found.merchant,
         draft=found.draft,
+        focus=focus,
         versions=found.versions,
         lists=(
             ("rules", _("What happens with a return"), rule_rows(found.draft.rules.rules, currency)),
@@ -82,7 +84,7 @@ def _list_page(found: Workflows, *, status: int = 200) -> Response:
     )
 
 
-def rule_rows(rules: tuple[Rule, ...] | tuple[DispositionRule, ...], currency: str) -> tuple[RuleRow, ...]:
+def rule_rows(rules: Sequence[Either], currency: str) -> tuple[RuleRow, ...]:
     """The rules in words, each knowing whether it can go up or down."""
     rows = []
     for place, rule in enumerate(rules):
@@ -216,7 +218,7 @@ def order(merchant_id: UUID) -> AnyResponse:
             return replace(rules, dispositions=moved(rules.dispositions, rule_id, place))
         return replace(rules, rules=moved(rules.rules, rule_id, place))
 
-    return _step(merchant_id, change, anchor=f"rule-{rule_id}")
+    return _step(merchant_id, change, anchor=f"rule-{rule_id}", pressed=to)
 
 
 @bp.post("/<uuid:merchant_id>/rules/<string:rule_id>/switch")
@@ -228,6 +230,7 @@ def switch(merchant_id: UUID, rule_id: str) -> AnyResponse:
         merchant_id,
         lambda rules: _each(rules, rule_id, lambda one: replace(one, on=on)),
         anchor=f"rule-{rule_id}",
+        pressed="switch",
     )
 
 
@@ -235,10 +238,23 @@ def switch(merchant_id: UUID, rule_id: str) -> AnyResponse:
 @needs("workflows.edit")
 def remove(merchant_id: UUID, rule_id: str) -> AnyResponse:
     """Take the rule out of the draft; what is published keeps it."""
-    return _step(merchant_id, lambda rules: _each(rules, rule_id, lambda _old: None), anchor="rules")
+    return _step(merchant_id, lambda rules: _each(rules, rule_id, lambda _old: None), anchor="rules-title")
 
 
-def _step(merchant_id: UUID, change: Callable[[Rules], Rules], *, anchor: str) -> AnyResponse:
+def _focus(rules: Rules, rule_id: str, pressed: str) -> str:
+    """The button that was pressed while it can be pressed again, else the rule itself."""
+    those = next(
+        (every for every in (rules.rules, rules.dispositions) if any(one.id == rule_id for one in every)), ()
+    )
+    if not those:
+        return ""
+    at_end = {"up": those[0].id, "top": those[0].id, "down": those[-1].id, "switch": ""}
+    return f"{pressed}-{rule_id}" if at_end.get(pressed, rule_id) != rule_id else f"rule-{rule_id}"
+
+
+def _step(
+    merchant_id: UUID, change: Callable[[Rules], Rules], *, anchor: str, pressed: str = ""
+) -> AnyResponse:
     found = _found(merchant_id)
     try:
         _write(found, request.form.get("revision"), change)
@@ -253,7 +269,9 @@ def _step(merchant_id: UUID, change: Callable[[Rules], Rules], *, anchor: str) -
             field="revision",
         )
     if wants_fragment():
-        return _list_page(_found(merchant_id))
+        after = _found(merchant_id)
+        focus = _focus(after.draft.rules, anchor.removeprefix("rule-"), pressed) if pressed else anchor
+        return _list_page(after, focus=focus)
     return redirect_to(url_for("admin.workflows.show", merchant_id=merchant_id, _anchor=anchor))
 
 
@@ -262,7 +280,7 @@ def _names(rules: Rules, change: Callable[[Rules], Rules] | None = None) -> str:
         shown = change(rules) if change else rules
     except (KeyError, NotFound):
         shown = rules
-    return ", ".join(one.name for one in (*shown.rules, *shown.dispositions))
+    return ", ".join(one.name for one in _every(shown))
 
 
 def _write(found: Workflows, revision: str | None, change: Callable[[Rules], Rules]) -> None:
@@ -270,8 +288,13 @@ def _write(found: Workflows, revision: str | None, change: Callable[[Rules], Rul
     workflows.write(person(), found.merchant.id, change, revision=seen, now=now())
 
 
+def _every(rules: Rules) -> Iterator[Either]:
+    yield from rules.rules
+    yield from rules.dispositions
+
+
 def _rule(rules: Rules, rule_id: str) -> Either:
-    for one in (*rules.rules, *rules.dispositions):
+    for one in _every(rules):
         if one.id == rule_id:
             return one
     raise NotFound
@@ -405,7 +428,7 @@ def version(merchant_id: UUID, number: int) -> Response:
             (_("What happens with a return"), rule_rows(shown.rules.rules, currency)),
             (_("What the dock proposes"), rule_rows(shown.rules.dispositions, currency)),
         ),
-        changed=change_rows(workflows.changes(before, shown.rules), currency),
+        changed=change_rows(changes(before, shown.rules), currency),
         diff_columns=(Column(name=_("Rule")), Column(name=_("Before")), Column(name=_("After"))),
     )
 
