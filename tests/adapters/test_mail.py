@@ -78,6 +78,22 @@ def breakdown(fee: int) -> dict[str, Any]:
     return to_json(Breakdown(currency="EUR", rows=rows, lines=(), shares=(), policy_version=1))
 
 
+def disputed(what: str, **changed: object) -> dict[str, Any]:
+    """What the queue keeps of a dispute of which 17.00 are offered or paid."""
+    return {
+        "number": "DS-7K3M-9QX1",
+        "what": what,
+        "amount": 1700,
+        "currency": "EUR",
+        "until": "2026-11-30T09:30:00+00:00",
+        "due": "2026-11-25T09:30:00+00:00",
+        "claimed": 2000,
+        "outcome": "",
+        "message": "Half of it, for the <box>.",
+        **changed,
+    }
+
+
 def values(**changed: object) -> dict[str, Any]:
     return {
         "name": "Demo <i>Customer</i>",
@@ -142,6 +158,7 @@ def values(**changed: object) -> dict[str, Any]:
             "lines": ["Shirt <b>"],
             "due_at": "2026-11-23T23:00:00+00:00",
         },
+        "dispute": disputed("settled"),
         **changed,
     }
 

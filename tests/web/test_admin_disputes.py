@@ -138,7 +138,7 @@ def test_a_photo_goes_with_a_message_and_what_is_none_is_refused_at_its_field(
     client.submit(
         shown, {"reply": "Look.", "pictures": (BytesIO(picture()), "p.jpg")}, button="Send the message"
     )
-    assert "/admin/pictures/" in client.get(f"/admin/disputes/{dispute}").page.html
+    assert "/admin/pictures/" in client.get(f"/admin/disputes/{dispute}").text
 
 
 def test_a_settlement_that_was_canceled_is_seen_and_paid_again(world: World, dispute: UUID) -> None:

@@ -109,10 +109,10 @@ def test_more_evidence_comes_with_a_later_message_and_stands_beside_it(world: Wo
     client, shown = contested(world, refunded)
     more = {"reply": "See the label.", "pictures": (picture(), "p.jpg")}
     client.submit(shown, more, button="Send the message")
-    page = client.get(f"/r/{refunded}/messages").page
-    assert "See the label." in page.text and "/pictures/" in page.html
-    desk = world.signed_in("csr").get(f"/admin/disputes/{of(world, refunded).id}").page
-    assert "See the label." in desk.text and "/admin/pictures/" in desk.html
+    thread = client.get(f"/r/{refunded}/messages").text
+    assert "See the label." in thread and "/pictures/" in thread
+    desk = world.signed_in("csr").get(f"/admin/disputes/{of(world, refunded).id}").text
+    assert "See the label." in desk and "/admin/pictures/" in desk
     wrong = client.submit(
         shown, {"reply": "x", "pictures": (BytesIO(b"no picture"), "p.jpg")}, button="Send the message"
     )
