@@ -123,11 +123,8 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """The desk: what waits for people, oldest first."""
+    """The desk beside its inbox: drafts whose customer asked for a new link, what came last, how much there is."""
 
-    to_approve: Queue
-    to_inspect: Queue
-    to_refund: Queue
     asked_anew: Queue
     recent: tuple[ReturnRow, ...]
     counts: dict[str, int]
@@ -143,12 +140,8 @@ def waiting(actor: Actor) -> Waiting:
     asked = sa.select(history.Happening.subject_id).where(
         history.Happening.merchant_id.in_(ids), history.Happening.what == "return.link.requested", ~answered
     )
-    open_refund = ("none", "calculated", "canceled", "partially_refunded")
     recent = db.session.scalars(sa.select(Return.id).where(mine).order_by(Return.id.desc()).limit(8)).all()
     return Waiting(
-        to_approve=_queue(mine, Return.state == "requested"),
-        to_inspect=_queue(mine, Return.state.in_(("received", "partially_received"))),
-        to_refund=_queue(mine, Return.state == "inspected", Return.refund_state.in_(open_refund)),
         asked_anew=_queue(mine, Return.state == "draft", Return.id.in_(asked)),
         recent=rows(recent),
         counts=_counts(ids),

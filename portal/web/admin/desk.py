@@ -241,15 +241,14 @@ def _money(actor: Actor) -> tuple[MoneyShown, ...]:
 
 
 def _queues(waiting: Waiting) -> tuple[Shown, ...]:
-    """Most urgent first. A queue shows its oldest few."""
-
-    def shown(id: str, name: str, queue: Queue, tone: str, sign: str, **where: str) -> Shown:
-        url = url_for("admin.returns.index", **where)  # type: ignore[arg-type]
-        return Shown(id=id, name=name, queue=queue, url=url, tone=tone, sign=sign)
-
+    """What the inbox does not tell of, since it has no clock."""
     return (
-        shown("approve", _("To approve"), waiting.to_approve, "wait", "clock", state="requested"),
-        shown("inspect", _("To inspect"), waiting.to_inspect, "info", "search", state="received"),
-        shown("refund", _("To refund"), waiting.to_refund, "info", "coins", state="inspected"),
-        shown("anew", _("New link wanted"), waiting.asked_anew, "wait", "link", state="draft"),
+        Shown(
+            id="anew",
+            name=_("New link wanted"),
+            queue=waiting.asked_anew,
+            url=url_for("admin.returns.index", state="draft"),
+            tone="wait",
+            sign="link",
+        ),
     )
