@@ -1,6 +1,6 @@
 """What happened, who did it, when, to what: append-only, chained, written in the transaction of the change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -87,6 +87,17 @@ def record(
     _pending(session).append((row, session.get_nested_transaction()))
 
 
+def change(subject_ids: Sequence[UUID], changed: Mapping[str, tuple[Any, Any]]) -> None:
+    """Before and after of what the caller's transaction changes: kept with its last happening of a subject.
+
+    ``subject_ids`` are tried in their order. Where nothing is told to have happened, nothing is kept.
+    """
+    session = db.session()
+    if changed:
+        kept = session.info.setdefault("history_changes", [])
+        kept.append((tuple(subject_ids), changed, session.get_nested_transaction()))
+
+
 def of(subject_ids: list[UUID]) -> list[Happening]:
     """The history of these, oldest first; with what the caller's own transaction adds."""
     found = sa.select(Happening).where(Happening.subject_id.in_(subject_ids)).order_by(Happening.id)
@@ -135,6 +146,7 @@ def _write(session: Session) -> None:
         return
     session.flush()
     rows = [row for row, _ in pending]
+    _put_changes(session, rows)
     heads = _locked(session, {row["merchant_id"] for row in rows})
     for row in rows:
         sequence, before = heads[row["merchant_id"]]
@@ -143,6 +155,23 @@ def _write(session: Session) -> None:
         heads[row["merchant_id"]] = (row["sequence"], row["digest"])
     session.execute(sa.insert(Happening.__table__), rows)  # a trigger moves the heads
     pending.clear()
+
+
+def _put_changes(session: Session, rows: list[dict[str, Any]]) -> None:
+    """To each last happening what was changed of its subject, from first to last; what is told there, stays."""
+    last = {row["subject_id"]: row for row in rows}
+    found: dict[UUID, dict[str, list[Any]]] = {}
+    for subject_ids, changed, _ in session.info.pop("history_changes", ()):
+        subject_id = next((one for one in subject_ids if one in last), None)
+        if subject_id is None:
+            continue
+        sums = found.setdefault(subject_id, {})
+        for name, (before, after) in changed.items():
+            sums[name] = [sums[name][0] if name in sums else before, after]
+    for subject_id, sums in found.items():
+        told = {name for row in rows if row["subject_id"] == subject_id for name in row["changed"]}
+        new = {name: pair for name, pair in sums.items() if pair[0] != pair[1] and name not in told}
+        last[subject_id]["changed"] = chain.plain(new) | last[subject_id]["changed"]
 
 
 def _locked(session: Session, merchant_ids: set[UUID]) -> dict[UUID, tuple[int, str]]:
@@ -162,8 +191,11 @@ def _forget(session: Session, ended: SessionTransaction) -> None:
     """What was said in a transaction, or a savepoint, that was taken back did not happen."""
     if ended.nested:
         session.info["history"] = [one for one in _pending(session) if not _within(one[1], ended)]
+        changes = session.info.get("history_changes", [])
+        session.info["history_changes"] = [one for one in changes if not _within(one[2], ended)]
     else:
         _pending(session).clear()
+        session.info.pop("history_changes", None)
 
 
 def _within(said: SessionTransaction | None, ended: SessionTransaction) -> bool:
@@ -174,5 +206,11 @@ def _within(said: SessionTransaction | None, ended: SessionTransaction) -> bool:
     return False
 
 
+def _begin_anew(session: Session) -> None:
+    """What was changed without anything that happened is of no later transaction."""
+    session.info.pop("history_changes", None)
+
+
 event.listen(db.session, "before_commit", _write)
+event.listen(db.session, "after_commit", _begin_anew)
 event.listen(db.session, "after_soft_rollback", _forget)

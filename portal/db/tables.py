@@ -2,6 +2,7 @@
 
 from portal.db import (
     bank,
+    befores,
     cancellations,
     channels,
     credit_notes,
@@ -27,7 +28,7 @@ from portal.db import (
 )
 
 __all__ = [
-    "bank", "cancellations", "channels", "credit_notes", "credits", "disputes", "dock", "gateway", "history",
+    "bank", "befores", "cancellations", "channels", "credit_notes", "credits", "disputes", "dock", "gateway", "history",
     "mails", "merchants", "messages", "orders", "people", "pictures", "refunds", "returns", "shipments", "stock",
     "tasks", "views", "warehouse", "workflows",
 ]  # fmt: skip

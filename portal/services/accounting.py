@@ -129,7 +129,17 @@ def set_accounts(actor: Actor, merchant_id: UUID, value: Mapping[str, Any], *, n
             raise NotFound
         if shop.accounts == dict(value):
             return
+        before, after = _flat(shop.accounts or {}), _flat(value)
         shop.accounts = dict(value)
         history.record(
-            actor, "merchant.accounts_changed", merchant_id=merchant_id, subject_id=merchant_id, now=now
-        )
+            actor, "merchant.accounts_changed", merchant_id=merchant_id, subject_id=merchant_id, now=now,
+            changed={f"accounts.{one}": (before.get(one), after.get(one)) for one in {**before, **after}},
+        )  # fmt: skip
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Every value by its path."""
+    found: dict[str, Any] = {}
+    for name, one in value.items():
+        found |= _flat(one, f"{path}{name}.") if isinstance(one, Mapping) else {f"{path}{name}": one}
+    return found

@@ -43,6 +43,8 @@ class EntryFacts:
     actor_name: str
     details: dict[str, Any]
     changed: dict[str, Any]
+    currency: str
+    """Of its return, else the merchant's."""
     sequence: int
     return_id: UUID | None
     number: str
@@ -57,7 +59,13 @@ def entries(actor: Actor, wanted: Wanted, *, after: UUID | None = None, limit: i
     if not shops:
         return ()
     found = (
-        sa.select(Happening, Merchant.name, Return.id, Return.number)
+        sa.select(
+            Happening,
+            Merchant.name,
+            Return.id,
+            Return.number,
+            sa.func.coalesce(Return.currency, Merchant.currency),
+        )
         .join(Merchant, Merchant.id == Happening.merchant_id)
         .outerjoin(Return, Return.id == Happening.subject_id)
         .where(Happening.merchant_id.in_(shops), *_tests(wanted, shops))
@@ -70,9 +78,9 @@ def entries(actor: Actor, wanted: Wanted, *, after: UUID | None = None, limit: i
         EntryFacts(
             id=row.id, merchant=shop, at=row.at, what=row.what, actor_kind=row.actor_kind,
             actor_name=row.actor_name, details=row.details, changed=row.changed, sequence=row.sequence or 0,
-            return_id=return_id, number=number or "",
+            return_id=return_id, number=number or "", currency=currency,
         )
-        for row, shop, return_id, number in db.session.execute(found)
+        for row, shop, return_id, number, currency in db.session.execute(found)
     )  # fmt: skip
 
 

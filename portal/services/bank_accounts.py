@@ -53,6 +53,7 @@ def set_of_merchant(
         row = db.session.get(Merchant, merchant_id, populate_existing=True, with_for_update=True)
         if row is None:
             raise NotFound
+        before = account_from(row.bank)
         row.bank = account.record()
         history.record(
             actor,
@@ -60,6 +61,7 @@ def set_of_merchant(
             merchant_id=merchant_id,
             subject_id=merchant_id,
             now=now,
+            changed={"account": (before.masked if before else "", account.masked)},
             account=account.masked,
         )
 
@@ -128,6 +130,7 @@ def give(
             merchant_id=row.merchant_id,
             subject_id=row.id,
             now=now,
+            changed={"account": ("", account.masked)},
             account=account.masked,
         )
 

@@ -63,6 +63,8 @@ class HappeningFacts:
     actor_kind: str
     actor_name: str
     details: dict[str, Any]
+    changed: dict[str, Any] = field(default_factory=dict)
+    """field -> [before, after]"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +177,7 @@ def happenings(subject_id: UUID) -> tuple[HappeningFacts, ...]:
             actor_kind=one.actor_kind,
             actor_name=one.actor_name,
             details=one.details,
+            changed=one.changed,
         )
         for one in history.of([subject_id])
     )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from portal.core.access import Actor, NotFound
 from portal.core.merchants import MerchantFacts
+from portal.core.policy.changes import changes
 from portal.core.policy.terms import Terms, from_json, to_json
 from portal.db import history, merchants
 from portal.db.base import db, transaction, uuid7
@@ -56,8 +57,12 @@ def publish(actor: Actor, merchant_id: UUID, terms: Terms, *, now: datetime) -> 
 
 def put_in_force(actor: Actor, row: Merchant, terms: Terms, *, now: datetime) -> int:
     """Publish ``terms`` as the next version of a merchant that is held, in the caller's transaction."""
+    before = merchants.terms_of(db.session.get_one(Policy, row.policy_id))
     version = _publish(row, terms, by=actor.name, now=now)
-    history.record(actor, "policy.published", merchant_id=row.id, subject_id=row.id, now=now, version=version)
+    history.record(
+        actor, "policy.published", merchant_id=row.id, subject_id=row.id, now=now, version=version,
+        changed={f"policy.{one.path}": (plain(one.before), plain(one.after)) for one in changes(before, terms)},
+    )  # fmt: skip
     return version
 
 

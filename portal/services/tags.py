@@ -45,8 +45,9 @@ def add(actor: Actor, return_id: UUID, text: str, *, now: datetime) -> str:
             )
         )
         history.record(
-            actor, "return.tagged", merchant_id=row.merchant_id, subject_id=row.id, now=now, tag=tag
-        )
+            actor, "return.tagged", merchant_id=row.merchant_id, subject_id=row.id, now=now, tag=tag,
+            changed={"tags": (there, sorted([*there, tag]))},
+        )  # fmt: skip
     return tag
 
 
@@ -60,9 +61,11 @@ def remove(actor: Actor, return_id: UUID, text: str, *, now: datetime) -> bool:
         )
         if not gone.rowcount:  # type: ignore[attr-defined]
             return False
+        left = of([row.id]).get(row.id, ())
         history.record(
-            actor, "return.untagged", merchant_id=row.merchant_id, subject_id=row.id, now=now, tag=tag
-        )
+            actor, "return.untagged", merchant_id=row.merchant_id, subject_id=row.id, now=now, tag=tag,
+            changed={"tags": (sorted([*left, tag]), left)},
+        )  # fmt: skip
     return True
 
 

@@ -352,6 +352,7 @@ def install(actor: Actor, merchant_id: UUID, rules: Rules, *, now: datetime) -> 
 def put_in_force(actor: Actor, merchant_id: UUID, rules: Rules, *, now: datetime) -> int:
     """Publish ``rules`` as the next version, in the caller's transaction; answers its number."""
     newest = stored.in_force(merchant_id)
+    before = stored.rules_of(newest) if newest else NO_RULES
     number = (newest.version if newest else 0) + 1
     row_id = uuid7()
     db.session.add(
@@ -366,9 +367,24 @@ def put_in_force(actor: Actor, merchant_id: UUID, rules: Rules, *, now: datetime
     )
     db.session.flush()
     history.record(
-        actor, "workflow.published", merchant_id=merchant_id, subject_id=row_id, now=now, version=number
-    )
+        actor, "workflow.published", merchant_id=merchant_id, subject_id=row_id, now=now, version=number,
+        changed=_before_and_after(before, rules),
+    )  # fmt: skip
     return number
+
+
+def _before_and_after(before: Rules, after: Rules) -> dict[str, tuple[object, object]]:
+    """What differs between two versions, by field and rule, as history keeps it."""
+    told: dict[str, tuple[object, object]] = {}
+    for one in changes(before, after):
+        decides = getattr(one.rule, "outcome", None) or getattr(one.rule, "disposition", "")
+        if one.what in ("added", "removed"):
+            told[f"rule: {one.rule.name}"] = ("", decides) if one.what == "added" else (decides, "")
+        elif one.what == "moved":
+            told[f"rule_place: {one.rule.name}"] = (one.was, one.place)
+        for field in one.fields:
+            told[f"rule_{field}: {one.rule.name}"] = (getattr(one.before, field), getattr(one.rule, field))
+    return told
 
 
 def _merchant(merchant_id: UUID) -> Merchant:

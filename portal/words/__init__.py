@@ -216,7 +216,11 @@ class Words:
 
     def field(self, code: str) -> str:
         """What was changed, by its name; one that has none here by its own."""
-        return self.gettext(access.FIELDS[code]) if code in access.FIELDS else code.replace("_", " ")
+        return access.field(self, code)
+
+    def changed_value(self, code: str, told: Any, currency: str = "") -> str:
+        """What stood in that field before, or stands there now; blank is nothing."""
+        return access.value(self, code, told, currency)
 
     def step(self, code: str | None) -> str:
         return self._name(names.STEPS, code)

@@ -13,7 +13,7 @@ from portal.services import audit_log, verifying_history
 from portal.services.audit_log import EntryFacts, Wanted
 from portal.web.actor import needs, person
 from portal.web.admin.books import as_csv
-from portal.web.admin.dossiers import who
+from portal.web.admin.dossiers import changes, who
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column
 from portal.web.page import page
@@ -105,19 +105,14 @@ def roles() -> Response:
 
 
 def entry(one: EntryFacts) -> Entry:
-    currency = str(one.details.get("currency") or "")
+    currency = str(one.details.get("currency") or one.currency)
     return Entry(
         facts=one,
         what=words().event(one.what, one.details, currency),
         who=who(one.actor_kind, one.actor_name),
         when=words().moment(one.at),
-        changes=changes(one.changed),
+        changes=changes(one.changed, currency),
     )
-
-
-def changes(changed: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """(what, before, after) of everything that was changed, as it was written."""
-    return tuple((words().field(name), _plain(pair[0]), _plain(pair[1])) for name, pair in changed.items())
 
 
 def faults() -> dict[str, str]:

@@ -52,7 +52,9 @@ PRIMARY = {
 }
 """The next step of each state, the most likely first; only one is shown as such."""
 
-DANGER = ("decline", "cancel")
+DANGER = ("decline",)
+LATE = ("ship", "close", "reopen", "cancel")
+"""Steps that are seldom taken: they stand last, and quietly unless they are the next one."""
 
 
 def actions(found: Dossier, actor: Actor, *, due: Breakdown | None) -> tuple[Action, ...]:
@@ -109,6 +111,7 @@ def _action(step: str, return_id: UUID, *, primary: bool) -> Action:
         post=url if step in posts else None,
         primary=primary,
         danger=step in DANGER,
+        late=step in LATE and not primary,
     )
 
 

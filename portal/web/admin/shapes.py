@@ -62,6 +62,8 @@ class Happening:
     who: str
     when: str
     text: str | None = None
+    changes: tuple[tuple[str, str, str], ...] = ()
+    """(field, before, after)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +76,5 @@ class Action:
     post: str | None = None
     primary: bool = False
     danger: bool = False
+    late: bool = False
+    """Seldom taken: it stands last."""
