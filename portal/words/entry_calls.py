@@ -38,6 +38,8 @@ class Entering:
     """What is still open, in words."""
     ends: bool
     """Whether the agent may authorize it."""
+    offers_exchange: bool = False
+    """Whether a rule of the shop wants an exchange offered before money is given back."""
 
 
 _BEGIN = {
@@ -67,6 +69,8 @@ def entering(words: Words, call: Entering) -> tuple[str, ...]:
     told = [say(_ITEMS[channel], items=_items(words, call.items), name=call.name)]
     if call.asks_reason:
         told.append(say(N_("What is the reason, and in what condition is it?")))
+    if call.offers_exchange:
+        told.append(say(N_("Would you rather have an exchange, or your money back? Both are fine.")))
     if call.asks_photo:
         told.append(say(N_("We need a photo of it. You can send it to us now, or add it with a link.")))
     told.append(

@@ -7,7 +7,10 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from tests.web.admin_world import World, a_world
+from portal.core.workflows import Rule, Rules
+from portal.services import workflows
+from tests.builders import an_item
+from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -346,3 +349,123 @@ def test_a_strangers_entry_is_not_found(world: World, client: Any) -> None:
     for part in ("lines", "survey", "customer", "address", "sending", "order", "confirmation"):
         client.get("/admin/")
         assert client.post(f"/admin/returns/{return_id}/prepare/{part}", data={}).status_code == 404
+
+
+# ------------------------------------------------------------------------------- what stands against it
+
+
+def refused(world: World, client: Any) -> UUID:
+    """A draft of an item on final sale that nothing is wrong with, answered in full."""
+    order = world.order(items=(an_item("SHIRT", 1, "50.00", final_sale=True), an_item("MUG", 3, "10.00")))
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    answer(client, world, return_id)
+    page = screen(client, return_id)
+    rate = next(node.get("value") for node in page.page.tree.iter("input") if node.get("name") == "rate")
+    client.submit(page, {"rate": rate}, action="/prepare/sending", button="Save way of sending")
+    return return_id
+
+
+def test_what_the_policy_refuses_is_offered_as_that_and_never_the_next_question(
+    world: World, client: Any
+) -> None:
+    order = world.order(days_ago=900)
+    return_id = begun(client, order)
+    page = screen(client, return_id, "next")
+    assert "Add all the same" in page.page.text
+    assert "autofocus" not in page.get_data(as_text=True)
+    added = take(client, return_id, order, {"MUG": 2})
+    assert added.status_code == 303
+    assert world.lines(return_id)["MUG"].units == 2
+    assert "The policy refuses this." in screen(client, return_id).page.text
+    more = take(client, return_id, order, {"MUG": 4})
+    assert more.status_code == 422
+
+
+def test_an_agent_sees_that_a_supervisor_is_needed_and_asks_one(world: World, client: Any) -> None:
+    return_id = refused(world, client)
+    page = screen(client, return_id)
+    assert "The policy refuses this." in page.page.text
+    assert "a supervisor decides" in page.page.text
+    told = client.submit(page, button="Enter and ask a supervisor")
+    assert told.status_code == 422
+    assert "Say why it is taken back although the policy refuses it." in told.page.text
+    assert world.state(return_id) == "draft"
+    asked = client.submit(told, {"despite": "It was a present."}, button="Enter and ask a supervisor")
+    assert asked.location == f"/admin/returns/{return_id}/entered"
+    assert world.state(return_id) == "requested"
+    page = client.get(asked.location).page
+    assert "Entered, and waiting for a decision" in page.text
+    assert world.dossier(return_id).page.draft.number in page.text
+    seen = world.signed_in("supervisor").get(f"/admin/returns/{return_id}")
+    assert "It was a present." in seen.page.text
+
+
+def test_a_supervisor_authorizes_it_with_a_reason_that_stands_in_the_history(world: World) -> None:
+    client = world.signed_in("supervisor")
+    return_id = refused(world, client)
+    page = screen(client, return_id)
+    assert "You may set it aside." in page.page.text
+    client.submit(page, {"despite": "A loyal customer."}, button="Authorize all the same")
+    assert world.state(return_id) == "approved"
+    seen = client.get(f"/admin/returns/{return_id}")
+    assert "The policy was set aside: A loyal customer." in seen.page.text
+
+
+def test_a_rule_that_wants_an_exchange_first_is_named_and_the_wish_is_kept(world: World, client: Any) -> None:
+    rule = Rule(id="size", name="Another size", outcome="exchange_first", reasons=("too_small",))
+    with world.app.app_context():
+        boss = world.actor("admin")
+        revision = workflows.of_merchant(boss, world.own).draft.revision
+        workflows.write(boss, world.own, lambda _: Rules(rules=(rule,)), revision=revision, now=now())
+        revision = workflows.of_merchant(boss, world.own).draft.revision
+        workflows.publish(boss, world.own, revision=revision, now=now())
+    order = world.order()
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    assert "Another size" not in screen(client, return_id).page.text
+    answer(client, world, return_id)
+    page = screen(client, return_id)
+    assert "Another size" in page.page.text
+    assert "Would you rather have an exchange, or your money back?" in page.page.text
+    if world.dossier(return_id).page.draft.sending is None:
+        rate = next(node.get("value") for node in page.page.tree.iter("input") if node.get("name") == "rate")
+        client.submit(page, {"rate": rate}, action="/prepare/sending", button="Save way of sending")
+    client.submit(screen(client, return_id), {"wish": "exchange"}, button="Authorize return")
+    found = world.dossier(return_id).page
+    assert found.draft.kind == "exchange"
+    assert found.decision is not None
+    assert (found.decision.rule, found.decision.wish) == ("Another size", "exchange")
+
+
+def test_history_and_return_rate_of_the_customer_stand_beside_it_and_follow_the_address(
+    world: World, client: Any
+) -> None:
+    world.confirmed()
+    order = world.order()
+    page = screen(client, begun(client, order)).page
+    facts = " ".join("".join(page.by_id("facts").itertext()).split())
+    assert "Units bought8" in facts
+    assert "Units returned1 · 12.5%" in facts
+    made = client.submit(
+        client.get("/admin/returns/new"), {"channel": "chat"}, button="Go on without an order"
+    )
+    unknown = UUID(made.location.split("/")[3])
+    assert "No other order and no earlier return is known." in screen(client, unknown).page.text
+    given = {"contact-name": "Demo Customer", "contact-email": order.email}
+    changed = client.submit(screen(client, unknown), given, button="Save contact", htmx="contact")
+    swapped = client.get(changed.location, htmx="contact").get_data(as_text=True)
+    assert 'id="past" hx-swap-oob="true"' in swapped
+    assert order.number in swapped
+
+
+def test_an_order_of_the_customers_past_is_used_with_one_press(world: World, client: Any) -> None:
+    order = world.order()
+    made = client.submit(
+        client.get("/admin/returns/new"), {"channel": "chat"}, button="Go on without an order"
+    )
+    return_id = UUID(made.location.split("/")[3])
+    given = {"contact-name": "Demo Customer", "contact-email": order.email}
+    client.submit(screen(client, return_id), given, button="Save contact")
+    client.submit(screen(client, return_id), button=f"Use order {order.number}")
+    assert world.dossier(return_id).page.draft.order_id == order.id

@@ -12,6 +12,7 @@ from portal.core.policy.verdict import REFUSED, LineOffer, Verdict
 from portal.core.reasons import REASONS
 from portal.core.returns import BY_CUSTOMER, DraftLine, Step, is_done, needs_photo, steps_left, surveyed
 from portal.core.shipping import Pays
+from portal.core.workflows import EXCHANGE_FIRST
 from portal.services.objecting import BY_OVERRIDING, needs_reason
 from portal.services.returns import ANSWERED_LATER, Page
 from portal.web.admin.shapes import Task
@@ -284,6 +285,7 @@ def script(found: Page) -> Script:
         refund=found.breakdown.amount if found.breakdown.assessed and draft.lines else None,
         left=tuple(said.step(step) for step in open_steps),
         ends=found.terms.by_agent,
+        offers_exchange=found.decision is not None and found.decision.outcome == EXCHANGE_FIRST,
     )
     return Script(
         sentences=entering(said, call),
