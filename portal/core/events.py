@@ -103,6 +103,8 @@ TOPICS = (
     "canned_answer.saved",
     "canned_answer.removed",
     "playbook.saved",
+    "view.saved",
+    "view.removed",
     "parcel.unknown",
     "parcel.matched",
     "person.signed_in",

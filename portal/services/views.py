@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.listing import Filters, columns_from, from_address, to_address
+from portal.db import history
 from portal.db.base import db, transaction, uuid7
 from portal.db.people import Person
 from portal.db.views import SavedView
@@ -102,11 +103,13 @@ def save(
                 raise Conflict("views_too_many", most=MOST)
             row = SavedView(id=uuid7(), person_id=actor.id, name=name, position=len(rows), created_at=now)
             db.session.add(row)
+        was = _said(row)
         row.merchant_id, row.shared, row.query = merchant_id, shared, kept
+        _tell(actor, row, was, now)
     return row.id
 
 
-def rename(actor: Actor, view_id: UUID, name: str) -> None:
+def rename(actor: Actor, view_id: UUID, name: str, *, now: datetime) -> None:
     """Raises ``NotFound`` for what is not the actor's, ``Conflict`` (``view_name``, ``view_there``)."""
     name = _named(name)
     with transaction():
@@ -116,21 +119,48 @@ def rename(actor: Actor, view_id: UUID, name: str) -> None:
         )
         if db.session.scalar(other):
             raise Conflict("view_there", name=name)
+        was = _said(row)
         row.name = name
+        _tell(actor, row, was, now)
 
 
-def share(actor: Actor, view_id: UUID, shared: bool) -> None:
+def share(actor: Actor, view_id: UUID, shared: bool, *, now: datetime) -> None:
     """Raises ``NotFound``, ``NotAllowed``."""
     with transaction():
         row = _own(actor, view_id)
         scope.require(actor, "views.share", row.merchant_id)
+        was = _said(row)
         row.shared = shared
+        _tell(actor, row, was, now)
 
 
-def delete(actor: Actor, view_id: UUID) -> None:
+def delete(actor: Actor, view_id: UUID, *, now: datetime) -> None:
     """Raises ``NotFound`` for what is not the actor's."""
     with transaction():
-        db.session.delete(_own(actor, view_id))
+        row = _own(actor, view_id)
+        was = _said(row)
+        row.shared = False
+        _tell(actor, row, was, now)
+        db.session.delete(row)
+
+
+def _said(row: SavedView) -> dict[str, str]:
+    """What a view is to others; nothing while it is not shared."""
+    if not row.shared:
+        return {}
+    asks = "; ".join(f"{name}={','.join(_texts(values))}" for name, values in sorted(row.query.items()))
+    return {"name": row.name, "view": asks}
+
+
+def _tell(actor: Actor, row: SavedView, was: dict[str, str], now: datetime) -> None:
+    """What others see changed stands in the history; what somebody keeps for themselves is their own affair."""
+    told = _said(row)
+    if told != was:
+        db.session.flush()
+        history.record(
+            actor, "view.saved" if told else "view.removed", merchant_id=row.merchant_id, subject_id=row.id, now=now,
+            name=row.name, changed={one: (was.get(one, ""), told.get(one, "")) for one in {**was, **told}},
+        )  # fmt: skip
 
 
 def _own(actor: Actor, view_id: UUID) -> SavedView:

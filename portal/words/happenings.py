@@ -39,6 +39,8 @@ HAPPENINGS: dict[str, tuple[str, ...]] = {
     "canned_answer.saved": (N_("Canned answer saved: %(name)s"), N_("Canned answer saved")),
     "canned_answer.removed": (N_("Canned answer deleted: %(name)s"), N_("Canned answer deleted")),
     "playbook.saved": (N_("Playbook changed: %(title)s"), N_("Playbook changed")),
+    "view.saved": (N_("Shared view saved: %(name)s"), N_("Shared view saved")),
+    "view.removed": (N_("View is not shared any more: %(name)s"), N_("View is not shared any more")),
     "return.in_transit": (N_("The parcel is on its way"),),
     "return.shipped": (N_("The parcel is on its way"),),
     "return.received": (N_("Goods received: %(units)s"), N_("Goods received")),

@@ -148,3 +148,42 @@ def test_stock_begins_to_know_what_is_still_to_be_sent_and_what_is_coming_back(f
             "CUP": {"reserved": 1},
             "Hat": {"expected": 4, "quarantine": 1},
         }
+
+
+def test_what_happened_before_there_was_a_chain_is_chained_as_it_was_written(first_version: Flask) -> None:
+    """Two shops whose rows lie among each other, and one to which nothing happened."""
+    from portal.core.access import SYSTEM
+    from portal.db import history
+    from portal.services import verifying_history
+
+    shops = {"shop": UUID(MERCHANT), "second": UUID(int=31), "silent": UUID(int=32)}
+    with first_version.app_context(), db.engine.begin() as connection:
+        for slug in ("second", "silent"):
+            insert(connection, "merchants", id=shops[slug], slug=slug, name=slug)
+        for number in range(1, 8):
+            insert(
+                connection, "history", id=UUID(int=5000 + number), what="return.updated", actor_kind="person",
+                merchant_id=shops["second" if number % 3 == 0 else "shop"], subject_id=UUID(int=900 + number),
+                at=datetime(2026, 11, 21, 12, number, 0, 123456, tzinfo=UTC), actor_name="Zoë Demo",
+                actor_id=UUID(int=7) if number % 2 else None, details={"step": "lines", "n": number, "é": ["ü", None]},
+            )  # fmt: skip
+    done = first_version.test_cli_runner().invoke(args=["upgrade"])
+    assert done.exit_code == 0, done.output
+    with first_version.app_context():
+        rows = db.session.scalars(sa.select(history.Happening).order_by(history.Happening.id)).all()
+        assert [(row.merchant_id, row.sequence) for row in rows] == [
+            (shops["shop"], 1), (shops["shop"], 2), (shops["second"], 1), (shops["shop"], 3), (shops["shop"], 4),
+            (shops["second"], 2), (shops["shop"], 5),
+        ]  # fmt: skip
+        found = {one.slug: (one.sequence, one.problem) for one in verifying_history.verify()}
+        assert found == {"shop": (5, ""), "second": (2, ""), "silent": (0, "")}
+        db.session.rollback()
+        for shop in shops.values():
+            history.record(SYSTEM, "policy.published", merchant_id=shop, subject_id=shop, now=rows[0].at)
+        db.session.commit()
+        found = {one.slug: (one.sequence, one.problem) for one in verifying_history.verify()}
+        assert found == {"shop": (6, ""), "second": (3, ""), "silent": (1, "")}
+        db.session.rollback()
+        for forbidden in ("UPDATE history SET what = 'x'", "DELETE FROM history"):
+            with pytest.raises(sa.exc.DBAPIError), db.engine.begin() as connection:
+                connection.exec_driver_sql(forbidden)

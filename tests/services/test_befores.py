@@ -23,9 +23,11 @@ from portal.services import (
     disputes,
     links,
     merchants,
+    people,
     refunds,
     returns,
     tags,
+    views,
     workflows,
 )
 from tests.builders import (
@@ -48,6 +50,7 @@ from tests.builders import (
     survey,
 )
 from tests.services.dispute_world import a_place
+from tests.web.admin_world import a_world
 
 
 @pytest.fixture
@@ -264,3 +267,21 @@ def test_a_change_there_and_back_is_none(shop, draft):
         history.record(SYSTEM, "return.updated", merchant_id=shop, subject_id=draft, now=NOW)
     assert changed(draft) == {}
     assert a_customer(draft, shop).return_id == draft and line_ids(draft)
+
+
+def test_views_that_others_see_and_none_that_somebody_keeps(shop, app):
+    world = a_world(app)
+    world.signed_in("supervisor")
+    boss = people.named("supervisor-0@people.example")
+    mine = {"name": "Lamps", "merchant_id": world.own, "query": {"q": ["lamp"]}, "now": NOW}
+    view = views.save(boss, shared=False, **mine)
+    assert history.of([view]) == []
+    views.save(boss, shared=True, **mine)
+    assert changed(view) == {"name": ["", "Lamps"], "view": ["", "q=lamp"]}
+    views.rename(boss, view, "All lamps", now=NOW)
+    assert changed(view) == {"name": ["Lamps", "All lamps"]}
+    views.save(boss, shared=True, **mine | {"name": "All lamps", "query": {"q": ["lamps"]}})
+    assert changed(view) == {"view": ["q=lamp", "q=lamps"]}
+    views.delete(boss, view, now=NOW)
+    assert changed(view) == {"name": ["All lamps", ""], "view": ["q=lamps", ""]}
+    assert history.of([view])[-1].what == "view.removed"

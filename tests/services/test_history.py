@@ -1,6 +1,8 @@
 """History is a chain: written with its transaction, or not at all; whatever is changed behind it is found."""
 
 import json
+import os
+import signal
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +15,7 @@ from portal.db.base import db, transaction, uuid7
 from portal.db.history import Happening, HistoryHead
 from portal.services import audit, verifying_history
 from tests.builders import NOW, a_merchant
-from tests.services.racing import race
+from tests.services.racing import PATIENCE, once, process, race
 
 
 def happened(shop, what="policy.published", **details):
@@ -273,6 +275,44 @@ def tell_of_both(_gateways, number, first, second):
             for merchant in (first, second) if number % 2 else (second, first):
                 happened(merchant, number=number)
     return "told"
+
+
+def killed(_gateways, shop):
+    """Written, numbered and chained, and then no more: nobody said that it stands."""
+    sa.event.listen(db.session, "before_commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    with transaction():
+        happened(shop, number="never")
+
+
+def test_a_process_killed_between_writing_and_commit_leaves_the_chain_whole(shop, database):
+    before = history.sequences([shop])
+    dead = process(once, database, {}, killed, shop)
+    dead.join(PATIENCE)
+    assert dead.exitcode == -signal.SIGKILL
+    db.session.rollback()
+    assert (history.sequences([shop]), fault()) == (before, None)
+    with transaction():
+        happened(shop, number="after")
+    assert [row.details["number"] for row in rows(shop)][-1] == "after"
+    assert (history.sequences([shop]), fault()) == (before + 1, None)
+
+
+def test_whoever_is_killed_in_the_middle_holds_up_nobody(shop, database):
+    other = a_merchant(slug="another")
+    before = history.sequences([shop, other])
+    dead = [process(once, database, {}, killed, shop) for _ in range(2)]
+    told = race(database, tell_of_both, [(number, shop, other) for number in range(2)], processes=2)
+    for one in dead:
+        one.join(PATIENCE)
+    assert [one.exitcode for one in dead] == [-signal.SIGKILL] * 2
+    assert (told.answers, told.errors) == (["told"] * 2, [])
+    db.session.rollback()
+    assert history.sequences([shop, other]) == before + 2 * ROUNDS * 2
+    ids = db.session.scalars(
+        sa.select(Happening.digest).where(Happening.merchant_id.in_([shop, other]))
+    ).all()
+    assert len(ids) == len(set(ids)), "no two rows follow the same one"
+    assert [one.problem for one in verifying_history.verify()] == ["", ""]
 
 
 def test_many_processes_write_one_chain_without_gaps_and_nobody_waits_in_a_ring(shop, database):

@@ -45,7 +45,7 @@ def show(view_id: UUID) -> Response:
 @bp.post("/views/<uuid:view_id>/rename")
 @needs("returns.read")
 def rename(view_id: UUID) -> Response:
-    views.rename(person(), view_id, request.form.get("name", ""))
+    views.rename(person(), view_id, request.form.get("name", ""), now=now())
     tell(_("Renamed."))
     return _to(view_id)
 
@@ -54,7 +54,7 @@ def rename(view_id: UUID) -> Response:
 @needs("returns.read")
 def delete(view_id: UUID) -> Response:
     """The list is gone from the tabs; the returns stay, of course."""
-    views.delete(person(), view_id)
+    views.delete(person(), view_id, now=now())
     tell(_("Deleted. The returns themselves are as they were."), "info")
     return redirect_to(url_for("admin.returns.index"))
 
