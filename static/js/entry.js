@@ -82,7 +82,8 @@
     const form = event.target.closest && event.target.closest("form")
     if (form) waiting.delete(form.id || form.action)
     else waiting.clear()
-    if (goOn && !waiting.size) { goOn = false; setTimeout(next, 30) }
+    // What stayed typed is sent again right after an answer: then it is that one which is waited for.
+    setTimeout(() => { if (goOn && !waiting.size) { goOn = false; next() } }, 30)
   }
   document.addEventListener("htmx:afterRequest", answered)
   document.addEventListener("keydown", (event) => {

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from portal.words import Words
@@ -62,6 +64,14 @@ def focused(page: Any, field: str) -> None:
     )
 
 
+def onward(page: Any, press: Keys, *fields: str) -> None:
+    """Press the key that leads to the next open question, and wait until the focus is there."""
+    press("Control+Enter")
+    page.wait_for_function(
+        "fields => document.activeElement && fields.includes(document.activeElement.id)", arg=list(fields)
+    )
+
+
 def settled(page: Any) -> None:
     """Wait until everything that was said is saved and shown."""
     page.wait_for_function("() => !document.querySelector('[aria-busy], .htmx-request')")
@@ -79,8 +89,8 @@ def test_a_whole_entry_by_keyboard_alone_loads_no_page(
     order = world.order()
     ids = {line.sku: line.id for line in order.items}
     loads: list[str] = []
-    asked: list[str] = []
-    desk.on("request", lambda one: (loads if one.is_navigation_request() else asked).append(one.url))
+    desk.on("request", lambda one: loads.append(one.url) if one.is_navigation_request() else None)
+    desk.evaluate("() => { window.sameDocument = true }")
     press, began = Keys(desk), time.monotonic()
     press("1")
     focused(desk, "q")
@@ -90,18 +100,17 @@ def test_a_whole_entry_by_keyboard_alone_loads_no_page(
     return_id = draft_id(desk)
     press("a")
     expect(desk.get_by_text("1 of 5 items · partial")).to_be_visible()
-    press("Control+Enter")
+    settled(desk)
     line_id = world.lines(return_id)["SHIRT"].id
-    focused(desk, f"reason-{line_id}")
+    onward(desk, press, f"reason-{line_id}")
     press.type(Words("en").reason("too_small"))
     press("Tab")
     focused(desk, f"condition-{line_id}")
     press.type("un")
-    press("Control+Enter")
-    desk.wait_for_function("() => ['authorize', 'rate-1'].includes(document.activeElement.id)")
+    onward(desk, press, "rate-1", "authorize")
     if desk.evaluate("document.activeElement.id") == "rate-1":
-        press("Space", "Control+Enter")
-        focused(desk, "authorize")
+        press("Space")
+        onward(desk, press, "authorize")
     press("Enter")
     expect(desk.get_by_role("heading", name="Authorized")).to_be_visible()
     took = time.monotonic() - began
@@ -111,10 +120,11 @@ def test_a_whole_entry_by_keyboard_alone_loads_no_page(
     live_server.drain()
     expect(desk.get_by_text("Receipt with label by e-mail")).to_be_visible()
     assert loads == []
+    assert desk.evaluate("() => window.sameDocument") is True
     assert press.pressed <= 60
     assert desk.url.endswith(f"/admin/returns/{return_id}/entered")
     with capsys.disabled():
-        print(f"\na phone entry: {press.pressed} keys, {len(asked)} requests, {took:.1f} s")
+        print(f"\na phone entry: {press.pressed} keys, {took:.1f} s")
 
 
 @pytest.mark.parametrize("javascript", [True])
@@ -138,38 +148,148 @@ def begin(page: Any, order: Any) -> UUID:
     return UUID(page.url.split("/")[5])
 
 
+class Held:
+    """Answers to one address wait until they are let go, so that something can happen before they come."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page, self.address = page, address
+        self.routes: list[Any] = []
+        self.holds = True
+        page.route(address, self.keep)
+
+    def keep(self, route: Any) -> None:
+        if self.holds:
+            self.routes.append(route)
+        else:
+            route.continue_()
+
+    def wait(self) -> None:
+        """Until one request waits here."""
+        deadline = time.monotonic() + 30
+        while not self.routes:
+            assert time.monotonic() < deadline, f"nothing was sent to {self.address}"
+            self.page.wait_for_timeout(20)
+
+    def let_go(self) -> None:
+        self.holds = False
+        for route in self.routes:
+            route.continue_()
+
+
 @pytest.mark.parametrize("javascript", [True])
 def test_what_is_typed_while_an_answer_is_on_its_way_stays(world: World, desk: Any) -> None:
-    order = world.order()
-    return_id = begin(desk, order)
-    desk.locator(".entry-item").filter(has_text="Demo shirt").get_by_role("button", name="Add").click()
-    expect(desk.get_by_text("1 of 5 items · partial")).to_be_visible()
-    line_id = world.lines(return_id)["SHIRT"].id
-    desk.route("**/prepare/survey", lambda route: (time.sleep(0.6), route.continue_()))
+    return_id, line_id = with_a_shirt(world, desk)
+    held = Held(desk, "**/prepare/survey")
     desk.locator(f"#reason-{line_id}").select_option("too_small")
+    held.wait()
     desk.locator(f"#note-{line_id}").focus()
-    desk.wait_for_timeout(250)
     desk.keyboard.type("the sleeves are too short")
-    settled(desk)
-    desk.wait_for_timeout(1500)
+    held.let_go()
+    expect(desk.get_by_text("allowed", exact=True)).to_be_visible()
     expect(desk.locator(f"#note-{line_id}")).to_have_value("the sleeves are too short")
-    desk.locator("#contact-name").focus()
-    settled(desk)
-    desk.wait_for_timeout(1200)
+    with desk.expect_response(lambda one: "/prepare" in one.url and one.request.method == "GET"):
+        desk.locator("#contact-name").focus()
     line = world.lines(return_id)["SHIRT"]
     assert (line.reason, line.note) == ("too_small", "the sleeves are too short")
 
 
+def with_a_shirt(world: World, desk: Any, **more: Any) -> tuple[UUID, UUID]:
+    """A draft with one unit in it, added by its button; the return's id and its line's."""
+    return_id = begin(desk, world.order(**more))
+    desk.locator(".entry-item").filter(has_text="Demo shirt").get_by_role("button", name="Add").first.click()
+    expect(desk.get_by_role("region", name="This return").get_by_text("1 × Demo shirt")).to_be_visible()
+    return return_id, world.lines(return_id)["SHIRT"].id
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_a_photo_that_is_chosen_while_an_answer_is_on_its_way_arrives(
+    world: World, desk: Any, tmp_path: Path
+) -> None:
+    """The field for photos is never replaced while it is used, and what is chosen meanwhile is sent after."""
+    return_id, line_id = with_a_shirt(world, desk)
+    desk.locator(f"#reason-{line_id}").select_option("defective")
+    field = desk.locator(f"#photos-{line_id}")
+    expect(field).to_be_visible()
+    picture = tmp_path / "shirt.png"
+    Image.new("RGB", (40, 30), "navy").save(picture)
+    held = Held(desk, "**/prepare/survey")
+    with desk.expect_file_chooser() as chooser:
+        field.click()
+    desk.locator(f"#condition-{line_id}").select_option("damaged")
+    held.wait()
+    chooser.value.set_files(str(picture))
+    held.let_go()
+    expect(desk.get_by_alt_text("Photo 1 of Demo shirt")).to_be_visible()
+    expect(desk.locator(f"#condition-{line_id}")).to_have_value("damaged")
+    assert field.evaluate("one => one.files.length") == 0
+    line = world.lines(return_id)["SHIRT"]
+    assert (line.reason, line.condition, len(line.photos)) == ("defective", "damaged", 1)
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_a_file_dialog_that_stands_open_outlives_the_answers(world: World, desk: Any, tmp_path: Path) -> None:
+    return_id, line_id = with_a_shirt(world, desk)
+    desk.locator(f"#reason-{line_id}").select_option("defective")
+    field = desk.locator(f"#photos-{line_id}")
+    expect(field).to_be_visible()
+    picture = tmp_path / "shirt.png"
+    Image.new("RGB", (40, 30), "navy").save(picture)
+    with desk.expect_file_chooser() as chooser:
+        field.click()
+    with desk.expect_response(lambda one: "/prepare" in one.url and one.request.method == "GET"):
+        desk.locator(f"#condition-{line_id}").select_option("damaged")
+    settled(desk)
+    chooser.value.set_files(str(picture))
+    expect(desk.get_by_alt_text("Photo 1 of Demo shirt")).to_be_visible()
+    assert len(world.lines(return_id)["SHIRT"].photos) == 1
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_what_is_written_for_the_link_stays_while_items_change(world: World, desk: Any) -> None:
+    return_id, _line_id = with_a_shirt(world, desk)
+    desk.locator("#hand-over").click()
+    desk.locator("#link-fold textarea").fill("As we said.")
+    desk.locator(".entry-item").filter(has_text="Demo mug").get_by_role("button", name="Add").first.click()
+    expect(desk.get_by_text("2 of 5 items · partial")).to_be_visible()
+    expect(desk.locator("#link-fold textarea")).to_have_value("As we said.")
+    desk.get_by_role("button", name="Send link").click()
+    expect(desk.get_by_role("heading", name="The rest is with Demo Customer")).to_be_visible()
+    assert world.dossier(return_id).page.draft.note == "As we said."
+
+
+def test_what_the_policy_refuses_goes_to_a_supervisor_with_a_reason(
+    world: World, desk: Any, javascript: bool
+) -> None:
+    return_id = begin(desk, world.order(days_ago=900))
+    shirt = desk.locator(".entry-item").filter(has_text="Demo shirt")
+    shirt.get_by_role("button", name="Add all the same").click()
+    expect(desk.get_by_text("The policy refuses this.")).to_be_visible()
+    line_id = world.lines(return_id)["SHIRT"].id
+    desk.get_by_label("What should the supervisor know?").fill("It was a present.")
+    desk.locator(f"#reason-{line_id}").select_option("too_small")
+    if not javascript:
+        desk.get_by_role("button", name="Save answers").click()
+    desk.locator(f"#condition-{line_id}").select_option("unopened")
+    if not javascript:
+        desk.get_by_role("button", name="Save answers").click()
+    desk.locator("#rate-1").check()
+    if not javascript:
+        desk.get_by_role("button", name="Save way of sending").click()
+        desk.get_by_label("What should the supervisor know?").fill("It was a present.")
+    expect(desk.get_by_text("To authorize it yourself, answer")).to_have_count(0)
+    expect(desk.get_by_label("What should the supervisor know?")).to_have_value("It was a present.")
+    desk.get_by_role("button", name="Enter and ask a supervisor").click()
+    expect(desk.get_by_role("heading", name="Entered, and waiting for a decision")).to_be_visible()
+    assert world.state(return_id) == "requested"
+
+
 def test_a_draft_is_resumed_where_it_was_left(world: World, desk: Any, javascript: bool) -> None:
-    order = world.order()
-    return_id = begin(desk, order)
-    desk.locator(".entry-item").filter(has_text="Demo shirt").get_by_role("button", name="Add").click()
-    expect(desk.get_by_text("1 of 5 items · partial")).to_be_visible()
+    _return_id, line_id = with_a_shirt(world, desk)
     desk.goto("/admin/")
     desk.goto("/admin/returns/new")
     desk.get_by_role("region", name="Your open drafts").get_by_role("link").first.click()
     expect(desk.get_by_text("1 of 5 items · partial")).to_be_visible()
-    focused(desk, f"reason-{world.lines(return_id)['SHIRT'].id}") if javascript else None
+    focused(desk, f"reason-{line_id}")
 
 
 def test_the_rest_is_handed_over_and_the_customer_opens_it(
@@ -185,6 +305,41 @@ def test_the_rest_is_handed_over_and_the_customer_opens_it(
     customer.goto(url)
     expect(customer.get_by_role("button", name="Continue")).to_be_visible()
     assert [mail.event for mail in world.dossier(return_id).mails] == ["link"]
+
+
+@pytest.mark.parametrize("javascript", [False])
+def test_a_whole_entry_works_without_javascript(
+    world: World, desk: Any, live_server: Server, tmp_path: Path
+) -> None:
+    return_id, line_id = with_a_shirt(world, desk)
+    desk.locator(f"#reason-{line_id}").select_option("defective")
+    desk.locator(f"#condition-{line_id}").select_option("damaged")
+    desk.get_by_role("button", name="Save answers").click()
+    picture = tmp_path / "shirt.png"
+    Image.new("RGB", (40, 30), "navy").save(picture)
+    desk.locator(f"#photos-{line_id}").set_input_files(str(picture))
+    desk.get_by_role("button", name="Add photos").click()
+    expect(desk.get_by_alt_text("Photo 1 of Demo shirt")).to_be_visible()
+    desk.get_by_label("Name", exact=True).first.fill("Demo Person")
+    desk.get_by_role("button", name="Save contact").click()
+    desk.locator("#rate-1").check()
+    desk.get_by_role("button", name="Save way of sending").click()
+    desk.get_by_role("button", name="Authorize return").click()
+    expect(desk.get_by_role("heading", name="Authorized")).to_be_visible()
+    draft = world.dossier(return_id).page.draft
+    assert (draft.state, draft.name, draft.channel) == ("approved", "Demo Person", "phone")
+    assert len(draft.lines[0].photos) == 1
+    live_server.drain()
+    desk.reload()
+    expect(desk.get_by_text("Receipt with label by e-mail")).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_an_entry_that_needs_a_supervisor_has_no_accessibility_faults(world: World, desk: Any) -> None:
+    with_a_shirt(world, desk, days_ago=900)
+    expect(desk.get_by_text("The policy refuses this.")).to_be_visible()
+    settled(desk)
+    assert accessibility_faults(desk) == []
 
 
 @pytest.mark.parametrize("javascript", [True])
