@@ -183,6 +183,22 @@ def of_return(return_id: UUID, *, subject: str) -> dict[UUID, list[UUID]]:
     return found
 
 
+def of_lines(return_id: UUID) -> dict[UUID, tuple[UUID, ...]]:
+    """Line -> the pictures that its customer sent of it in messages, oldest first; the gate is the caller's."""
+    found: dict[UUID, tuple[UUID, ...]] = {}
+    wanted = (
+        sa.select(Picture.return_line_id, Picture.id)
+        .where(
+            Picture.return_id == return_id, Picture.subject == "message", Picture.by_customer,
+            Picture.return_line_id.is_not(None),
+        )
+        .order_by(Picture.id)
+    )  # fmt: skip
+    for line_id, picture_id in db.session.execute(wanted):
+        found[line_id] = (*found.get(line_id, ()), picture_id)
+    return found
+
+
 def read(actor: Actor, picture_id: UUID, *, folder: Path) -> bytes:
     """One picture as JPEG. Raises ``NotFound``, ``NotAllowed``.
 

@@ -1,7 +1,7 @@
 """A return's thread: what its customer and the people of the shop write to each other, with notes among the latter."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -71,6 +71,8 @@ class Thread:
     entries: tuple[EntryFacts, ...]
     unread: int
     """Entries of the other side that nobody on this side has read yet."""
+    of_lines: Mapping[UUID, tuple[UUID, ...]] = field(default_factory=dict)
+    """Line -> the photos of it that the customer sent as an answer."""
 
     @property
     def request(self) -> EntryFacts | None:
@@ -97,7 +99,9 @@ def of_return(actor: Actor, return_id: UUID) -> Thread:
     )
     other = TO_CUSTOMER if actor.kind == "link" else ("customer",)
     return Thread(
-        entries=entries, unread=sum(1 for one in entries if one.kind in other and one.read_at is None)
+        entries=entries,
+        unread=sum(1 for one in entries if one.kind in other and one.read_at is None),
+        of_lines=pictures.of_lines(row.id) if shown else {},
     )
 
 
@@ -291,7 +295,10 @@ def _keep(
 
 
 def mark_read(actor: Actor, return_id: UUID, *, upto: UUID | None = None, now: datetime) -> None:
-    """What the other side wrote, up to the entry that was shown last, was seen. Again is no error."""
+    """What the other side wrote, up to the entry that was shown last, was seen. Again is no error.
+
+    No history: nobody decided anything, a browser said it by itself; the entry's own ``read_at`` tells it.
+    """
     with transaction():
         row = scope.return_row(actor, return_id, "returns.read", lock=True)
         if actor.kind == "link":

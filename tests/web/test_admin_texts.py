@@ -1,11 +1,17 @@
 """Ready texts, playbooks and the log of e-mails: page, fragment, invalid, not allowed, another shop's."""
 
+import re
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
-from portal.services import canned, mail_log, notices, playbooks
+from portal.db.base import transaction
+from portal.db.mails import Mail
+from portal.db.merchants import Merchant
+from portal.db.messages import Entry
+from portal.services import canned, mail_log, notices, playbooks, threads
 from tests.mail import Mailbox
 from tests.web.admin_world import World, a_world, now
 
@@ -188,6 +194,36 @@ def test_a_mail_is_seen_as_it_was_sent(by_smtp: World, smtp: Mailbox) -> None:
     assert client.get(f"/admin/messages/{mail.id}/attachments/other.pdf").status_code == 404
 
 
+def test_what_was_sent_stays_as_it_was_sent_whatever_changes_afterwards(
+    by_smtp: World, smtp: Mailbox
+) -> None:
+    """Words, shop and template may be others by now; the log shows what the customer got."""
+    back = by_smtp.confirmed()
+    with by_smtp.app.app_context():
+        threads.write(by_smtp.actor("csr"), back, "Take the blue box.", now=now())
+    drained(by_smtp)
+    (sent,) = (
+        one for one in smtp.wait_for(2) if "Take the blue box." in one.get_body(("plain",)).get_content()
+    )  # type: ignore[union-attr]
+    with by_smtp.app.app_context():
+        mail = next(one for one in notices.of_return(back) if one.event == "message")
+        with transaction() as session:
+            session.execute(sa.update(Merchant).values(name="Renamed", support_email="new@example.com"))
+            session.execute(sa.update(Mail).values(values={"thread": {"message": "Something else."}}))
+            session.execute(sa.update(Entry).values(body="Rewritten."))
+    client = by_smtp.signed_in("csr")
+    page = client.get(f"/admin/messages/{mail.id}").get_data(as_text=True)
+    html = client.get(f"/admin/messages/{mail.id}/looks", check=False).get_data(as_text=True)
+    for shown in (page, html):
+        assert "Take the blue box." in shown
+        assert "Renamed" not in shown.partition("<main")[2] and "Something else." not in shown
+    as_sent = sent.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    token = re.search(r"/l/([\w-]+)", as_sent)
+    assert token is not None and token.group(1) not in html
+    without = [re.sub(r"/l/[\w-]+", "/l/", one).split() for one in (html, as_sent)]
+    assert without[0] == without[1]
+
+
 def test_a_mail_that_was_refused_says_why_and_is_sent_again(by_smtp: World, smtp: Mailbox) -> None:
     smtp.refuse.append("550 nobody here")
     back = by_smtp.confirmed()
@@ -207,8 +243,6 @@ def test_a_mail_that_was_refused_says_why_and_is_sent_again(by_smtp: World, smtp
 
 
 def test_mails_of_one_thread_are_one_conversation(by_smtp: World, smtp: Mailbox) -> None:
-    from portal.services import threads
-
     back = by_smtp.confirmed()
     for text in ("First words", "Second words"):
         with by_smtp.app.app_context():

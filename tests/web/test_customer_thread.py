@@ -88,6 +88,36 @@ def test_a_question_is_answered_with_words_and_photos_and_the_return_goes_on(wor
     assert answer.page.h1 == "We have your return and look at it"
     assert world.state(back) == "requested"
     assert talk(world, back)[-1] == ("customer", "Medium.", 1)
+    desk = world.signed_in("csr").get(f"/admin/returns/{back}").get_data(as_text=True)
+    mug = desk[desk.index('id="lines"') :].partition("Sent as an answer:")[2]
+    assert 'alt="Photo 1 of' in mug.partition("</ul>")[0] and "Demo mug" in mug.partition("</ul>")[0]
+    assert desk.count("Sent as an answer:") == 1
+
+
+def test_what_stands_in_one_form_stays_while_another_is_sent(world: World) -> None:
+    back = world.requested({"SHIRT": 1})
+    ask(world, back)
+    client = opened(world, back)
+    page = client.get(f"/r/{back}/status")
+    assert "hx-preserve" not in page.get_data(as_text=True)
+    taken = client.submit(
+        page, {"message": "By the way."}, button="Send the message", htmx="thread",
+        headers={"HX-Trigger": "write-form"}, follow_redirects=True,
+    )  # fmt: skip
+    kept = [tag for tag in taken.get_data(as_text=True).split("<") if "hx-preserve" in tag]
+    assert len(kept) == 1 and kept[0].startswith('form class="card stack stack-small" id="answer-form"')
+    again = client.get(f"/r/{back}/status")
+    refused = client.submit(
+        again,
+        {"message": " "},
+        button="Send the message",
+        htmx="thread",
+        headers={"HX-Trigger": "write-form"},
+    )
+    kept = [tag for tag in refused.get_data(as_text=True).split("<") if "hx-preserve" in tag]
+    assert [tag.partition('id="')[2].partition('"')[0] for tag in kept if "answer" not in tag][
+        -1
+    ] == "photos-chosen"
 
 
 def test_an_answer_without_anything_is_refused(world: World) -> None:

@@ -16,7 +16,7 @@ from portal.services.returns import Page
 from portal.services.threads import LONGEST, EntryFacts
 from portal.web import uploads
 from portal.web.actor import by_itself, needs, person
-from portal.web.customer.thread import last_day
+from portal.web.customer.thread import kept_fields, last_day
 from portal.web.forms.returns import Problem, as_id, whole
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
@@ -48,6 +48,8 @@ def context(actor: Actor, view: Page, **more: Any) -> dict[str, Any]:
             "id": draft.id,
             "entries": [_shown(entry, names, draft.name) for entry in thread.entries],
             "unread": thread.unread,
+            "of_lines": thread.of_lines,
+            "kept": kept_fields(),
             "request": thread.request,
             "may_write": may_write,
             "may_ask": may_write

@@ -26,6 +26,9 @@ from portal.web.words import words
 
 bp = Blueprint("thread", __name__, url_prefix="/r/<uuid:return_id>/messages")
 
+FORMS = ("answer-form", "write", "compose", "ask", "notes")
+"""The forms of a thread, the customer's and those at the desk."""
+
 CLOSED = ("draft",)
 """States in which there is nobody to write to yet."""
 
@@ -59,11 +62,25 @@ def context(opened: Opened, **more: Any) -> dict[str, Any]:
         "longest": LONGEST,
         "most_photos": uploads.MOST_FILES,
         "nonces": (secrets.token_urlsafe(24), secrets.token_urlsafe(24)),
+        "fields_kept": kept_fields(),
         "written": {},
         "problems": [],
         "told": {},
         **more,
     }
+
+
+def kept_fields() -> dict[str, tuple[str, ...]]:
+    """Which forms of the thread stay as they are while htmx replaces what is around them, and which photos.
+
+    What was typed stays in every form but the one that was sent; chosen photos also in that one, until they are
+    taken: nobody but the person at the browser can choose them again.
+    """
+    if not wants_fragment() or request.headers.get("HX-Target") != "thread":
+        return {"forms": (), "photos": ()}
+    sent = request.headers.get("HX-Trigger", "").removesuffix("-form") or "none"
+    forms = tuple(one for one in FORMS if one.removesuffix("-form") != sent)
+    return {"forms": forms, "photos": FORMS if request.method == "POST" else ()}
 
 
 def last_day(due_at: datetime) -> datetime:
