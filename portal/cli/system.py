@@ -64,8 +64,9 @@ def work(drain: bool, threads: int | None) -> None:
 
 @click.command("demo")
 @click.option("--base-url", required=True, help="Where the demo is reached.")
+@click.option("--weeks", type=click.IntRange(0, 8), default=8, help="How many weeks before today are told.")
 @with_appcontext
-def demo(base_url: str) -> None:
+def demo(base_url: str, weeks: int) -> None:
     """Fill an empty database with two demo merchants, and print where to go."""
     from portal import demo as shops
     from portal.adapters import payments
@@ -74,7 +75,9 @@ def demo(base_url: str) -> None:
     shops.seed(
         app.extensions["gateways"],
         site=app.extensions["site"],
+        folder=app.config["SETTINGS"].upload_dir,
         now=datetime.now(UTC),
+        weeks=weeks,
         pay=payments.demo_payments(app.config["SETTINGS"]),
     )
     for title, address in shops.addresses(

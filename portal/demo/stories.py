@@ -6,7 +6,6 @@ from uuid import UUID
 from portal.core.access import SYSTEM, Actor
 from portal.core.links import Site
 from portal.core.refunds.overrides import Overrides
-from portal.core.workflows import DispositionRule, Rule, Rules
 from portal.ports import Gateways
 from portal.services import (
     allowances,
@@ -20,7 +19,6 @@ from portal.services import (
     refunds,
     returns,
     shipping,
-    workflows,
 )
 
 
@@ -180,29 +178,3 @@ def _finish(
     if as_customer:
         actor = Actor(kind="link", name=page.draft.name, return_id=draft, merchant_id=page.draft.merchant_id)
     confirmation.confirm(actor, draft, site=site, now=now)
-
-
-def rules(shop: UUID, *, now: datetime) -> None:
-    """The rules of a demo shop, in force for what is returned from now on."""
-    fit = ("too_small", "too_large", "does_not_fit")
-    workflows.install(
-        SYSTEM,
-        shop,
-        Rules(
-            rules=(
-                Rule(id="safety", name="Safety first", outcome="recall", reasons=("allergic_reaction_safety",)),
-                Rule(id="often", name="Comes back often", outcome="supervisor", returns_from=5, returns_days=90),
-                Rule(
-                    id="dear", name="Dear and used", outcome="inspect_first",
-                    conditions=("used", "damaged", "incomplete"), value_from=15_000,
-                ),
-                Rule(id="size", name="Another size instead", outcome="exchange_first", reasons=fit),
-            ),
-            dispositions=(
-                DispositionRule(
-                    id="expired", name="Past its date", disposition="destroy", reasons=("expired_short_dated",)
-                ),
-            ),
-        ),
-        now=now,
-    )  # fmt: skip

@@ -7,8 +7,9 @@ other error stays listed until a person resumes it.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -97,11 +98,38 @@ def _register(threads: int | None = None) -> None:
     )
 
 
+_kept: ContextVar[list[tuple[str, UUID]] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def by_hand() -> Iterator[list[tuple[str, UUID]]]:
+    """What is promised meanwhile is left to the caller, as (kind, subject), and no worker hears of it.
+
+    For a past that is told afterwards: its mails and refunds are of the day on which they would have gone.
+    """
+    kept: list[tuple[str, UUID]] = []
+    before = _kept.set(kept)
+    try:
+        yield kept
+    finally:
+        _kept.reset(before)
+
+
+def hand_on(pieces: Iterable[tuple[str, UUID]]) -> None:
+    """Promise after all what ``by_hand`` kept, in a transaction of its own."""
+    with transaction():
+        for kind, subject in pieces:
+            enqueue(kind, subject)
+
+
 def enqueue(kind: str, subject: UUID, *, run: int = 0, attempt: int = 1, delay: int = 0) -> None:
     """Promise, in the caller's transaction, that ``kind`` is done for ``subject``; the same twice is one.
 
     ``run`` tells a later decision about the same subject from the first: a number the first never had.
     """
+    if (kept := _kept.get()) is not None:
+        kept.append((kind, subject))
+        return
     _client(_url()).enqueue_in_transaction(
         db.session(),
         {
