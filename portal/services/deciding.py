@@ -150,6 +150,11 @@ def undo(actor: Actor, return_id: UUID, *, now: datetime, version: int | None = 
         return told
 
 
+def version_of(actor: Actor, return_id: UUID) -> int:
+    """The version of the return as it is now, to be named by whoever takes the decision back."""
+    return scope.return_row(actor, return_id, objecting.BY_APPROVING).version
+
+
 def preview(page: Page, choices: Sequence[LineDecision], *, now: datetime) -> Breakdown:
     """What would be refunded if this were decided of a return that was read; nothing is written.
 

@@ -98,3 +98,8 @@ def redirect_to(url: str) -> AnyResponse:
 def tell(text: str, tone: str = "good") -> None:
     """Say one sentence on the next page. ``tone`` is good, info, wait or bad."""
     flash(str(text), tone)
+
+
+def tell_undo(text: str, tone: str = "good", *, url: str, name: str, version: int) -> None:
+    """The same with a button that takes it back: ``name`` is posted to ``url`` with the version that came of it."""
+    flash({"text": str(text), "url": url, "name": str(name), "version": version}, tone)  # type: ignore[arg-type]

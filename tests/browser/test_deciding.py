@@ -40,7 +40,7 @@ def test_one_line_is_approved_and_another_refused(
         expect(agent.locator("#estimate")).to_contain_text("3 approved, 1 refused")
         assert accessibility_faults(agent) == []
     agent.get_by_role("button", name="Save the decision").last.click()
-    expect(agent.locator("#flash")).to_contain_text("Approved: 3 units. Refused: 1.")
+    expect(agent.locator("#flash")).to_contain_text("3 units approved. 1 unit refused.")
     expect(agent.get_by_role("button", name="Undo approval")).to_be_visible()
     assert world.state(asked) == "approved"
     with live_server.app.test_request_context():

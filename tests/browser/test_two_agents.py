@@ -48,5 +48,5 @@ def test_two_people_see_each_other_and_the_second_write_is_refused(
     assert accessibility_faults(agent) == []
     assert world.lines(asked)["MUG"].authorized == 3
     agent.get_by_role("button", name="Send mine all the same").click()
-    expect(agent.locator("#flash")).to_contain_text("Approved: 1 units. Refused: 2.")
+    expect(agent.locator("#flash")).to_contain_text("1 unit approved. 2 units refused.")
     assert world.lines(asked)["MUG"].authorized == 1

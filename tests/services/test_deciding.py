@@ -1,5 +1,7 @@
 """Decisions per line and unit: what is refused is free, what is approved is announced, and all of it can be undone."""
 
+import random
+
 import pytest
 import sqlalchemy as sa
 
@@ -9,7 +11,7 @@ from portal.core.policy.terms import Terms
 from portal.db import returns as stored
 from portal.db.mails import Mail
 from portal.db.shipments import Shipment
-from portal.services import audit, confirmation, deciding, shipping
+from portal.services import audit, confirmation, deciding, shipping, stock, verifying
 from portal.services.deciding import LineDecision
 from tests.builders import (
     NOW,
@@ -165,3 +167,55 @@ def test_what_the_policy_leaves_to_a_supervisor_is_set_aside_by_role_and_with_a_
     assert [one["details"]["overruled_because"] for one in kept["overruled"]] == ["A good customer"]
     deciding.undo(boss, asked, now=NOW)
     assert [one["code"] for one in stored.get(asked).verdict["findings"]] == ["approval_by_value"]
+
+
+def as_it_stands(shop, order, asked):
+    """Everything that a decision touches, but the version, which only grows."""
+    row = stored.get(asked)
+    lines = [
+        (one.sku, one.units, one.spans, one.authorized_units, one.declined_units, one.decline_reason,
+         one.decline_message, one.reason, one.condition)
+        for one in stored.lines_of(asked)
+    ]  # fmt: skip
+    parcels = sa.select(sa.func.count()).where(Shipment.return_id == asked, Shipment.state != "canceled")
+    return {
+        "return": (row.state, row.approved_at, row.closed_at, row.ship_by, row.decline_reason,
+                   row.decline_message, row.estimate_minor, row.breakdown, row.verdict),
+        "lines": lines,
+        "order": claimed(order),
+        "parcels": stored.db.session.scalar(parcels),
+        "mails": [(one.event, one.state) for one in mails(asked)],
+        "stock": stock.levels(shop, ["SHIRT", "MUG"]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_any_decisions_an_undo_leaves_everything_as_it_was(world, seed):
+    shop, order, asked = world
+    agent, chance = a_person(shop, "csr"), random.Random(seed)
+    before = as_it_stands(shop, order, asked)
+    for _ in range(4):
+        for _again in range(
+            chance.randint(1, 3)
+        ):  # a decision that is replaced by another is taken back with it
+            some = split(asked, SHIRT=chance.randint(0, 1), MUG=chance.randint(0, 3))
+            seen = stored.get(asked).version
+            deciding.decide(agent, asked, some, message="Anything", now=NOW, version=seen, grace=10)
+            after = as_it_stands(shop, order, asked)
+            assert after != before
+            assert sum(one[3] + one[4] for one in after["lines"]) == 4
+        assert deciding.undo(agent, asked, now=NOW) is False
+        assert as_it_stands(shop, order, asked) == before
+        assert verifying.run().problems == []
+    sound()
+
+
+def test_what_was_put_right_of_a_reason_stays_when_the_decision_is_taken_back(world):
+    """It is what the customer told on the phone, and stands in the history with before and after."""
+    shop, _order, asked = world
+    agent = a_person(shop, "csr")
+    shirt, mug = split(asked, SHIRT=1, MUG=3)
+    corrected = LineDecision(line_id=shirt.line_id, approved=1, changed_reason="defective")
+    deciding.decide(agent, asked, [corrected, mug], now=NOW, grace=10)
+    deciding.undo(agent, asked, now=NOW)
+    assert {line.sku: line.reason for line in stored.lines_of(asked)}["SHIRT"] == "defective"

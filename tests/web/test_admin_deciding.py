@@ -57,7 +57,7 @@ def test_units_of_one_line_are_approved_and_of_another_refused(world: World, cli
     assert (lines["SHIRT"].authorized, lines["SHIRT"].declined) == (0, 1)
     assert (lines["MUG"].authorized, lines["MUG"].declined) == (2, 1)
     shown = client.get(f"/admin/returns/{asked}").page
-    assert "Approved: 2 units. Refused: 2. The customer is told by e-mail." in shown.text
+    assert "2 units approved. 2 units refused. The customer is told by e-mail." in shown.text
     assert "It was worn." in shown.text
     assert "Worn or used too much" in shown.text
 

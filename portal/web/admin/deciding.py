@@ -21,9 +21,9 @@ from portal.web.admin.amounts import explained
 from portal.web.admin.presence import around
 from portal.web.forms.admin import ActionForm
 from portal.web.forms.deciding import DecisionForm
-from portal.web.page import now, page, redirect_to, tell
+from portal.web.page import now, page, redirect_to, tell, tell_undo
 from portal.web.words import gettext as _
-from portal.web.words import speak, words
+from portal.web.words import ngettext, speak, words
 
 bp = Blueprint("deciding", __name__)
 
@@ -99,20 +99,38 @@ def decide(return_id: UUID) -> Response:
             _("Only a supervisor may approve this. You can refuse it, or leave it to one.")
         )
         return _page(found, form, status=403)
-    told(state, choices)
+    told(return_id, state, choices)
     return redirect_to(url_for("admin.returns.show", return_id=return_id))
 
 
-def told(state: str, choices: Sequence[LineDecision]) -> None:
+def told(return_id: UUID, state: str, choices: Sequence[LineDecision]) -> None:
     """Say what was decided, and when the customer hears of it."""
     approved, refused = (sum(getattr(one, side) for one in choices) for side in ("approved", "declined"))
     if state == "declined":
         said = _("Declined.")
     elif refused:
-        said = _("Approved: %(approved)s units. Refused: %(refused)s.", approved=approved, refused=refused)
+        said = counted(approved, refused)
     else:
         said = _("Approved.")
-    tell(f"{said} {customer_is_told()}", "info" if state == "declined" else "good")
+    tell_decided(return_id, said, state)
+
+
+def counted(approved: int, refused: int) -> str:
+    """How many units were approved and how many refused, in one sentence each."""
+    yes = ngettext("%(num)s unit approved.", "%(num)s units approved.", approved)
+    return f"{yes} " + ngettext("%(num)s unit refused.", "%(num)s units refused.", refused)
+
+
+def tell_decided(return_id: UUID, said: str, state: str) -> None:
+    """Say it on the next page, with a button that takes the decision back."""
+    declined = state == "declined"
+    tell_undo(
+        f"{said} {customer_is_told()}",
+        "info" if declined else "good",
+        url=url_for("admin.deciding.undo", return_id=return_id),
+        name=_("Undo"),
+        version=deciding.version_of(person(), return_id),
+    )
 
 
 def customer_is_told() -> str:
@@ -129,7 +147,7 @@ def undo(return_id: UUID) -> Response:
     """Take a decision back; what was refused is taken again."""
     version = ActionForm().seen_version
     try:
-        was_told = deciding.undo(person(), return_id, now=now(), version=version)
+        was_told = _undone(return_id, version)
     except Stale:
         return stale.refused_step(return_id, mine=_("The decision taken back"))
     if was_told:
@@ -140,6 +158,17 @@ def undo(return_id: UUID) -> Response:
     else:
         tell(_("The return is under review again. The customer was told nothing."), "info")
     return redirect_to(url_for("admin.returns.show", return_id=return_id))
+
+
+def _undone(return_id: UUID, version: int | None) -> bool:
+    """Taken back; where only the work that follows was in the way, and nobody changed it, once more."""
+    for _attempt in range(3):
+        try:
+            return deciding.undo(person(), return_id, now=now(), version=version)
+        except Stale:
+            if deciding.version_of(person(), return_id) != version:
+                raise
+    return deciding.undo(person(), return_id, now=now(), version=version)
 
 
 # ------------------------------------------------------------------------------------------------ the page
@@ -173,8 +202,8 @@ def part(found: Dossier) -> DecisionPart:
         sum(getattr(one, side) for one in draft.lines) for side in ("authorized", "declined")
     )
     text = ""
-    if refused:
-        text = _("Approved: %(approved)s units. Refused: %(refused)s.", approved=approved, refused=refused)
+    if approved and refused:
+        text = counted(approved, refused)
     url = url_for("admin.deciding.show", return_id=draft.id) if open_still else ""
     undo_url = url_for("admin.deciding.undo", return_id=draft.id) if open_still and decided else ""
     return DecisionPart(

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from portal.core.access import Actor
-from portal.core.inventory import NOTHING_COMES
-from portal.core.lifecycles import RETURN
 from portal.services import pictures, unexpected
 from portal.services.dossiers import Dossier, InspectionFacts
 from portal.services.unexpected import Finding
@@ -55,7 +53,6 @@ class DockPart:
 
     seen: tuple[Seen, ...]
     findings: tuple[Finding, ...]
-    may_receive: bool
     states: dict[str, tuple[str, str]]
 
 
@@ -76,7 +73,5 @@ def part(found: Dossier, actor: Actor) -> DockPart | None:
             for one in found.inspections
         ),
         findings=unexpected.of_return(draft.id),
-        may_receive=draft.kind not in NOTHING_COMES
-        and (RETURN.can(draft.state, "receive") or RETURN.can(draft.state, "inspect")),
         states=states(),
     )

@@ -15,7 +15,7 @@ from portal.services import confirmation, deciding, desk, dossiers, shipping
 from portal.services.dossiers import Dossier
 from portal.web.actor import needs, person
 from portal.web.admin import stale
-from portal.web.admin.deciding import customer_is_told, grace
+from portal.web.admin.deciding import grace, tell_decided
 from portal.web.admin.presence import around
 from portal.web.forms.admin import ActionForm, CloseForm, DeclineForm, ReasonForm
 from portal.web.page import now, page, redirect_to, tell
@@ -39,7 +39,7 @@ def approve(return_id: UUID) -> Response:
             raise
         tell(_("The policy is against approving this. Say why you approve it all the same."), "wait")
         return redirect_to(url_for("admin.deciding.show", return_id=return_id))
-    tell(f"{_('Approved.')} {customer_is_told()}")
+    tell_decided(return_id, _("Approved."), "approved")
     return back(return_id)
 
 
@@ -67,7 +67,7 @@ def decline(return_id: UUID) -> Response:
                            words().decline_reason(found.decline_reason))  # fmt: skip
                 again = RETURN.can(found.page.draft.state, "decline")
                 return _too_late(found, "decline", again=again, rows=(reasons,))
-            tell(f"{_('Declined.')} {customer_is_told()}", "info")
+            tell_decided(return_id, _("Declined."), "declined")
             return back(return_id)
         return _page("decline", found, form, status=422)
     return _page("decline", found, form)
