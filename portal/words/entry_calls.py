@@ -114,6 +114,8 @@ class Entered:
     """What came of it: a number, or a link that goes to the customer."""
 
     number: str
+    is_written: bool = False
+    """Whether the sentences are sent, and not said: then the number stands there as it is."""
     email: str
     approved: bool
     ship_by: date | None
@@ -130,7 +132,8 @@ def entered(words: Words, call: Entered) -> tuple[str, ...]:
     say = words.gettext
     told: list[str] = []
     if call.number:
-        told.append(say(N_("Your return number is %(number)s."), number=aloud(call.number)))
+        number = call.number if call.is_written else aloud(call.number)
+        told.append(say(N_("Your return number is %(number)s."), number=number))
     if call.link_until:
         if call.mailed:
             told.append(

@@ -1,11 +1,13 @@
 """The entry of a return on one screen: found by what the customer says, saved at each change, ended on the page."""
 
+import io
 import re
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
+from PIL import Image
 
 from portal.core.workflows import Rule, Rules
 from portal.services import workflows
@@ -316,6 +318,34 @@ def test_the_number_stands_on_the_page_at_once_to_read_aloud(world: World, clien
     page = client.get(ended.location).page
     assert "Receipt with label by e-mail" in page.text
     assert page.link("Next new return") == "/admin/returns/new"
+
+
+@pytest.mark.parametrize("channel", ["phone", "email", "chat", "in_person"])
+def test_the_channel_is_kept_and_what_is_written_has_the_number_as_it_is(
+    world: World, client: Any, channel: str
+) -> None:
+    order = world.order()
+    return_id = begun(client, order, channel=channel)
+    take(client, return_id, order, {"SHIRT": 1})
+    answer(client, world, return_id, reason="defective")
+    page = screen(client, return_id)
+    photo = (io.BytesIO(a_picture()), "shirt.png")
+    client.submit(page, {"photos": photo}, button="Add photos")
+    if world.dossier(return_id).page.draft.sending is None:
+        page = screen(client, return_id)
+        rate = next(node.get("value") for node in page.page.tree.iter("input") if node.get("name") == "rate")
+        client.submit(page, {"rate": rate}, action="/prepare/sending", button="Save way of sending")
+    ended = client.submit(screen(client, return_id), button="Authorize return")
+    draft = world.dossier(return_id).page.draft
+    assert (draft.channel, len(draft.lines[0].photos)) == (channel, 1)
+    said = client.get(ended.location).page.text
+    assert (f"Your return number is {draft.number}." in said) is (channel in ("email", "chat"))
+
+
+def a_picture() -> bytes:
+    kept = io.BytesIO()
+    Image.new("RGB", (40, 30), "navy").save(kept, "PNG")
+    return kept.getvalue()
 
 
 def test_the_state_of_the_receipt_comes_alone(world: World, client: Any) -> None:

@@ -95,6 +95,7 @@ def _script(found: Dossier, link: LinkFacts | None, mail: MailFacts | None) -> t
         said,
         Entered(
             number=draft.number or "",
+            is_written=draft.channel in WRITTEN,
             email=draft.email,
             approved=draft.state == "approved",
             ship_by=found.ship_by,
