@@ -22,6 +22,7 @@ from portal.core.merchants import MerchantFacts
 from portal.core.refunds.breakdown import from_json
 from portal.core.returns import Sending
 from portal.core.shipping import Method
+from portal.core.workflows import RECALL
 from portal.ports import Rendered
 from portal.words import N_, Words, cancelling, disputing, install
 
@@ -118,6 +119,7 @@ def told(words: Words, values: Mapping[str, Any]) -> dict[str, Any]:
     expires_on = _day(values.get("expires_on"))
     return {
         **{key: values.get(key, "") for key in ("name", "number", "order_number", "note", "decline_message")},
+        "is_recall": values.get("handling") == RECALL,
         "is_cancellation": values.get("kind") in CANCELLATIONS,
         "scores": ()
         if values.get("kind") in CANCELLATIONS
