@@ -13,7 +13,7 @@ from portal.core.links import STATUS, url
 from portal.core.policy.terms import RestockingFee, Terms
 from portal.db.base import db
 from portal.db.returns import Link
-from portal.services import disputes, links, people, refunds
+from portal.services import audit, disputes, links, people, refunds
 from portal.services.disputes import Claim, LineClaim
 from tests import builders
 from tests.browsing import DESK, accessibility_faults
@@ -120,6 +120,9 @@ def test_a_counter_offer_is_accepted_and_the_money_is_shown_to_the_cent(
             734,
             "succeeded",
         )
+        paid = world.app.extensions["gateways"].payments["sandbox"].refunds()
+        assert sorted(one[-2] for one in paid) == [734, 4000]
+        assert audit.verify().problems == []
 
 
 @pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal.services import canned, notices, threads
+from portal.services import canned, notices, requests, threads
 from tests.browsing import DESK, PHONE, accessibility_faults
 from tests.web.admin_world import World, a_world, now
 from tests.web.shops import picture
@@ -125,6 +125,88 @@ def test_what_is_seen_counts_as_read_on_either_side(visit: Any, live_server: Any
         found = threads.of_return(world.actor(), back)
     assert found.unread == 0
     assert all(one.read_at for one in found.entries)
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_what_is_being_written_or_chosen_stays_while_something_else_is_sent(
+    visit: Any, live_server: Any, tmp_path: Path
+) -> None:
+    world = a_world(live_server.app)
+    back = world.requested()
+    with world.app.app_context():
+        requests.ask(
+            world.actor("csr"),
+            back,
+            "Which size is it?",
+            asks=["answer", "photo"],
+            line_ids=[],
+            days=5,
+            now=now(),
+        )
+    photo = tmp_path / "label.jpg"
+    photo.write_bytes(picture())
+    phone = customer(visit, live_server, world, back)
+    phone.get_by_label("What would you like to tell us?").fill("It is a medium.")
+    phone.locator("#answer-form input[type=file]").set_input_files(str(photo))
+    phone.get_by_text("Write something else").click()
+    phone.get_by_label("Your message").fill("By the way: the box is wet.")
+    phone.get_by_role("button", name="Send the message").click()
+    expect(phone.locator("#thread ol")).to_contain_text("the box is wet.")
+    expect(phone.get_by_label("Your message")).to_have_value("")
+    expect(phone.get_by_label("What would you like to tell us?")).to_have_value("It is a medium.")
+    assert chosen(phone, "#answer-form input[type=file]") == ["label.jpg"]
+    phone.get_by_role("button", name="Send the answer").click()
+    expect(phone.locator("#thread ol")).to_contain_text("It is a medium.")
+    expect(phone.locator("#thread ol img")).to_have_count(1)
+
+    desk = agent(visit, live_server, world)
+    desk.goto(f"/admin/returns/{back}")
+    desk.get_by_label("Message to the customer").fill("Thank you for the photo.")
+    desk.get_by_text("Add photos").click()
+    desk.locator("#photos").set_input_files(str(photo))
+    desk.get_by_text("Note among colleagues").click()
+    desk.get_by_label("Note", exact=True).fill("Box was wet.")
+    desk.get_by_role("button", name="Keep the note").click()
+    expect(desk.locator("#entries")).to_contain_text("Box was wet.")
+    expect(desk.get_by_label("Message to the customer")).to_have_value("Thank you for the photo.")
+    assert chosen(desk, "#photos") == ["label.jpg"]
+    desk.get_by_role("button", name="Send the message").last.click()
+    expect(desk.locator("#entries")).to_contain_text("Thank you for the photo.")
+    expect(desk.locator("#entries img")).to_have_count(2)
+    expect(desk.get_by_label("Message to the customer")).to_have_value("")
+    assert chosen(desk, "#photos") == []
+
+
+def chosen(page: Any, selector: str) -> list[str]:
+    """The names of the files that stand in a field."""
+    names: list[str] = page.locator(selector).evaluate("field => [...field.files].map(one => one.name)")
+    return names
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_the_thread_can_be_used_by_everybody_on_its_own_page(visit: Any, live_server: Any) -> None:
+    world = a_world(live_server.app)
+    back = world.requested()
+    with world.app.app_context():
+        threads.write(world.actor("csr"), back, "Please use the box.", now=now())
+        requests.ask(
+            world.actor("csr"),
+            back,
+            "Which size is it?",
+            asks=["answer", "photo"],
+            line_ids=[],
+            days=5,
+            now=now(),
+        )
+    phone = customer(visit, live_server, world, back)
+    for path in (f"/r/{back}/messages", f"/r/{back}/status"):
+        phone.goto(path)
+        assert accessibility_faults(phone) == [], path
+    desk = agent(visit, live_server, world)
+    desk.goto(f"/admin/returns/{back}/messages")
+    for summary in desk.locator("#thread details > summary").all():
+        summary.click()
+    assert accessibility_faults(desk) == []
 
 
 @pytest.mark.parametrize("javascript", [True])
