@@ -134,17 +134,29 @@ def test_a_return_is_declined_and_that_is_undone(world: World, desk: Any) -> Non
     assert world.state(return_id) == "requested"
 
 
-def test_fewer_units_arrive_are_inspected_and_refunded(world: World, desk: Any, live_server: Server) -> None:
+def test_fewer_units_arrive_are_inspected_and_refunded(
+    world: World, desk: Any, live_server: Server, javascript: bool
+) -> None:
     return_id = world.confirmed({"MUG": 3})
     desk.goto(f"/admin/returns/{return_id}")
     desk.get_by_role("link", name="Receive goods").click()
-    desk.get_by_label("Arrived").fill("2")
-    desk.get_by_role("button", name="Receive what I counted").click()
+    for counted in ("1", "2"):
+        desk.get_by_role("button", name="+1 Demo mug").click()
+        expect(desk.locator(".dock-number strong")).to_have_text(counted)
+    desk.locator("#dock-save").click()
+    expect(desk.locator("#flash")).to_contain_text("is saved")
+    desk.get_by_role("link", name="Show return").click()
     expect(desk.locator("main").get_by_text("Partly received").first).to_be_visible()
     desk.get_by_role("link", name="Inspect goods").click()
-    desk.get_by_label("Grade").select_option("A")
-    desk.get_by_label("Accept").check()
-    desk.get_by_role("button", name="Save inspection").click()
+    desk.get_by_role("button", name="All 2 Demo mug").click()
+    expect(desk.locator(".dock-number strong")).to_have_text("2")
+    desk.locator("label", has=desk.locator("#h-0-grade-A")).click()
+    if not javascript:
+        desk.get_by_role("button", name="Update").click()
+    expect(desk.locator("#h-0-disposition")).to_be_visible()
+    desk.locator("#dock-save").click()
+    expect(desk.locator("#flash")).to_contain_text("is saved")
+    desk.get_by_role("link", name="Show return").click()
     desk.get_by_role("link", name="Refund", exact=True).click()
     expect(desk.get_by_role("heading", name="What is refunded, and why")).to_be_visible()
     desk.get_by_role("button", name=re.compile("^Refund €")).click()
@@ -203,7 +215,7 @@ def test_no_page_of_the_desk_has_a_barrier(world: World, desk: Any, live_server:
         f"/admin/returns/{requested}/decline",
         f"/admin/returns/{confirmed}",
     ]
-    pages += [f"/admin/returns/{confirmed}/receipt", f"/admin/returns/{received}/inspection"]
+    pages += [f"/admin/dock/returns/{confirmed}", f"/admin/dock/returns/{received}?mode=grade"]
     pages += [f"/admin/returns/{inspected}{page}" for page in ("", "/refund", "/closure")]
     pages += [
         f"/admin/returns/{failed}",

@@ -52,3 +52,47 @@ def test_one_line_is_approved_and_another_refused(
         customer.get_by_role("button", name="Open").first.click()
     expect(customer.get_by_text("1 of 1 refused: Worn or used too much")).to_be_visible()
     expect(customer.get_by_text("The collar is worn.")).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False], indirect=True, ids=["js", "plain"])
+def test_a_decision_is_taken_back_from_the_sentence_that_tells_it(
+    world: World, live_server: Server, visit: Callable[..., Any], javascript: bool
+) -> None:
+    asked = world.requested({"MUG": 3})
+    agent = signed_in(live_server, visit, "agent", "csr")
+    agent.goto(f"/admin/returns/{asked}")
+    agent.get_by_role("button", name="Approve return").click()
+    expect(agent.locator("#flash")).to_contain_text("Approved.")
+    undo = agent.locator("#flash").get_by_role("button", name="Undo")
+    expect(undo).to_be_in_viewport()
+    if javascript:
+        assert accessibility_faults(agent) == []
+    undo.click()
+    expect(agent.locator("#flash")).to_contain_text("under review again")
+    assert world.state(asked) == "requested"
+
+
+@pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"])
+def test_many_returns_are_decided_at_once_without_a_barrier(
+    world: World, live_server: Server, visit: Callable[..., Any]
+) -> None:
+    """The pages of the bulk actions: asking, what is wrong with what was asked, and a result for each."""
+    fine, late = world.requested({"MUG": 1}), world.confirmed({"SHIRT": 1})
+    agent = signed_in(live_server, visit, "agent", "csr")
+    agent.goto("/admin/returns")
+    for one in (fine, late):
+        agent.locator(f"input[name=ids][value='{one}']").check()
+    agent.get_by_role("button", name="Decline, assign, tag…").click()
+    expect(agent.get_by_role("heading", level=1)).to_have_text("2 returns chosen")
+    assert accessibility_faults(agent) == []
+    agent.get_by_role("button", name="Decline all").click()
+    expect(agent.locator(".error-summary")).to_contain_text("Choose a reason")
+    assert accessibility_faults(agent) == []
+    agent.get_by_label("Reason", exact=True).select_option("excessive_wear")
+    agent.get_by_role("button", name="Decline all").click()
+    expect(agent.get_by_text("1 done, 1 not done")).to_be_visible()
+    assert accessibility_faults(agent) == []
+    assert (world.state(fine), world.state(late)) == ("declined", "approved")
+    agent.get_by_role("button", name="Undo 1 decision").click()
+    expect(agent.get_by_text("1 done, 0 not done")).to_be_visible()
+    assert world.state(fine) == "requested"

@@ -50,3 +50,33 @@ def test_two_people_see_each_other_and_the_second_write_is_refused(
     agent.get_by_role("button", name="Send mine all the same").click()
     expect(agent.locator("#flash")).to_contain_text("1 unit approved. 2 units refused.")
     assert world.lines(asked)["MUG"].authorized == 1
+
+
+def test_two_at_the_dock_see_each_other_and_the_second_count_is_sent_again(
+    world: World, live_server: Server, visit: Callable[..., Any]
+) -> None:
+    back = world.confirmed({"MUG": 3})
+    one = signed_in(live_server, visit, "dock", "warehouse")
+    two = signed_in(live_server, visit, "boss", "supervisor")
+    one.goto(f"/admin/dock/returns/{back}")
+    one.get_by_role("button", name="+1 Demo mug").click()
+    expect(one.locator(".dock-number strong")).to_have_text("1")
+    two.goto(f"/admin/dock/returns/{back}")
+    expect(two.locator("#presence")).to_contain_text("Demo dock is receiving this.", timeout=15_000)
+    expect(one.locator("#presence")).to_contain_text("Demo boss is receiving this.", timeout=15_000)
+    two.get_by_role("button", name="+1 Demo mug").click()
+    expect(two.locator(".dock-number strong")).to_have_text("1")
+    expect(two.locator("#presence")).to_contain_text("Demo dock is receiving this.")  # a scan keeps it
+    two.locator("#dock-save").click()
+    expect(two.locator("#flash")).to_contain_text("is saved")
+
+    one.locator("#dock-save").click()
+    row = one.get_by_role("row").filter(has_text="Demo mug")
+    expect(row).to_contain_text("1 × not graded")
+    expect(row).to_contain_text("1 of 3 arrived")
+    expect(one.get_by_text("By Demo boss")).to_be_visible()
+    assert accessibility_faults(one) == []
+    assert world.lines(back)["MUG"].received == 1
+    one.get_by_role("button", name="Send mine all the same").click()
+    expect(one.locator("#flash")).to_contain_text("is saved")
+    assert world.lines(back)["MUG"].received == 2

@@ -70,7 +70,7 @@ def given(gateways: Any, *, decline: bool) -> tuple[UUID, Actor, list[UUID]]:
 
 def mails(return_id: UUID) -> dict[str, str]:
     wanted = sa.select(Mail.event, Mail.state).where(Mail.return_id == return_id)
-    return {event: state for event, state in db.session.execute(wanted)}
+    return {row.event: row.state for row in db.session.execute(wanted)}
 
 
 def sound() -> None:

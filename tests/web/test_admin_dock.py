@@ -2,7 +2,8 @@
 
 import pytest
 
-from portal.services import stock, unexpected, verifying
+from portal.core.workflows import DispositionRule, Rules
+from portal.services import notices, stock, unexpected, verifying, workflows
 from tests.web import dock_steps
 from tests.web.admin_world import a_world, now
 
@@ -231,3 +232,39 @@ def test_colleagues_at_one_sheet_see_each_other(world):
     client.get(f"/admin/returns/{back}/presence?doing=receive")
     shown = world.signed_in("supervisor").get(f"/admin/returns/{back}/presence")
     assert "Demo warehouse is receiving this." in shown.page.text
+
+
+def test_what_is_missing_is_told_with_a_way_to_contest_it(make_app, smtp):
+    app = make_app(**smtp.environ())
+    world = a_world(app)
+    back = world.confirmed({"MUG": 2})
+    client = world.signed_in("warehouse")
+    sheet = dock_steps.scanned(client, dock_steps.opened(client, back), "MUG", "A", "M")
+    assert dock_steps.saved(client, sheet).status_code == 303
+    with app.app_context():
+        missing = next(one.id for one in world.dossier(back).mails if one.event == "missing")
+        notices.deliver(missing, gateways=app.extensions["gateways"], site=app.extensions["site"], now=now())
+    [told] = smtp.wait_for(1)
+    text = told.get_body(("plain",)).get_content()
+    assert "1 × Demo mug" in text and "Contest this" in text
+    address = next(word for word in text.split() if word.endswith("?to=dispute"))
+    customer = app.test_client()
+    sent = customer.get(address[address.index("/l/") :])
+    assert (sent.status_code, sent.location) == (303, f"/r/{back}/dispute")
+    asked = customer.get(sent.location)
+    assert asked.status_code == 200 and "Demo mug" in asked.page.text
+
+
+def test_a_disposition_stands_beside_the_rule_that_proposes_it(world):
+    rule = DispositionRule(id="d1", name="Broken mugs are given away", disposition="donate", grades=("D",))
+    with world.app.app_context():
+        boss = world.actor("admin")
+        seen = workflows.of_merchant(boss, world.own).draft.revision
+        workflows.write(boss, world.own, lambda _old: Rules(dispositions=(rule,)), revision=seen, now=now())
+        revision = workflows.of_merchant(boss, world.own).draft.revision
+        workflows.publish(boss, world.own, revision=revision, now=now())
+    back, client, sheet = opened(world, {"MUG": 2})
+    sheet = dock_steps.scanned(client, sheet, "MUG", "D")
+    assert "Proposed: Donate (Broken mugs are given away)" in sheet.page.text
+    assert client.submit(sheet, button="Save").status_code == 303
+    assert world.dossier(back).inspections[0].disposition == "donate"

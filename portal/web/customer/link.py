@@ -31,6 +31,8 @@ def open(token: str) -> Response:
         raise LinkDead(found, found.standing(now()))
     if (value := request.args.get("score", "")) in SCORES:
         return redirect_to(url_for("customer.score.show", return_id=found.return_id, score=value))
+    if found.purpose == STATUS and request.args.get("to") == "dispute":
+        return redirect_to(url_for("customer.dispute.show", return_id=found.return_id))
     if found.purpose == STATUS:
         return redirect_to(url_for("customer.status.show", return_id=found.return_id))
     return redirect_to(url_for("customer.landing.show", return_id=found.return_id))
