@@ -191,6 +191,13 @@ def addresses(*, site: Site, base_url: str, now: datetime) -> Iterator[tuple[str
         "   sign in as",
         f"{PEOPLE[0][0]} (or supervisor@, finance@, warehouse@, admin@), password {PASSWORD}",
     )
+    for title, path in (
+        ("   what waits, with its clock", "/admin/"),
+        ("   disputes", "/admin/disputes"),
+        ("   the dock", "/admin/dock"),
+        ("   eight weeks in numbers", f"/admin/numbers?from={(now - timedelta(days=56)).date()}"),
+    ):
+        yield title, f"{base_url}{path}"
     yield "Outgoing mail", f"{base_url}/outbox"
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from portal.demo.morning import order_of
 from portal.demo.playing import Desk, Story, photo
 from portal.demo.wares import CANDLE, HAT, LAMP, SHIRT, SHOES, DemoOrder, Item
-from portal.services import disputes, scoring
+from portal.services import disputes, scoring, threads
 from portal.services.disputes import Claim, LineClaim
 
 
@@ -68,6 +68,11 @@ def contest(
     )  # fmt: skip
 
 
+def seen(desk: Desk, back: UUID) -> None:
+    """Whoever answers a dispute has read what the customer wrote."""
+    threads.mark_read(desk.people["csr"], back, now=desk.at)
+
+
 def opened(desk: Desk, bought: DemoOrder, *, hours: float, evidence: bool = False) -> Story:
     back = yield from refunded(desk, bought)
     yield desk.ago(hours=hours)
@@ -83,6 +88,7 @@ def offered(desk: Desk) -> Story:
     yield desk.ago(days=2, hours=3)
     made = contest(desk, back, OFFERED.name, "The lamp had these traces when it came.")
     yield desk.ago(hours=21)
+    seen(desk, back)
     disputes.offer(
         desk.people["supervisor"], made, 1_200, now=desk.at,
         body="We cannot tell who left the traces. We would like to meet you half way.",
@@ -94,6 +100,7 @@ def countered(desk: Desk) -> Story:
     yield desk.ago(days=3)
     made = contest(desk, back, COUNTERED.name, "I wore the shirt once, to try it on.")
     yield desk.ago(days=2, hours=2)
+    seen(desk, back)
     offer = disputes.offer(desk.people["supervisor"], made, 500, body="Would this be all right?", now=desk.at)
     yield desk.ago(hours=7)
     customer = desk.customer(back, COUNTERED.name)
@@ -105,6 +112,7 @@ def escalated(desk: Desk) -> Story:
     yield desk.ago(days=2, hours=5)
     made = contest(desk, back, ESCALATED.name, "I do not agree with the grade at all.")
     yield desk.ago(hours=9)
+    seen(desk, back)
     disputes.escalate(
         desk.people["csr"], made, because="The photos and the grade do not seem to match", now=desk.at
     )
@@ -115,6 +123,7 @@ def agreed(desk: Desk) -> Story:
     yield desk.on(21, 9)
     made = contest(desk, back, AGREED.name, "The collar was like this when it came.", evidence=True)
     yield desk.on(20, 10)
+    seen(desk, back)
     offer = disputes.offer(
         desk.people["supervisor"], made, 1_000, body="You are right about the collar.", now=desk.at
     )
@@ -130,6 +139,7 @@ def upheld(desk: Desk) -> Story:
     yield desk.on(28, 9)
     made = contest(desk, back, UPHELD.name, "I want all of it back.")
     yield desk.on(26, 15)
+    seen(desk, back)
     disputes.reject(
         desk.people["supervisor"], made, now=desk.at,
         message="The photos show that the hat was worn in the rain. We have to keep this part.",
@@ -141,11 +151,13 @@ def met(desk: Desk) -> Story:
     yield desk.on(35, 9)
     made = contest(desk, back, MET.name, "The shade is as new.")
     yield desk.on(34, 11)
+    seen(desk, back)
     offer = disputes.offer(desk.people["supervisor"], made, 800, body="Half of it?", now=desk.at)
     yield desk.on(33, 19)
     customer = desk.customer(back, MET.name)
     answer = disputes.counter(customer, made, offer, 1_500, body="A little more, please.", now=desk.at)
     yield desk.on(32, 10)
+    seen(desk, back)
     disputes.accept(desk.people["supervisor"], made, answer, now=desk.at)
 
 
@@ -154,6 +166,7 @@ def dropped(desk: Desk) -> Story:
     yield desk.on(41, 9)
     made = contest(desk, back, DROPPED.name, "Where is the rest?")
     yield desk.on(40, 9)
+    seen(desk, back)
     disputes.reply(
         desk.people["csr"], made, "The sole shows that they were worn; here is the photo.", now=desk.at
     )

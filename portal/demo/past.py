@@ -70,7 +70,7 @@ def drawn(
     ``doubted`` is the reason that the shop looks at before it approves: what is declined was asked for with it.
     """
     chance = Random(seed)  # noqa: S311  a demo that is the same every time
-    plans = []
+    plans: list[Plan] = []
     for week in range(weeks, 0, -1):
         for _ in range(per_week + chance.choice((-2, -1, 0, 0, 1, 2))):
             days = max(2, week * 7 - chance.randrange(7))

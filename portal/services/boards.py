@@ -16,6 +16,7 @@ from portal.db import history, merchants
 from portal.db.base import db
 from portal.db.disputes import Dispute
 from portal.db.dock import Unexpected
+from portal.db.messages import Entry
 from portal.db.people import Person
 from portal.db.refunds import Payout, Refund
 from portal.db.returns import Return
@@ -258,13 +259,21 @@ def _unexpected(asked: Asked, ids: Sequence[UUID], shown: bool) -> tuple[int, li
     ]
 
 
+_UNREAD_SINCE = (
+    sa.select(sa.func.min(Entry.at))
+    .where(Entry.return_id == Return.id, Entry.kind == "customer", Entry.read_at.is_(None))
+    .correlate(Return)
+    .scalar_subquery()
+)
+"""When the customer wrote the oldest of what nobody has read yet."""
+
 OPEN_MONEY = ("none", "calculated", "canceled", "partially_refunded")
 KINDS: dict[str, tuple[str, Read]] = {
     "decide": (
         "returns.approve",
         _returns("decide", states=("requested",), since=Return.submitted_at),
     ),
-    "reply": ("messages.send", _returns("reply", Return.unread > 0, since=Return.submitted_at)),
+    "reply": ("messages.send", _returns("reply", Return.unread > 0, since=_UNREAD_SINCE)),
     "dispute": ("disputes.handle", _disputes("dispute", "open", "awaiting_merchant")),
     "escalated": ("disputes.decide", _disputes("escalated", "escalated")),
     "inspect": (

@@ -341,3 +341,16 @@ def test_a_refund_that_stays_pending_is_asked_about_until_it_ends(
     db.session.rollback()
     assert refunds.one(person, refund).state == "succeeded"
     assert len(gateways.payments["sandbox"].refunds()) == 1
+
+
+def test_what_is_done_by_hand_is_promised_to_nobody_until_it_is_handed_on(app, session, run):
+    one, other = uuid7(), uuid7()
+    with work.by_hand() as kept, transaction():
+        work.enqueue("mail", one)
+        work.enqueue("label", other)
+    assert kept == [("mail", one), ("label", other)]
+    assert work.listing() == []
+    work.hand_on(kept[1:])
+    done: list[UUID] = []
+    run(mail=done.append, label=done.append)
+    assert done == [other]
