@@ -38,6 +38,8 @@ class Entering:
     """What is still open, in words."""
     ends: bool
     """Whether the agent may authorize it."""
+    waits: bool = False
+    """Whether somebody else has to decide it first, so that nothing is promised."""
     offers_exchange: bool = False
     """Whether a rule of the shop wants an exchange offered before money is given back."""
 
@@ -79,11 +81,14 @@ def entering(words: Words, call: Entering) -> tuple[str, ...]:
         else say(N_("From which address do you send it?"))
     )
     told.append(_way(words, call))
-    if call.refund is not None:
+    if call.refund is not None and not call.waits:
         amount = words.money(call.refund, call.currency)
         told.append(
             say(N_("As soon as we have it and have looked at it, you get %(amount)s back."), amount=amount)
         )
+    if call.waits:
+        told.append(say(N_("I have to ask a colleague about this first. You get the answer by e-mail.")))
+        return tuple(told)
     told.append(
         say(N_("Shall I go ahead? You get the number right away."))
         if not call.left and call.ends
@@ -151,7 +156,7 @@ def entered(words: Words, call: Entered) -> tuple[str, ...]:
         told.append(
             say(N_("A colleague looks at it. You get the answer by e-mail at %(email)s."), email=call.email)
         )
-    if call.refund is not None:
+    if call.refund is not None and (call.approved or call.link_until):
         amount = words.money(call.refund, call.currency)
         told.append(
             say(N_("As soon as we have it and have looked at it, you get %(amount)s back."), amount=amount)

@@ -417,6 +417,7 @@ def test_an_agent_sees_that_a_supervisor_is_needed_and_asks_one(world: World, cl
     page = screen(client, return_id)
     assert "The policy refuses this." in page.page.text
     assert "a supervisor decides" in page.page.text
+    assert "I have to ask a colleague about this first." in page.page.text
     told = client.submit(page, button="Enter and ask a supervisor")
     assert told.status_code == 422
     assert "Say why it is taken back although the policy refuses it." in told.page.text

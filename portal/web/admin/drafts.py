@@ -263,7 +263,7 @@ class Script:
     is_written: bool
 
 
-def script(found: Page) -> Script:
+def script(found: Page, *, waits: bool = False) -> Script:
     """What to say at this moment of the entry."""
     draft, said = found.draft, Words(found.draft.language, found.merchant.zone)
     open_steps = [step for step in steps_left(draft, found.terms) if step is not Step.CONFIRM]
@@ -285,6 +285,7 @@ def script(found: Page) -> Script:
         refund=found.breakdown.amount if found.breakdown.assessed and draft.lines else None,
         left=tuple(said.step(step) for step in open_steps),
         ends=found.terms.by_agent,
+        waits=waits,
         offers_exchange=found.decision is not None and found.decision.outcome == EXCHANGE_FIRST,
     )
     return Script(

@@ -77,6 +77,7 @@ def workspace(
     ways, missing = _ways(found)
     left = [step for step in steps_left(draft, terms) if step is not Step.CONFIRM]
     where = request.args.get("at", "")
+    override = drafts.override(found, person())
     goes_on = drafts.next_field(found, left, has_ways=bool(ways))
     address = address or _address_form(found)
     answer = page(
@@ -126,14 +127,14 @@ def workspace(
         asked=request.form,
         end_problems=end_problems,
         decision=rulings.worded(found.decision, draft.currency),
-        override=drafts.override(found, person()),
+        override=override,
         wishes=told.WISHES if found.decision and found.decision.outcome == EXCHANGE_FIRST else {},
         **_past(found, target),
         query=request.args.get("q", "").strip(),
         hits=_hits(found),
         link_form=_link_form(found),
         may_link=terms.by_link and person().may("links.manage", draft.merchant_id),
-        script=drafts.script(found),
+        script=drafts.script(found, waits=override is not None and not override.may),
     )
     if target == "entry":
         answer.headers["HX-Push-Url"] = url_for("admin.prepare.show", return_id=draft.id)
