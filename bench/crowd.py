@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, cached_property
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +22,10 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.core.intake import number_key
-from portal.core.keys import name_words, phone_key
+from portal.core.keys import phone_key
 from portal.core.numbers import authorization_code, dispute_number, refund_number, rma_number
 from portal.core.refunds.breakdown import Breakdown, to_json
-from portal.db.base import Base, db, uuid7_number
+from portal.db.base import Base, db
 from portal.db.merchants import Policy
 from portal.db.people import Person
 
@@ -52,9 +54,12 @@ WRITTEN = (
 
 def scattered(number: int, modulus: int) -> int:
     """The same for the same number, and as if by chance for the next."""
-    return (number * 2_654_435_761 >> 7) % modulus
+    mixed = number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    mixed = (mixed ^ mixed >> 31) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    return (mixed >> 17) % modulus
 
 
+@cache
 def word(number: int) -> str:
     """One of some thousand made-up words."""
     parts = []
@@ -64,7 +69,7 @@ def word(number: int) -> str:
     return "".join(parts)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Known:
     """What the return of that number is found by."""
 
@@ -74,7 +79,7 @@ class Known:
     def customer(self) -> int:
         return self.n % 1000 + 1000 * (self.n // 3000)
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"Demo {word(self.customer % 5000).title()} {word(self.customer * 7 % 20_000).title()}"
 
@@ -82,7 +87,7 @@ class Known:
     def email(self) -> str:
         return f"buyer{self.customer}@bench.example"
 
-    @property
+    @cached_property
     def phone(self) -> str:
         return f"+49 40 {5_550_000 + self.customer:08}"
 
@@ -98,7 +103,7 @@ class Known:
     def tracking(self) -> str:
         return f"BT{self.n:010}"
 
-    @property
+    @cached_property
     def number(self) -> str:
         return rma_number(_bytes(self.n))
 
@@ -130,13 +135,13 @@ class Crowd:
     person: UUID
     at: datetime
 
-    def grow(self, before: int, after: int) -> None:
-        """From so many returns to so many; other indexes than those of keys are built when all are written."""
+    def grow(self, before: int, after: int, *, quickly: bool = True) -> None:
+        """From so many returns to so many. ``quickly`` builds indexes and trusts references when all are written."""
         with self.app.app_context():
             kind = db.engine.dialect.name
             with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 driver: Any = connection.connection.driver_connection
-                with _without_indexes(driver, kind):
+                with _without_indexes(driver, kind) if quickly else nullcontext():
                     for first in range(before, after, BATCH):
                         last = min(first + BATCH, after)
                         rows = self._rows(range(first, last), before, after)
@@ -157,7 +162,7 @@ class Crowd:
 
     def _of(self, one: Known, begun: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
         """One return with everything that belongs to it."""
-        n, new = one.n, _ids_of(begun)
+        n, new = one.n, _ids_of(one.n, begun)
         merchant, policy = self.shops[1 if n % SHARE == 3 else 0]
         mine = {"merchant_id": merchant}
         open_ = begun > self.at - UNDER_WAY or scattered(n, 100) == 7
@@ -165,13 +170,14 @@ class Crowd:
         arrived = state in ("partially_received", "received", "inspected", "closed")
         refunded = state == "closed" and scattered(n, 10) > 0
         order, line, returned, return_line = new(), new(), new(), new()
+        digits, key = phone_key(one.phone), number_key(one.order)
         yield (
             "orders",
             mine
             | {
                 "id": order, "source": "bench", "external_id": one.order, "number": one.order,
-                "number_key": number_key(one.order), "currency": "EUR", "placed_at": begun - timedelta(days=9),
-                "email": one.email, "name": one.name, "phone": one.phone, "phone_key": phone_key(one.phone),
+                "number_key": key, "currency": "EUR", "placed_at": begun - timedelta(days=9),
+                "email": one.email, "name": one.name, "phone": one.phone, "phone_key": digits,
                 "language": "en", "country": "DE", "imported_at": begun,
             },
         )  # fmt: skip
@@ -193,8 +199,8 @@ class Crowd:
                 "number": None if state == "draft" else one.number, "state": state,
                 "kind": KINDS[scattered(n + 1, 10)], "channel": CHANNELS[scattered(n + 2, 10)],
                 "currency": "EUR", "name": one.name, "name_key": one.name.lower(), "email": one.email,
-                "phone": one.phone, "phone_key": phone_key(one.phone), "order_number": one.order,
-                "order_number_key": number_key(one.order), "estimate_minor": 100 + scattered(n + 3, 40_000),
+                "phone": one.phone, "phone_key": digits, "order_number": one.order,
+                "order_number_key": key, "estimate_minor": 100 + scattered(n + 3, 40_000),
                 "refund_state": "refunded" if refunded else "none",
                 "ship_by": (begun + timedelta(days=20)).date() if state == "approved" else None,
                 "assignee_id": self.person if open_ and scattered(n + 4, 40) == 0 else None,
@@ -214,10 +220,10 @@ class Crowd:
                 "id": return_line, "return_id": returned, "order_line_id": line, "position": 1, "sku": one.sku,
                 "name": f"Sample item {n % 20_000}", "units": 1, "reason": REASONS[scattered(n + 6, 7)],
                 "condition": "unused", "spans": [[0, 1]], "authorized_units": 1, "received_units": int(arrived),
-                "code": None if state == "draft" else authorization_code(_bytes(n)),
+                "code": None if state == "draft" or n % 10 else authorization_code(_bytes(n)),
             },
         )  # fmt: skip
-        for said in name_words(one.name):
+        for said in set(one.name.lower().split()):
             yield "search_words", mine | {"word": said, "return_id": returned}
         for often, tag in ((20, "gift"), (1000, "check")):
             if scattered(n + 8, often) == 0:
@@ -257,20 +263,18 @@ class Crowd:
             )  # fmt: skip
 
 
-def _ids_of(begun: datetime) -> Callable[[], UUID]:
-    """New ids as they would have been made then."""
-    milliseconds = int(begun.timestamp() * 1000)
-
-    def new() -> UUID:
-        return UUID(int=milliseconds << 80 | uuid7_number() & (1 << 80) - 1)
-
-    return new
+def _ids_of(n: int, begun: datetime) -> Callable[[], UUID]:
+    """Ids as they would have been made then: the moment first, so that they sort by it."""
+    first = int(begun.timestamp() * 1000) << 80 | 0x7 << 76 | 0x2 << 62 | n << 16
+    made = count(first)
+    return lambda: UUID(int=next(made))
 
 
 def crowd(app: Flask, shops: tuple[UUID, UUID], email: str) -> Crowd:
     """A crowd for these two shops, some of whose returns that person looks after."""
     with app.app_context():
-        policies = dict(db.session.execute(sa.select(Policy.merchant_id, Policy.id)).tuples().all())
+        found = db.session.execute(sa.select(Policy.merchant_id, Policy.id))
+        policies = {row.merchant_id: row.id for row in found}
         person = db.session.scalars(sa.select(Person.id).where(Person.email == email)).one()
         db.session.rollback()
     return Crowd(

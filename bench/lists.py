@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ from bench.crowd import SHARE, Crowd, Known, crowd
 from bench.ground import KINDS, Ground, Processes, ground, web
 from bench.inside import InsideVisitor, counting
 from bench.shop import PASSWORD
-from bench.tables import Result, p50, p95
+from bench.tables import Result, p50
 from bench.visitor import HttpVisitor
 from portal.core.listing import TABS
 from portal.core.policy.terms import Terms
@@ -46,7 +46,7 @@ class Place:
         """A return that is over, has been refunded and contested."""
         return next(
             one
-            for one in (Known(n=n) for n in range(4000, 9000))
+            for one in (Known(n=n) for n in range(self.size))
             if one.disputed and one.n % SHARE != 3 and self._there(one)
         )
 
@@ -79,6 +79,7 @@ class Place:
             "by what is due": {"sort": "due"},
             "state, few": {"state": "needs_info"},
             "state, most of all": {"state": "closed"},
+            "two that seldom meet, oldest first": {"state": "needs_info", "channel": "chat", "sort": "oldest"},
             "state, by what is due": {"state": ["requested", "approved"], "sort": "due"},
             "refund state": {"refund": "refunded"},
             "channel": {"channel": "chat"},
@@ -96,6 +97,10 @@ class Place:
             "a week, a year ago": {
                 "from": str(today - timedelta(days=372)),
                 "to": str(today - timedelta(days=365)),
+            },
+            "submitted in a week": {
+                "submitted_from": str(today - timedelta(days=372)),
+                "submitted_to": str(today - timedelta(days=365)),
             },
             "five filters, by amount": {
                 "state": ["closed", "received"], "channel": ["chat", "email"], "kind": "return",
@@ -158,9 +163,9 @@ def w5(sizes: Sequence[int] = SIZES, repeats: int = 25) -> Result:
     """Every page over HTTP to one web process, one client; the same database grown from size to size."""
     rows: list[tuple[object, ...]] = []
     notes = [
-        "p50 in milliseconds, whole pages of 50 rows as a browser gets them; the last columns are p95 among the most",
-        "and how many times the p50 of the fewest its p50 is. Searches for a whole number lead straight to a page;",
-        "those are answered by where to go.",
+        "p50 in milliseconds, whole pages of 50 rows as a browser gets them, then the quickest among the most and how",
+        "many times the quickest among the fewest that is: what else runs on the machine moves the quickest least.",
+        "Searches for a whole number, address or name lead straight to a page; they are answered by where to go.",
     ]
     for kind in KINDS:
         found: dict[str, list[list[float]]] = {}
@@ -179,12 +184,12 @@ def w5(sizes: Sequence[int] = SIZES, repeats: int = 25) -> Result:
                 notes += [f"  {scan[:300]}" for scan in scans[:10]]
                 notes.append(f"  CSV of the whole list: {_export(on, size)}")
         for name, measured in found.items():
-            each = [p50(times) for times in measured]
-            rows.append((kind, name, *each, p95(measured[-1]), each[-1] / each[0]))
+            least = [1000 * min(times) for times in measured]
+            rows.append((kind, name, *map(p50, measured), least[-1], least[-1] / least[0]))
     return Result(
         name="W5",
         title="lists, searches, counters: p50 ms among so many returns",
-        columns=("database", "what", *(f"{size}" for size in sizes), f"p95 at {sizes[-1]}", "times"),
+        columns=("database", "what", *(f"{size}" for size in sizes), f"quickest of {sizes[-1]}", "times"),
         rows=rows,
         notes=notes,
     )
@@ -226,21 +231,24 @@ def _counters(place: Place, repeats: int) -> Iterator[float]:
 
 
 def _scans(place: Place) -> list[str]:
-    """What reads a whole table while all these pages are made."""
-    return scans_of(place, {name: path for name, path in paths(place).items() if "numbers" not in name})
-
-
-def scans_of(place: Place, wanted: Mapping[str, str], *, forced: bool = False) -> list[str]:
-    """The same of these pages, each step with the name of its page."""
-    found = []
+    """What reads a whole table while all these pages are made, but for the numbers of a period."""
     with counting() as statements:
         visitor = InsideVisitor(place.app.test_client(), statements)
         _sign_in(visitor)
-        for name, path in wanted.items():
-            with plans.watching() as sent:
-                visitor.get(path)
-            with place.app.app_context():
-                found += [f"{name}: {scan}" for scan in plans.full_scans(db.engine, sent, forced=forced)]
+        wanted = {name: path for name, path in paths(place).items() if "numbers" not in name}
+        return scans_of(place.app, visitor.get, wanted)
+
+
+def scans_of(
+    app: Flask, get: Callable[[str], object], wanted: Mapping[str, str], *, forced: bool = False
+) -> list[str]:
+    """The same of these pages, each step with the name of its page."""
+    found = []
+    for name, path in wanted.items():
+        with plans.watching() as sent:
+            get(path)
+        with app.app_context():
+            found += [f"{name}: {scan}" for scan in plans.full_scans(db.engine, sent, forced=forced)]
     return found
 
 

@@ -39,12 +39,13 @@ def full_scans(
 ) -> list[str]:
     """The steps that read all of one of ``tables``, or all of an index of it, each with its statement.
 
-    ``forced`` forbids PostgreSQL to do so where there is any other way: a few rows are quicker read whole.
+    ``forced`` forbids PostgreSQL what is quicker only among a few rows, where there is any other way.
     """
     found = []
     with engine.connect() as connection:
         if forced and engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            for way in ("seqscan", "hashjoin", "mergejoin"):
+                connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
         for statement, parameters in dict(sent).items():
             steps = _sqlite if engine.dialect.name == "sqlite" else _postgresql
             found += [f"{step} IN {statement}" for step in steps(connection, statement, parameters, tables)]

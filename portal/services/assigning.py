@@ -72,6 +72,11 @@ def _people(merchant_ids: list[UUID]) -> list[tuple[UUID, str]]:
     return [(row.id, row.name) for row in db.session.execute(wanted)]
 
 
+def merchant_of(actor: Actor, return_id: UUID) -> UUID:
+    """The gate of what follows: whose return it is. Raises ``NotFound``, ``NotAllowed``."""
+    return scope.return_row(actor, return_id, "returns.read").merchant_id
+
+
 def assignee_of(return_id: UUID) -> tuple[UUID | None, str]:
     """Who looks after the return, and the name; the caller has passed the gate."""
     found = db.session.execute(

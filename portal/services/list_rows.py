@@ -120,8 +120,8 @@ BATCH = 500
 
 
 def batch(
-    wanted: Asked, cursor: Cursor | None = None, *, size: int = BATCH
+    wanted: Asked, cursor: Cursor | None = None, *, size: int | None = None
 ) -> tuple[tuple[ListRow, ...], Cursor | None]:
     """The next rows of the whole list in its order, and where to go on; None at the end."""
-    found = find(wanted, cursor=cursor, limit=size)
+    found = find(wanted, cursor=cursor, limit=size or BATCH)
     return rows(found.ids), found.next

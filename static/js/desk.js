@@ -20,8 +20,14 @@
   }
   const press = (element) => {
     if (!element.hasAttribute("data-key-focus") && element.matches("a, button, [type=radio], [type=checkbox]")) element.click()
-    else if (element.select) element.select()
+    else if (element.select && !element.matches("textarea")) element.select()
     if (element.hasAttribute("data-key-focus") || !element.matches("a, button")) element.focus()
+  }
+
+  // Of chosen rows, a key means all of them.
+  const ofChosen = (key) => {
+    const button = document.querySelector(`[data-chosen-key="${key}"]`)
+    return button && [...button.form.elements].some((one) => one.matches("[type=checkbox]:checked")) ? button : null
   }
 
   // What keys do stands in the sheet itself ([data-keys]): "g r" is r after g. What a page has of its own comes first.
@@ -29,7 +35,43 @@
     search: () => { const field = document.getElementById("desk-search"); if (field) field.select(); return !!field },
     next: () => { move(1); return true },
     previous: () => { move(-1); return true },
-    sheet: () => { const sheet = document.getElementById("desk-keys"); sheet.open ? sheet.close() : sheet.showModal(); return true },
+    sheet: () => { const sheet = document.getElementById("desk-keys"); sheet.open ? sheet.close() : (list(sheet), sheet.showModal()); return true },
+  }
+  // The sheet lists what works on this page now: keys of rows where there are rows, and what else its buttons have.
+  const works = {
+    search: () => !!document.getElementById("desk-search"),
+    next: () => rows().length > 0,
+    previous: () => rows().length > 0,
+    open: () => rows().some((row) => row.querySelector(way).matches("a")),
+    row: (key) => !!document.querySelector(`[data-list] [data-row-key="${key}"], [data-list] [data-chosen-key="${key}"]`),
+  }
+  const called = (element) => {
+    if (element.labels && element.labels.length) return element.labels[0].textContent
+    const copy = element.cloneNode(true)
+    copy.querySelectorAll("kbd").forEach((one) => one.remove())
+    return element.getAttribute("aria-label") || copy.textContent
+  }
+  const list = (sheet) => {
+    sheet.querySelectorAll("[data-found]").forEach((one) => one.remove())
+    for (const entry of sheet.querySelectorAll("[data-does]")) {
+      const may = works[entry.dataset.does]
+      entry.hidden = !!may && !may(CSS.escape(entry.dataset.keys))
+    }
+    const said = new Set([...sheet.querySelectorAll("dl > :not([hidden]) kbd")].map((one) => one.textContent.trim()))
+    for (const element of document.querySelectorAll("main [data-key]")) {
+      const key = element.dataset.key
+      const name = called(element).replace(/\s+/g, " ").trim()
+      if (said.has(key) || !name || !element.getClientRects().length) continue
+      said.add(key)
+      const entry = document.createElement("div")
+      const kbd = document.createElement("kbd")
+      entry.dataset.found = ""
+      entry.append(document.createElement("dt"), document.createElement("dd"))
+      kbd.textContent = key
+      entry.firstChild.append(kbd)
+      entry.lastChild.textContent = name
+      sheet.querySelector("dl").append(entry)
+    }
   }
   let first = ""
   const told = (keys) => document.querySelector(`[data-keys="${CSS.escape(keys)}"]`)
@@ -49,7 +91,7 @@
     const after = first
     first = ""
     const key = CSS.escape(event.key)
-    const pressed = !after && !open && (inRow(event.target.closest("[data-row]"), key) || document.querySelector(`[data-key="${key}"]`))
+    const pressed = !after && !open && (ofChosen(key) || inRow(event.target.closest("[data-row]"), key) || document.querySelector(`[data-key="${key}"]`))
     if (pressed) press(pressed)
     else if (open && event.key !== "?") return
     else if (after && obey(told(`${after} ${event.key}`))) event.preventDefault()
@@ -59,6 +101,10 @@
     }
     event.preventDefault()
   })
+
+  // An address that ends in a field's name is where somebody wants to write.
+  const field = location.hash && document.getElementById(location.hash.slice(1))
+  if (field && field.matches("input, textarea, select")) field.focus()
 
   // ---------------------------------------------------------------- units added and taken back without a round trip each
   // A button inside [data-units] that is named more, all or none and whose value names a field changes that field.

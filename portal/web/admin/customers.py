@@ -10,7 +10,7 @@ from portal.core.access import Conflict
 from portal.services import assigning, customers, tags
 from portal.web.actor import needs, person
 from portal.web.admin.shapes import Column
-from portal.web.page import now, page, redirect_to, tell
+from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
 
 bp = Blueprint("customers", __name__)
@@ -40,13 +40,17 @@ def show(subject_id: UUID) -> Response:
 
 def about(return_id: UUID, merchant_id: UUID) -> dict[str, Any]:
     """What the page of a return shows of its customer, its tags and who looks after it."""
+    return {"customer": customers.of(person(), return_id), **_put_on(return_id, merchant_id)}
+
+
+def _put_on(return_id: UUID, merchant_id: UUID) -> dict[str, Any]:
     actor = person()
     assignee_id, name = assigning.assignee_of(return_id)
     may_assign = actor.may("returns.assign", merchant_id)
     row_tags = tags.of([return_id]).get(return_id, ())
     undo = tags.tidy(request.args.get("undo", ""))
     return {
-        "customer": customers.of(actor, return_id),
+        "return_id": return_id,
         "row_tags": row_tags,
         "known_tags": [one for one in tags.known(actor) if one not in row_tags] if may_assign else [],
         "undo_tag": undo if undo not in row_tags else "",
@@ -56,6 +60,19 @@ def about(return_id: UUID, merchant_id: UUID) -> dict[str, Any]:
         "may_assign": may_assign,
         "me": actor.id,
     }
+
+
+PARTS = ("tags", "assignee")
+
+
+@bp.get("/returns/<uuid:return_id>/around")
+@needs("returns.read")
+def around(return_id: UUID) -> Response:
+    """Its tags, or who looks after it, alone: for a page that is open meanwhile."""
+    merchant_id = assigning.merchant_of(person(), return_id)
+    if not wants_fragment() or request.headers.get("HX-Target") not in PARTS:
+        return _back(return_id)
+    return page("admin/returns/show.html", fragments=PARTS, **_put_on(return_id, merchant_id))
 
 
 @bp.post("/returns/<uuid:return_id>/tags")
@@ -96,4 +113,6 @@ def assign(return_id: UUID) -> Response:
 
 
 def _back(return_id: UUID, **more: str) -> Response:
+    if wants_fragment() and request.headers.get("HX-Target") in PARTS:
+        return redirect_to(url_for("admin.customers.around", return_id=return_id, **more))  # type: ignore[arg-type]
     return redirect_to(url_for("admin.returns.show", return_id=return_id, **more) + "#tags")  # type: ignore[arg-type]

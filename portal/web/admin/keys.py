@@ -10,7 +10,10 @@ from portal.web.words import gettext as _
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """A key, or two after each other. ``does`` is a function of desk.js, ``url`` where it leads."""
+    """A key, or two after each other. ``does`` is a function of desk.js, ``url`` where it leads.
+
+    ``row`` is what each row of a list has of its own, ``open`` its link; the sheet of a page without is without them.
+    """
 
     keys: tuple[str, ...]
     what: str
@@ -54,11 +57,12 @@ def table(person: Actor) -> tuple[Key, ...]:
         Key(keys=("/",), what=_("Search (Ctrl K as well)"), does="search"),
         Key(keys=("j",), what=_("Next row"), does="next"),
         Key(keys=("k",), what=_("Previous row"), does="previous"),
-        Key(keys=("x",), what=_("Choose the row, or not any more"), does="row"),
+        Key(keys=("Enter",), what=_("Open the row"), does="open"),
         Key(keys=("o",), what=_("Open the row"), does="row"),
-        Key(keys=("a",), what=_("Approve, where the page has it"), does="page"),
-        Key(keys=("d",), what=_("Decline, where the page has it"), does="page"),
-        Key(keys=("e",), what=_("Write to the customer, where the page has it"), does="page"),
+        Key(keys=("x",), what=_("Choose the row, or not any more"), does="row"),
+        Key(keys=("a",), what=_("Approve the row, or all that are chosen"), does="row"),
+        Key(keys=("d",), what=_("Decline the row, or all that are chosen"), does="row"),
+        Key(keys=("e",), what=_("Write to the customer of the row"), does="row"),
         *places,
         Key(keys=("?",), what=_("Show or hide this"), does="sheet"),
     )

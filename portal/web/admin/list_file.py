@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from flask import Response
@@ -11,22 +11,42 @@ from portal.core.accounting import harmless
 from portal.core.money import major
 from portal.services.list_rows import ListRow
 
-HEAD = (
-    "number", "state", "refund_state", "dispute_state", "kind", "channel", "shop", "customer", "email", "order",
-    "items", "units", "lines", "reasons", "refund", "currency", "due_at", "assignee", "tags", "unread", "begun_at",
-    "submitted_at", "received_at", "closed_at", "id",
-)  # fmt: skip
-"""Codes, not words: the file means the same in every language."""
+FIRST = ("number", "begun_at")
+"""What every list shows, whatever its columns."""
+
+CELLS: Mapping[str, tuple[str, ...]] = {
+    "state": (
+        "state", "refund_state", "dispute_state", "unread", "submitted_at", "received_at", "closed_at",
+    ),
+    "customer": ("customer", "email"),
+    "items": ("items", "units", "lines", "order"),
+    "refund": ("refund", "currency"),
+    "shop": ("shop",),
+    "assignee": ("assignee",),
+    "tags": ("tags",),
+    "due": ("due_at",),
+    "channel": ("channel",),
+    "reason": ("reasons",),
+    "order": ("order",),
+    "kind": ("kind",),
+}  # fmt: skip
+"""A column of the list -> what the file has for it. Codes, not words: they mean the same in every language."""
 
 
-def head() -> str:
+def names(columns: Sequence[str]) -> tuple[str, ...]:
+    """What stands above the file of a list with these columns, in their order, each once."""
+    return tuple(dict.fromkeys((*FIRST, *(name for column in columns for name in CELLS[column]), "id")))
+
+
+def head(columns: Sequence[str]) -> str:
     """The first line."""
-    return _written([HEAD])
+    return _written([names(columns)])
 
 
-def lines(rows: Sequence[ListRow]) -> str:
+def lines(rows: Sequence[ListRow], columns: Sequence[str]) -> str:
     """Some rows of the file; what a spreadsheet would run as a formula is made harmless."""
-    return _written([[harmless(cell) for cell in _cells(row)] for row in rows])
+    wanted = names(columns)
+    return _written([[harmless(cells[name]) for name in wanted] for cells in map(_cells, rows)])
 
 
 def _written(rows: Iterable[Sequence[str]]) -> str:
@@ -35,34 +55,34 @@ def _written(rows: Iterable[Sequence[str]]) -> str:
     return out.getvalue()
 
 
-def _cells(row: ListRow) -> tuple[str, ...]:
-    return (
-        row.number or "",
-        row.state,
-        row.refund_state,
-        row.dispute_state,
-        row.kind,
-        row.channel,
-        row.merchant_name,
-        row.name,
-        row.email,
-        row.order_number,
-        row.first_line,
-        str(row.units),
-        str(row.lines),
-        " ".join(row.reasons),
-        "" if row.estimate is None else str(major(row.estimate, row.currency)),
-        row.currency,
-        _at(row.due_at),
-        row.assignee,
-        ", ".join(row.tags),
-        str(row.unread),
-        _at(row.created_at),
-        _at(row.submitted_at),
-        _at(row.received_at),
-        _at(row.closed_at),
-        str(row.id),
-    )
+def _cells(row: ListRow) -> Mapping[str, str]:
+    return {
+        "number": row.number or "",
+        "state": row.state,
+        "refund_state": row.refund_state,
+        "dispute_state": row.dispute_state,
+        "kind": row.kind,
+        "channel": row.channel,
+        "shop": row.merchant_name,
+        "customer": row.name,
+        "email": row.email,
+        "order": row.order_number,
+        "items": row.first_line,
+        "units": str(row.units),
+        "lines": str(row.lines),
+        "reasons": " ".join(row.reasons),
+        "refund": "" if row.estimate is None else str(major(row.estimate, row.currency)),
+        "currency": row.currency,
+        "due_at": _at(row.due_at),
+        "assignee": row.assignee,
+        "tags": ", ".join(row.tags),
+        "unread": str(row.unread),
+        "begun_at": _at(row.created_at),
+        "submitted_at": _at(row.submitted_at),
+        "received_at": _at(row.received_at),
+        "closed_at": _at(row.closed_at),
+        "id": str(row.id),
+    }
 
 
 def _at(moment: datetime | None) -> str:

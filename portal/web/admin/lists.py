@@ -102,6 +102,7 @@ def index() -> AnyResponse:
         may_share=person().may_somewhere("views.share"),
         may_bulk=any(name.startswith("admin.bulk.") for name in current_app.view_functions)
         and person().may_somewhere("returns.approve"),
+        may_send=person().may_somewhere("messages.send"),
         at=now(),
     )
 
@@ -109,21 +110,24 @@ def index() -> AnyResponse:
 @bp.get("/returns.csv")
 @needs("returns.read")
 def table() -> Response:
-    """Just this list as a file, however long: read and sent a few hundred rows at a time."""
+    """Just this list as a file, its columns too, however long: read and sent a few hundred rows at a time."""
     as_id(request.args.get("merchant", ""))
-    filters, _columns = _asked_for()
+    filters, columns = _asked_for()
     wanted = asked(filters, merchants.of_actor(person()))
-    return list_file.answer(_pieces(current_app._get_current_object(), wanted), "returns.csv")  # type: ignore[attr-defined]
+    return list_file.answer(
+        _pieces(current_app._get_current_object(), wanted, columns),  # type: ignore[attr-defined]
+        "returns.csv",
+    )
 
 
-def _pieces(app: Flask, wanted: Asked) -> Iterator[str]:
+def _pieces(app: Flask, wanted: Asked, columns: Sequence[str]) -> Iterator[str]:
     """The file as it is read, each batch in a context of its own: the request's is over by the time it is sent."""
-    yield list_file.head()
+    yield list_file.head(columns)
     cursor = None
     while True:
         with app.app_context():
             rows, cursor = list_rows.batch(wanted, cursor)
-            piece = list_file.lines(rows)
+            piece = list_file.lines(rows, columns)
         yield piece
         if cursor is None:
             return
