@@ -77,7 +77,9 @@ def send_link(staff: Visitor, order: Sample) -> tuple[UUID, str]:
     """The agent starts a return for an order and gives the rest to the customer: its id, the link's path."""
     return_id = start(staff, order)
     staff.step = "link POST"
-    made = _led(staff.post(f"/admin/returns/{return_id}/link", {"note": "", "days": "30", "open": ["address"]}))
+    made = _led(
+        staff.post(f"/admin/returns/{return_id}/link", {"note": "", "days": "30", "open": ["address"]})
+    )
     staff.step = "link"
     page = _shown(staff.get(made))
     return return_id, found(r"(/l/[\w-]+)", page)
