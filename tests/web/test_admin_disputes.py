@@ -69,6 +69,7 @@ def test_the_workspace_has_claim_finding_rule_money_and_messages_side_by_side(
         "Something was kept back",
     ):
         assert part in shown
+    assert "What to tell the customer" in shown and "When a customer contests it" in shown
     returned = world.signed_in("csr").get(f"/admin/returns/{of(world, dispute).return_id}")
     assert of(world, dispute).number in returned.page.text
 

@@ -128,6 +128,32 @@ def test_a_playbook_in_own_words_stands_beside_the_form_until_it_is_taken_back(w
     assert "Cards take" in client.get(f"/admin/returns/{back}").page.text
 
 
+def test_every_form_has_what_to_tell_the_customer_beside_it_in_the_shops_own_words(world: World) -> None:
+    with world.app.app_context():
+        for step in playbooks.STEPS:
+            playbooks.save(world.actor("admin"), world.own, step, {"en": f"Own {step} words."}, now=now())
+    order = world.order().id
+    confirmed, inspected = world.confirmed(), world.inspected()
+    shown_at = {
+        "/admin/returns/new": "entry",
+        f"/admin/returns/{world.draft()}/prepare": "entry",
+        f"/admin/returns/{world.requested()}/decision": "decide",
+        f"/admin/dock/returns/{confirmed}": "receive",
+        f"/admin/dock/returns/{world.received()}?mode=grade": "inspect",
+        f"/admin/returns/{inspected}/refund": "refund",
+        f"/admin/orders/{order}/cancellation": "cancel",
+        f"/admin/returns/{confirmed}/messages": "message",
+    }
+    client = world.signed_in("supervisor")
+    for address, step in shown_at.items():
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        assert f"Own {step} words." in answer.page.text, address
+        if step != "message":
+            for at_any in ("split_shipment", "partial_refund", "when_money_comes"):
+                assert f"Own {at_any} words." in answer.page.text, (address, at_any)
+
+
 def test_another_shops_words_stand_on_no_page_of_mine(world: World) -> None:
     with world.app.app_context():
         boss = world.actor("admin", world.other)
