@@ -79,9 +79,10 @@
     if (form) waiting.add(form.id || form.action)
   })
   const answered = (event) => {
-    const form = event.target.closest && event.target.closest("form")
+    // Whose answer it is says the request: the form itself may have been replaced meanwhile.
+    const asked = event.detail.requestConfig && event.detail.requestConfig.elt
+    const form = asked && asked.closest && asked.closest("form")
     if (form) waiting.delete(form.id || form.action)
-    else waiting.clear()
     // What stayed typed is sent again right after an answer: then it is that one which is waited for.
     setTimeout(() => { if (goOn && !waiting.size) { goOn = false; next() } }, 30)
   }

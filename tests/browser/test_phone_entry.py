@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from portal.services import people
 from portal.words import Words
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server
@@ -27,8 +28,6 @@ def world(live_server: Server) -> World:
 def desk(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
     """A tab in which an agent has signed in, on the page for a new return."""
     with live_server.app.app_context():
-        from portal.services import people
-
         people.create_user(
             email="ana@people.example", name="Demo Ana", password=PASSWORD, roles={"own": "csr"}, now=now()
         )
@@ -281,6 +280,24 @@ def test_what_the_policy_refuses_goes_to_a_supervisor_with_a_reason(
     desk.get_by_role("button", name="Enter and ask a supervisor").click()
     expect(desk.get_by_role("heading", name="Entered, and waiting for a decision")).to_be_visible()
     assert world.state(return_id) == "requested"
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_two_people_at_one_draft_see_each_other(
+    world: World, desk: Any, visit: Callable[..., Any], live_server: Server
+) -> None:
+    return_id, _line_id = with_a_shirt(world, desk)
+    with live_server.app.app_context():
+        people.create_user(
+            email="ben@people.example", name="Demo Ben", password=PASSWORD, roles={"own": "csr"}, now=now()
+        )
+    other = visit(base_url=live_server.url, viewport=DESK)
+    other.goto(f"/admin/returns/{return_id}/prepare")
+    other.get_by_label("E-mail").fill("ben@people.example")
+    other.get_by_label("Password").fill(PASSWORD)
+    other.get_by_label("Password").press("Enter")
+    expect(other.get_by_text("Demo Ana is looking at this.")).to_be_visible()
+    expect(desk.get_by_text("Demo Ben is looking at this.")).to_be_visible(timeout=30_000)
 
 
 def test_a_draft_is_resumed_where_it_was_left(world: World, desk: Any, javascript: bool) -> None:

@@ -21,6 +21,7 @@ from portal.services.shipping import Way
 from portal.web.actor import person
 from portal.web.admin import drafts, rulings
 from portal.web.admin.amounts import explained
+from portal.web.admin.presence import around
 from portal.web.admin.returns import payers
 from portal.web.forms.admin import SendLinkForm
 from portal.web.forms.entry import ContactForm
@@ -126,6 +127,7 @@ def workspace(
         chosen=drafts.chosen_rate(found, request.form),
         asked=request.form,
         end_problems=end_problems,
+        presence=around(draft.id),
         decision=rulings.worded(found.decision, draft.currency),
         override=override,
         wishes=told.WISHES if found.decision and found.decision.outcome == EXCHANGE_FIRST else {},
