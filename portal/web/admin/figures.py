@@ -32,6 +32,9 @@ from portal.words import disputing
 
 bp = Blueprint("figures", __name__, url_prefix="/numbers")
 
+WEEKS = 13
+"""Of more weeks than a quarter has, only those with returns stand in the table; the file has every one."""
+
 TABLES = ("figures", "reasons", "weeks", "disputes", "scores")
 
 
@@ -238,6 +241,7 @@ def _table(table: str, found: Numbers, query: dict[str, str]) -> dict[str, Any]:
                 ),
             )
             for one in found.weeks
+            if one.total or len(found.weeks) <= WEEKS
         ]
     elif table == "disputes":
         columns = (Column(name=_("Outcome")), Column(name=_("Disputes"), number=True))
