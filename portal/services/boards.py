@@ -259,6 +259,9 @@ def _unexpected(asked: Asked, ids: Sequence[UUID], shown: bool) -> tuple[int, li
     ]
 
 
+TOLD = ("open", "awaiting_merchant", "escalated")
+"""States in which a dispute waits for the shop: what the customer wrote is told with it, not once more."""
+
 _UNREAD_SINCE = (
     sa.select(sa.func.min(Entry.at))
     .where(Entry.return_id == Return.id, Entry.kind == "customer", Entry.read_at.is_(None))
@@ -273,9 +276,12 @@ KINDS: dict[str, tuple[str, Read]] = {
         "returns.approve",
         _returns("decide", states=("requested",), since=Return.submitted_at),
     ),
-    "reply": ("messages.send", _returns("reply", Return.unread > 0, since=_UNREAD_SINCE)),
-    "dispute": ("disputes.handle", _disputes("dispute", "open", "awaiting_merchant")),
-    "escalated": ("disputes.decide", _disputes("escalated", "escalated")),
+    "reply": (
+        "messages.send",
+        _returns("reply", Return.unread > 0, Return.dispute_state.not_in(TOLD), since=_UNREAD_SINCE),
+    ),
+    "dispute": ("disputes.handle", _disputes("dispute", *TOLD[:2])),
+    "escalated": ("disputes.decide", _disputes("escalated", *TOLD[2:])),
     "inspect": (
         "returns.inspect",
         _returns("inspect", states=("received", "partially_received"), since=Return.received_at),

@@ -21,7 +21,7 @@ TEMPLATES = ROOT / "templates"
 SAYERS = {"_", "_l", "N_", "NC_", "gettext", "lazy_gettext", "ngettext", "pgettext", "npgettext"}
 EXPRESSION = "\N{OBJECT REPLACEMENT CHARACTER}"
 SPOKEN = {"title", "alt", "placeholder", "aria-label", "aria-description", "aria-roledescription", "label"}
-SAME_EVERYWHERE = {"QR", "PDF", "XML", "PNG", "ZPL", "SVG", "SKU", "API", "MB", "CSV", "JSON", "Ctrl"}
+SAME_EVERYWHERE = {"QR", "PDF", "XML", "PNG", "ZPL", "SVG", "SKU", "API", "MB", "CSV", "JSON", "Ctrl", "Esc"}
 """Words that no language translates: formats, units, keys."""
 
 

@@ -135,3 +135,19 @@ def test_a_person_of_two_shops_sees_the_work_of_both(world: World) -> None:
     world.requested()
     both = replace(world.actor("csr"), roles={world.own: "csr", world.other: "warehouse"})
     assert boards.inbox(both, now=now()).counts == {"decide": 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("open", "dispute"), ("awaiting_merchant", "dispute"), ("escalated", "escalated")]
+)
+def test_what_a_customer_contests_is_told_once(world: World, state: str, told: str) -> None:
+    """The words of a dispute are a message too."""
+    contested = world.received()
+    with transaction() as session:
+        row = session.get_one(Return, contested)
+        row.unread, row.dispute_state = 1, state
+    counts = boards.inbox(world.actor("supervisor"), now=now()).counts
+    assert "reply" not in counts, f"it is told as {told}"
+    with transaction() as session:
+        session.get_one(Return, contested).dispute_state = "none"
+    assert boards.inbox(world.actor("supervisor"), now=now()).counts["reply"] == 1

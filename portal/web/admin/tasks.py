@@ -131,7 +131,8 @@ def task_row(task: TaskFacts) -> TaskRow:
 def _page_of(task: TaskFacts) -> str | None:
     """Where what it is about stands, if that has a page."""
     if task.kind == "unexpected_goods" and task.details.get("item"):
-        return url_for("admin.dock.finding", finding_id=UUID(str(task.details["item"])))
+        may_look = person().may_somewhere("returns.receive")
+        return url_for("admin.dock.finding", finding_id=UUID(str(task.details["item"]))) if may_look else None
     if task.subject_id is None:
         return None
     if task.kind in OF_DISPUTE:
