@@ -46,6 +46,11 @@ class Seen:
         """Whether somebody decided otherwise than the rules proposed."""
         return self.found.proposed not in ("", self.found.disposition)
 
+    @property
+    def tells_more(self) -> bool:
+        """Whether there is anything that the line of the return does not say already."""
+        return bool(self.pictures or self.checks or self.other_way)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DockPart:
@@ -63,15 +68,16 @@ def part(found: Dossier, actor: Actor) -> DockPart | None:
         return None
     names = {line.id: line.name for line in draft.lines}
     shown = pictures.of_return(draft.id, subject="inspection") if found.inspections else {}
+    seen = [
+        Seen(
+            found=one,
+            name=names.get(one.line_id, ""),
+            pictures=tuple(shown.get(one.id, ())) if one.id else (),
+        )
+        for one in found.inspections
+    ]
     return DockPart(
-        seen=tuple(
-            Seen(
-                found=one,
-                name=names.get(one.line_id, ""),
-                pictures=tuple(shown.get(one.id, ())) if one.id else (),
-            )
-            for one in found.inspections
-        ),
+        seen=tuple(one for one in seen if one.tells_more),
         findings=unexpected.of_return(draft.id),
         states=states(),
     )
