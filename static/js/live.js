@@ -11,7 +11,11 @@
 
   const changed = (field) => {
     if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked
-    if (field.tagName === "SELECT") return [...field.options].some((one) => one.selected !== one.defaultSelected)
+    if (field.tagName === "SELECT") {
+      const all = [...field.options]
+      const first = !field.multiple && !all.some((one) => one.defaultSelected)  // then it begins with its first
+      return all.some((one, n) => one.selected !== (first ? n === 0 : one.defaultSelected))
+    }
     return field.type !== "hidden" && field.type !== "submit" && field.value !== field.defaultValue
   }
   const inUse = (part) => {
