@@ -185,9 +185,23 @@ def refund_rows(
     )
 
 
-def history(found: Dossier) -> tuple[Happening, ...]:
-    """What happened, newest first; saves of a draft one after the other by the same person are one entry."""
-    return told(found.history, found.page.draft.currency)
+def history(found: Dossier, *, with_money: bool = True) -> tuple[Happening, ...]:
+    """What happened, newest first; saves of a draft one after the other by the same person are one entry.
+
+    Without ``with_money`` no amount that was changed is told.
+    """
+    happened = found.history
+    if not with_money:
+        happened = tuple(
+            replace(one, changed={field: pair for field, pair in one.changed.items() if not _is_money(field)})
+            for one in happened
+        )
+    return told(happened, found.page.draft.currency)
+
+
+def _is_money(field: str) -> bool:
+    """Whether a field of the history holds an amount: they are named so."""
+    return "_minor" in field or "amount" in field
 
 
 def told(happened: Sequence[HappeningFacts], currency: str) -> tuple[Happening, ...]:

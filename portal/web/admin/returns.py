@@ -50,7 +50,7 @@ def show(return_id: UUID) -> AnyResponse:
         pays=payers(),
         links=[(link, link.standing(now())) for link in found.links if link.purpose == "finish"],
         mails=found.mails,
-        history=dossiers.history(found),
+        history=dossiers.history(found, with_money=actor.may("refunds.read", draft.merchant_id)),
         disputes=disputes.of_return(actor, draft.id),
         verdict=dossiers.verdict(found),
         decision=rulings.worded(found.page.decision, draft.currency),
