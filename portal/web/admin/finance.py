@@ -38,6 +38,8 @@ def index() -> Response:
     period = periods.asked(shop)
     return page(
         "admin/finance/index.html",
+        fragments=("owed",),
+        own_url=request.full_path.rstrip("?"),
         **frame.around(shop, "index", period),
         pending=finance.pending(person(), shop.id, limit=SHOWN, now=now()),
         failed=finance.pending(person(), shop.id, failed=True, limit=SHOWN, now=now()),

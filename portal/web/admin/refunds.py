@@ -54,6 +54,7 @@ def index() -> Response:
     return page(
         "admin/refunds/index.html",
         fragments=("rows",),
+        here=request.full_path.rstrip("?"),
         rows=[refund_row(row, actor, standings[row.id]) for row in shown],
         tabs=_tabs(state, which),
         state=state or which,

@@ -59,6 +59,8 @@ def index() -> Response:
     shown = rows[:PER_PAGE]
     return page(
         "admin/tasks/index.html",
+        fragments=("listed",),
+        here=request.full_path.rstrip("?"),
         rows=[task_row(row) for row in shown],
         state=state,
         tabs=[
