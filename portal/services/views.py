@@ -111,9 +111,8 @@ def save(
 
 def rename(actor: Actor, view_id: UUID, name: str, *, now: datetime) -> None:
     """Raises ``NotFound`` for what is not the actor's, ``Conflict`` (``view_name``, ``view_there``)."""
-    name = _named(name)
     with transaction():
-        row = _own(actor, view_id)
+        row, name = _own(actor, view_id), _named(name)
         other = sa.select(SavedView.id).where(
             SavedView.person_id == actor.id, SavedView.name == name, SavedView.id != view_id
         )
