@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.core.access import Conflict
+from portal.core.access import Conflict, NotAllowed
 from portal.core.facts import LineFacts
 from portal.core.money import Minor
 from portal.services import allowances, orders
@@ -74,6 +74,8 @@ def create(order_id: UUID) -> Response:
 
 def _found(order_id: UUID) -> OrderPage:
     found = orders.order(person(), order_id)
+    if not person().may("refunds.propose", found.merchant.id):
+        raise NotAllowed("refunds.propose")
     speak(zone=found.merchant.zone)
     return found
 
@@ -90,6 +92,8 @@ def _form(found: OrderPage, *, fresh: bool = False) -> AllowanceForm:
     rows = [{"line_id": str(row.line.id)} for row in _kept(found)]
     nonce = secrets.token_urlsafe(16)
     form = AllowanceForm(formdata=None, lines=rows, nonce=nonce) if fresh else AllowanceForm(lines=rows)
+    for row in rows[len(form.lines) :]:  # which a browser would have sent
+        form.lines.append_entry(row)
     form.offer()
     return form
 
