@@ -63,7 +63,7 @@ def contest(
     return disputes.open_dispute(
         desk.customer(back, name), back,
         Claim(lines=(LineClaim(line_id=line, ground=ground),), wanted="difference", body=body),
-        nonce=f"demo-{back}", now=desk.at, folder=desk.folder,
+        nonce=back.hex, now=desk.at, folder=desk.folder,
         attached=(photo("the same thing, from the customer"),) if evidence else (),
     )  # fmt: skip
 
