@@ -195,7 +195,8 @@ def of_lines(return_id: UUID) -> dict[UUID, tuple[UUID, ...]]:
         .order_by(Picture.id)
     )  # fmt: skip
     for line_id, picture_id in db.session.execute(wanted):
-        found[line_id] = (*found.get(line_id, ()), picture_id)
+        if line_id is not None:
+            found[line_id] = (*found.get(line_id, ()), picture_id)
     return found
 
 
