@@ -87,7 +87,9 @@ def test_rules_are_ordered_by_buttons_and_a_part_of_the_page_answers(world: Worl
     client.get(at(world))
     sent = {"revision": "1", "rule": "three", "to": "top"}
     answer = client.post(at(world, "/order"), data=sent, htmx="rules")
-    assert answer.status_code == 200 and answer.text.lstrip().startswith('<div class="stack stack-large" id="rules">')
+    assert answer.status_code == 200 and answer.text.lstrip().startswith(
+        '<div class="stack stack-large" id="rules">'
+    )
     assert names(world) == ["three", "one", "two"]
     client.post(at(world, "/order"), data={"revision": "2", "rule": "three", "to": "down"})
     assert names(world) == ["one", "three", "two"]
