@@ -326,6 +326,7 @@ def disputes() -> None:
         postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_index("ix_disputes_queue", "disputes", ["merchant_id", "state", "due_at"], unique=False)
+    op.create_index("ix_disputes_opened", "disputes", ["merchant_id", "opened_at"], unique=False)
     op.create_index("ix_disputes_return", "disputes", ["return_id"], unique=False)
     op.create_table(
         "dispute_lines",

@@ -21,6 +21,7 @@ class Dispute(Base):
         sa.UniqueConstraint("nonce"),
         state_of(DISPUTE),
         sa.Index("ix_disputes_queue", "merchant_id", "state", "due_at"),
+        sa.Index("ix_disputes_opened", "merchant_id", "opened_at"),
         sa.Index("ix_disputes_return", "return_id"),
         sa.Index(
             "ix_disputes_one_open",

@@ -23,7 +23,9 @@ def app(make_app, server):
 def test_the_demo_is_filled_and_paid_through_stripe(app, server, session, drain):
     for _ in range(2):
         session.rollback()
-        done = app.test_cli_runner().invoke(args=["demo", "--base-url", "http://127.0.0.1:8000", "--weeks", "0"])
+        done = app.test_cli_runner().invoke(
+            args=["demo", "--base-url", "http://127.0.0.1:8000", "--weeks", "0"]
+        )
         assert done.exit_code == 0, done.output
     gateway = app.extensions["gateways"].payments["stripe"]
     session.rollback()
