@@ -229,9 +229,15 @@ def _to_refund(asked: _Asked) -> list[int]:
 
 
 def _scores(asked: _Asked) -> tuple[int, ...]:
+    """Answers of the period, one to five, about refunds of a part of an order."""
     wanted = (
         sa.select(Return.score, sa.func.count())
-        .where(*asked.of_shop(), Return.scored_at >= asked.since, Return.scored_at < asked.until)
+        .where(
+            *asked.of_shop(),
+            Return.scored_at >= asked.since,
+            Return.scored_at < asked.until,
+            _left_a_part(),
+        )
         .group_by(Return.score)
     )
     counts = {int(score or 0): int(count) for score, count in db.session.execute(wanted)}

@@ -65,6 +65,15 @@ def test_a_deduction_is_contested_with_a_promise_of_when_it_is_answered(place: P
     assert [entry.body for entry in thread.entries] == ["The lamp was never used."]
 
 
+def test_whoever_answers_a_dispute_has_read_its_words(place: Place) -> None:
+    made = place.contested(claimed=2000)
+    return_id = place.one(made).return_id
+    assert place.row(return_id).unread == 1
+    offered(place, made)
+    assert place.row(return_id).unread == 0
+    assert [entry.read_at for entry in threads.of_return(place.person(), return_id).entries][0] == place.now
+
+
 def test_the_same_form_twice_is_one_dispute(place: Place) -> None:
     made = place.refunded()
     assert place.contested(made) == place.contested(made)

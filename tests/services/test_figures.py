@@ -129,16 +129,19 @@ def test_a_whole_order_is_no_partial_return(shop, gateways, session, drain):
     assert read(shop).figure("partial_processing").denominator == 0
 
 
-def test_satisfaction_counts_answers_of_the_period(shop, gateways, session):
+def test_satisfaction_counts_answers_of_the_period_about_parts_of_orders(shop, gateways, session):
+    def one_of(units):
+        return a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", units)]), {"MUG": 1})
+
     for score, days in ((5, 1), (4, 2), (2, 3), (5, 400)):
-        return_id = a_return(gateways, shop, an_order(gateways, shop))
-        put(session, return_id, score=score, scored_at=NOW - timedelta(days=days))
+        put(session, one_of(3), score=score, scored_at=NOW - timedelta(days=days))
+    put(session, one_of(1), score=1, scored_at=NOW - timedelta(days=1))  # the whole order went back
     found = read(shop)
     assert found.figure("satisfaction").value == Fraction(2, 3) and found.scores == (0, 1, 0, 1, 1)
 
 
 def test_the_channel_narrows_everything_and_another_merchant_is_in_nothing(shop, gateways, session):
-    mine = a_return(gateways, shop, an_order(gateways, shop))
+    mine = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 2)]), {"MUG": 1})
     put(session, mine, channel="email", begun_at=NOW, score=5, scored_at=NOW - timedelta(hours=1))
     other = a_merchant()
     put(session, a_return(gateways, other, an_order(gateways, other)), score=1, scored_at=NOW, begun_at=NOW)

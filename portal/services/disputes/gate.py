@@ -109,7 +109,13 @@ def open_offer(dispute_id: UUID, side: str | None = None) -> Offer | None:
 
 
 def tell(actor: Actor, what: str, dispute: Dispute, now: datetime, **details: object) -> None:
-    """A happening of the dispute stands in the history of its return."""
+    """A happening of the dispute stands in the history of its return. A person who acts has read what there was."""
+    if actor.kind == "person":
+        unread = sa.update(Entry).where(
+            Entry.return_id == dispute.return_id, Entry.kind == "customer", Entry.read_at.is_(None)
+        )
+        db.session.execute(unread.values(read_at=now).execution_options(synchronize_session=False))
+        db.session.get_one(Return, dispute.return_id).unread = 0
     history.record(
         actor,
         what,

@@ -291,9 +291,9 @@ def _definition(name: str) -> tuple[str, str, str, str]:
             _("Time together"), _("Partial returns that are completed"),
         ),
         "satisfaction": (
-            _("Satisfaction with refunds"),
-            _("We ask after a refund how it went. Counted are answers of the period; the best two of five are"
-              " satisfied."),
+            _("Satisfaction with partial refunds"),
+            _("We ask after a refund how it went. Counted are answers of the period about returns that left a part"
+              " of the order with the customer; the best two of five are satisfied."),
             _("Answers “Happy” or “Very happy”"), _("Answers"),
         ),
         "inventory_accuracy": (
