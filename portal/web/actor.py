@@ -11,7 +11,7 @@ from flask import current_app, g, request, session
 
 from portal.core.access import Actor, NotAllowed, NotFound
 from portal.core.links import LinkFacts
-from portal.services import links, sessions
+from portal.services import belonging, links, sessions
 from portal.services.sessions import Visit
 from portal.web.page import now
 
@@ -143,9 +143,9 @@ def by_itself(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def needs(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """For a view: somebody is signed in and holds ``permission`` at one merchant at least.
+    """For a view: somebody is signed in and holds ``permission``, at the merchant of what the address names.
 
-    Which merchant it must be is the service's to check.
+    Where it names nothing, at one merchant at least. The use case asks for itself as well.
     """
 
     def wrap(view: Callable[P, R]) -> Callable[P, R]:
@@ -153,6 +153,7 @@ def needs(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def checked(*args: P.args, **kwargs: P.kwargs) -> Any:
             if not person().may_somewhere(permission):
                 raise NotAllowed(permission)
+            belonging.require(person(), permission, kwargs)
             return view(*args, **kwargs)
 
         checked.needs = permission  # type: ignore[attr-defined]

@@ -11,7 +11,23 @@ from portal.core.refunds.overrides import Overrides
 from portal.db.base import db, transaction
 from portal.db.channels import ChannelMessage
 from portal.db.stock import StockLevel
-from portal.services import bank, bank_accounts, canned, credits, links, payouts, refunds, requests, tasks
+from portal.services import (
+    bank,
+    bank_accounts,
+    canned,
+    credits,
+    disputes,
+    links,
+    payouts,
+    people,
+    refunds,
+    requests,
+    sessions,
+    tasks,
+    unexpected,
+    views,
+)
+from portal.services.unexpected import Surprise
 from tests import builders
 from tests.services.cancelling import confirm, propose
 from tests.web.admin_world import World, a_world, now
@@ -70,7 +86,11 @@ def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, An
             "photo_id": found.page.draft.lines[0].id,
             "picture_id": found.page.draft.lines[0].id,
             **_texts(world, merchant_id, back),
-            "finding_id": found.page.draft.lines[0].id,
+            **_people(world, merchant_id),
+            **_dispute(world, merchant_id),
+            "subject_id": back,
+            "rule_id": back,
+            "finding_id": _parcel(world, merchant_id),
             "number": found.page.draft.number,
             "refund_number": found.refunds[0].number,
             "order_number": order.number,
@@ -86,6 +106,59 @@ def _texts(world: World, merchant_id: UUID, return_id: UUID) -> dict[str, UUID]:
         name = "Ready text of " + ("own" if merchant_id == world.own else "other")
         answer_id = canned.save(boss, merchant_id=merchant_id, name=name, texts={"en": name}, now=now())
         return {"entry_id": entry_id, "answer_id": answer_id}
+
+
+def _people(world: World, merchant_id: UUID) -> dict[str, UUID]:
+    """Somebody who works there, the browser they are signed in with, and a list that they share."""
+    slug = "own" if merchant_id == world.own else "other"
+    email = f"somebody@{slug}.example"
+    with world.app.app_context():
+        person_id = people.create_user(
+            email=email, name=f"Somebody of {slug}", password="a password for tests", roles={slug: "supervisor"},
+            now=now(),
+        )  # fmt: skip
+        sessions.begin(person_id, way="password", browser="a test", now=now())
+        somebody = people.named(email)
+        assert somebody is not None
+        view_id = views.save(
+            somebody, name=f"List of {slug}", merchant_id=merchant_id, shared=True, query={}, now=now()
+        )
+        return {
+            "person_id": person_id,
+            "session_id": sessions.own(somebody, now=now())[0].id,
+            "view_id": view_id,
+        }
+
+
+def _parcel(world: World, merchant_id: UUID) -> UUID:
+    """A parcel that nobody announced."""
+    with world.app.app_context():
+        parcel = Surprise(kind="unknown_parcel", code=f"DEMO-{merchant_id}")
+        folder = world.app.config["SETTINGS"].upload_dir
+        worker = world.actor("warehouse", merchant_id)
+        return unexpected.note(worker, merchant_id, parcel, folder=folder, now=now())
+
+
+def _dispute(world: World, merchant_id: UUID) -> dict[str, UUID]:
+    """A refusal that is contested, with an offer of the shop."""
+    with world.app.app_context():
+        order = builders.an_order(
+            world.gateways, merchant_id, (builders.an_item("SHIRT", 1, "50.00"),), now=now()
+        )
+        site = world.app.extensions["site"]
+        back = builders.a_return(world.gateways, merchant_id, order, now=now(), site=site)
+        builders.receive(merchant_id, back, now=now())
+        builders.inspect(merchant_id, back, [("SHIRT", 1, "D", False)], disposition="quarantine", now=now())
+        customer = builders.a_customer(back, merchant_id)
+        lines = tuple(
+            disputes.LineClaim(line_id=one.line.id, ground="refusal")
+            for one in disputes.sheet(customer, back, now=now()).choices
+        )
+        claim = disputes.Claim(lines=lines, wanted="difference", body="It was as new.")
+        dispute_id = disputes.open_dispute(customer, back, claim, nonce=back.hex, now=now())
+        boss = people.named(f"somebody@{'own' if merchant_id == world.own else 'other'}.example")
+        assert boss is not None
+        return {"dispute_id": dispute_id, "offer_id": disputes.offer(boss, dispute_id, 300, now=now())}
 
 
 def _money(world: World, merchant_id: UUID, email: str) -> dict[str, UUID]:
@@ -195,7 +268,7 @@ def test_a_strangers_id_is_not_found_at_any_address(world: World, app: Flask) ->
             continue
         for return_id in (foreign["return_id"], foreign["back"], foreign["canceled"]):
             values = {name: foreign[name] for name in ids} | {"return_id": return_id}
-            values |= {"kind": "label", "format": "pdf", "bucket": "available"}
+            values |= {"kind": "label", "format": "pdf", "bucket": "available", "name": "label.pdf"}
             values["number"] = 1 if "<int:number>" in rule.rule else "CN-000001"
             path = app.url_map.bind("localhost").build(
                 rule.endpoint, {name: value for name, value in values.items() if name in rule.arguments}
@@ -221,8 +294,6 @@ def test_a_return_cannot_be_started_for_another_shop(world: World) -> None:
 
 def test_a_role_at_one_shop_is_none_at_the_other(world: World) -> None:
     """Whoever inspects for one shop and only reads at the other may not inspect there."""
-    from portal.services import people
-
     return_id = world.received()
     line = str(world.lines(return_id)["SHIRT"].id)
     client = world.signed_in("warehouse", merchants=(world.own, world.other))

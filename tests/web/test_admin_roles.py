@@ -1,6 +1,7 @@
 """Denied by default: every page of the admin area asks for its permission, whoever comes."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,9 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from portal.core.access import PERMISSIONS, ROLES
-from tests.web.admin_world import World, a_world
+from portal.services import people, sessions
+from tests.web.admin_world import World, a_world, now
+from tests.web.test_admin_merchants import fill
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -52,6 +55,47 @@ def test_a_role_gets_exactly_the_pages_of_its_permissions(world: World, app: Fla
         if (status == 403) == (role in PERMISSIONS[permission]):
             wrong.append(f"{method} {rule.rule} ({permission}): {status}")
     assert not wrong
+
+
+OF_PERSONS = {"person_id", "session_id", "view_id"}
+"""What belongs to people, not to a shop: who may do nothing there does not find it."""
+
+
+def of_own(app: Flask, rule: Rule, filled: dict[str, Any]) -> str:
+    """The address of ``rule`` with the ids of what the own shop has."""
+    number = 1 if "<int:number>" in rule.rule else "CN-000001"
+    fixed = {"kind": "label", "format": "pdf", "bucket": "available", "number": number, "name": "label.pdf"}
+    values = {name: fixed.get(name) or filled[name] for name in rule.arguments}
+    return str(app.url_map.bind("localhost").build(rule.endpoint, values))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_at_another_shop_opens_no_page_and_does_nothing_here(
+    world: World, app: Flask, role: str
+) -> None:
+    """Whoever may do everything at another shop may do here what their role here may, and no more."""
+    filled = fill(world, world.own, "own.customer@customer.example", "Own Customer")
+    with app.app_context():
+        person = people.create_user(
+            email="both@people.example", name="Demo both", password="a password for tests",
+            roles={"own": role, "other": "admin"}, now=now(),
+        )  # fmt: skip
+        token = sessions.begin(person, way="password", browser="a test", now=now())
+    client = app.test_client()
+    with client.session_transaction() as session:
+        session["person"] = token
+    client.get("/admin/")
+    tried, wrong = 0, []
+    for rule, method, permission in routes(app):
+        named = {name for name in rule.arguments if name.endswith("_id")}
+        if role in PERMISSIONS[permission] or not named:
+            continue
+        tried += 1
+        status = client.open(of_own(app, rule, filled), method=method).status_code
+        if status != (404 if named <= OF_PERSONS else 403):
+            wrong.append(f"{method} {rule.rule} ({permission}): {status}")
+    assert not wrong, "\n".join(wrong)
+    assert tried > 20 or role == "admin"
 
 
 def test_nobody_gets_anything(world: World, app: Flask) -> None:
