@@ -213,8 +213,8 @@ def test_both_parts_hold_the_same_link_and_ask_no_third_party(event: str) -> Non
     made = written(event)
     tree = read(made.html)
     pressed = {node.get("href") for node in tree.iter("a") if node.get("href")}
-    assert all(link in made.text for link in pressed if "?score=" in link)
-    links = {link.partition("?score=")[0] for link in pressed}
+    assert all(link in made.text for link in pressed if "?score=" in link or "?to=" in link)
+    links = {link.partition("?score=")[0].partition("?to=")[0] for link in pressed}
     assert links
     assert links <= set(LINKS.values()) | {f"mailto:{MERCHANT.support_email}"}
     for link in links & set(LINKS.values()):

@@ -89,7 +89,7 @@ def fill(world: World, merchant_id: UUID, email: str, name: str) -> dict[str, An
             **_people(world, merchant_id),
             **_dispute(world, merchant_id),
             "subject_id": back,
-            "rule_id": back,
+            "rule_key": back,
             "finding_id": _parcel(world, merchant_id),
             "number": found.page.draft.number,
             "refund_number": found.refunds[0].number,

@@ -125,13 +125,13 @@ def propose(merchant_id: UUID) -> AnyResponse:
     return _edit(found, rule, lambda rules, it: replace(rules, dispositions=(*rules.dispositions, it)))
 
 
-@bp.route("/<uuid:merchant_id>/rules/<string:rule_id>", methods=["GET", "POST"])
+@bp.route("/<uuid:merchant_id>/rules/<string:rule_key>", methods=["GET", "POST"])
 @needs("workflows.edit")
-def edit(merchant_id: UUID, rule_id: str) -> AnyResponse:
+def edit(merchant_id: UUID, rule_key: str) -> AnyResponse:
     """One rule, of either kind."""
     found = _found(merchant_id)
-    rule = _rule(found.draft.rules, rule_id)
-    return _edit(found, rule, lambda rules, it: _each(rules, rule_id, lambda _old: it), is_new=False)
+    rule = _rule(found.draft.rules, rule_key)
+    return _edit(found, rule, lambda rules, it: _each(rules, rule_key, lambda _old: it), is_new=False)
 
 
 def _edit(
@@ -221,24 +221,24 @@ def order(merchant_id: UUID) -> AnyResponse:
     return _step(merchant_id, change, anchor=f"rule-{rule_id}", pressed=to)
 
 
-@bp.post("/<uuid:merchant_id>/rules/<string:rule_id>/switch")
+@bp.post("/<uuid:merchant_id>/rules/<string:rule_key>/switch")
 @needs("workflows.edit")
-def switch(merchant_id: UUID, rule_id: str) -> AnyResponse:
+def switch(merchant_id: UUID, rule_key: str) -> AnyResponse:
     """On, or off, as the button that was pressed says."""
     on = request.form.get("on") == "1"
     return _step(
         merchant_id,
-        lambda rules: _each(rules, rule_id, lambda one: replace(one, on=on)),
-        anchor=f"rule-{rule_id}",
+        lambda rules: _each(rules, rule_key, lambda one: replace(one, on=on)),
+        anchor=f"rule-{rule_key}",
         pressed="switch",
     )
 
 
-@bp.post("/<uuid:merchant_id>/rules/<string:rule_id>/removal")
+@bp.post("/<uuid:merchant_id>/rules/<string:rule_key>/removal")
 @needs("workflows.edit")
-def remove(merchant_id: UUID, rule_id: str) -> AnyResponse:
+def remove(merchant_id: UUID, rule_key: str) -> AnyResponse:
     """Take the rule out of the draft; what is published keeps it."""
-    return _step(merchant_id, lambda rules: _each(rules, rule_id, lambda _old: None), anchor="rules-title")
+    return _step(merchant_id, lambda rules: _each(rules, rule_key, lambda _old: None), anchor="rules-title")
 
 
 def _focus(rules: Rules, rule_id: str, pressed: str) -> str:
