@@ -1,5 +1,6 @@
 """Two shops in one portal: whoever works for one sees nothing of the other, on no page, by no address."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -204,14 +205,24 @@ def _money(world: World, merchant_id: UUID, email: str) -> dict[str, UUID]:
         }
 
 
+WAYS = 6
+"""Addresses of one list that are looked at."""
+
+
 def crawl(client: Any, start: str = "/admin/") -> dict[str, str]:
-    """Every page that can be reached by links from the desk: address -> what it says."""
+    """Every page that can be reached by links from the desk: address -> what it says.
+
+    Of a list only so many ways to sort, filter and cut it: together they have no end.
+    """
     seen: dict[str, str] = {}
+    ways: Counter[str] = Counter()
     todo = [start]
     while todo:
         path = todo.pop()
-        if path in seen:
+        place, _, query = path.partition("?")
+        if path in seen or (query and ways[place] >= WAYS):
             continue
+        ways[place] += 1
         answer = client.get(path)
         assert answer.status_code in (200, 303), f"{path}: {answer.status_code}"
         if answer.status_code == 303:
@@ -270,6 +281,7 @@ def test_a_strangers_id_is_not_found_at_any_address(world: World, app: Flask) ->
             values = {name: foreign[name] for name in ids} | {"return_id": return_id}
             values |= {"kind": "label", "format": "pdf", "bucket": "available", "name": "label.pdf"}
             values["number"] = 1 if "<int:number>" in rule.rule else "CN-000001"
+            values["rule_key"] = "none"
             path = app.url_map.bind("localhost").build(
                 rule.endpoint, {name: value for name, value in values.items() if name in rule.arguments}
             )
