@@ -81,7 +81,7 @@ def test_a_role_changes_at_the_next_click_and_history_has_before_and_after(world
     assert admin.submit(page, {f"role-{world.own}": "finance"}, button="Save roles").status_code == 303
     assert csr.get("/admin/finance").status_code == 200
     log = admin.get("/admin/audit?what=person.roles_changed").page
-    assert "Role: csr → finance" in log.text and "Demo admin" in log.text
+    assert "Role: Support agent → now Finance" in log.text and "Demo admin" in log.text
 
 
 def test_the_last_admin_stays_admin(world: World, admin: Any) -> None:
