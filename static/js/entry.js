@@ -3,14 +3,16 @@
   "use strict"
   const entry = () => document.getElementById("entry")
   const typed = "input:not([type=hidden], [type=file], [type=radio], [type=checkbox], [type=submit]), textarea, select"
-  const fields = () => [...(entry() ? entry().querySelectorAll(typed) : [])].filter((field) => field.id)
+  const chosen = "input[type=radio]"
+  const fields = () => [...(entry() ? entry().querySelectorAll(`${typed}, ${chosen}`) : [])].filter((field) => field.id)
+  const said = (field) => field.matches(chosen) ? field.checked : field.value
 
   // ---------------------------------------------------------------- what is typed while an answer is on its way stays
   const left = new WeakMap()
   const waiting = new Set()
   let kept = []
   document.addEventListener("htmx:beforeSend", (event) => {
-    left.set(event.detail.xhr, new Map(fields().map((field) => [field.id, field.value])))
+    left.set(event.detail.xhr, new Map(fields().map((field) => [field.id, said(field)])))
   })
   document.addEventListener("htmx:beforeSwap", (event) => {
     const before = left.get(event.detail.xhr)
@@ -19,7 +21,8 @@
     const own = event.detail.requestConfig && event.detail.requestConfig.elt
     const underWay = (form) => form && form !== own && waiting.has(form.id || form.action)
     kept = fields()
-      .filter((field) => before.has(field.id) && (before.get(field.id) !== field.value || underWay(field.form)))
+      .filter((field) => before.has(field.id) && (before.get(field.id) !== said(field) || underWay(field.form)))
+      .filter((field) => !field.matches(chosen) || field.checked)
       .map((field) => [field.id, field.value, field === document.activeElement])
   })
   // A chosen file was sent, whatever came of it: the field that is kept across answers is empty for the next one.
@@ -45,10 +48,16 @@
     kept = []
     for (const [id, value, here] of again) {
       const field = document.getElementById(id)
-      if (!field || field.value === value) continue
-      field.value = value
+      if (!field) continue
+      if (field.matches(chosen)) {
+        if (field.checked || field.value !== value) continue // what that number stood for may be gone
+        field.checked = true
+      } else {
+        if (field.value === value) continue
+        field.value = value
+      }
       const tell = () => field.dispatchEvent(new Event("change", { bubbles: true }))
-      if (here && !field.matches("select")) field.addEventListener("blur", tell, { once: true })
+      if (here && !field.matches(`select, ${chosen}`)) field.addEventListener("blur", tell, { once: true })
       else setTimeout(tell)
     }
   })

@@ -192,6 +192,22 @@ def test_what_is_typed_while_an_answer_is_on_its_way_stays(world: World, desk: A
     assert (line.reason, line.note) == ("too_small", "the sleeves are too short")
 
 
+@pytest.mark.parametrize("javascript", [True])
+def test_a_way_that_is_chosen_while_an_answer_is_on_its_way_is_taken(world: World, desk: Any) -> None:
+    """The answer to a condition brings the ways too, as they stood before the click."""
+    return_id, line_id = with_a_shirt(world, desk)
+    desk.locator(f"#reason-{line_id}").select_option("too_small")
+    settled(desk)
+    held = Held(desk, "**/prepare/survey")
+    desk.locator(f"#condition-{line_id}").select_option("unopened")
+    held.wait()
+    desk.get_by_label("Print a label").first.check()
+    held.let_go()
+    expect(desk.locator("#panel").get_by_text("Print a label")).to_be_visible()
+    expect(desk.get_by_label("Print a label").first).to_be_checked()
+    assert world.dossier(return_id).page.draft.sending.method == "print_at_home"
+
+
 def with_a_shirt(world: World, desk: Any, **more: Any) -> tuple[UUID, UUID]:
     """A draft with one unit in it, added by its button; the return's id and its line's."""
     return_id = begin(desk, world.order(**more))
