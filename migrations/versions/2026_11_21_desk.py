@@ -612,6 +612,9 @@ def lists() -> None:
         ("ix_returns_refund", "returns", ("merchant_id", "refund_state", "created_at", "id")),
         ("ix_returns_value", "returns", ("merchant_id", "estimate_minor", "id")),
         ("ix_returns_ship_by", "returns", ("merchant_id", "state", "ship_by", "id")),
+        ("ix_returns_due_submitted", "returns", ("merchant_id", "state", "submitted_at", "id")),
+        ("ix_returns_due_received", "returns", ("merchant_id", "state", "received_at", "id")),
+        ("ix_returns_due_info", "returns", ("merchant_id", "state", "info_due_at", "id")),
         ("ix_return_lines_reason", "return_lines", ("merchant_id", "reason", "return_id")),
     ):
         op.create_index(name, table, list(columns), unique=False)

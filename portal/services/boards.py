@@ -117,31 +117,41 @@ def _counted(wanted: sa.Select[*tuple[Any, ...]], shown: bool) -> tuple[int, Seq
     return count, db.session.execute(wanted.limit(SHOWN)).all() if count and shown else []
 
 
-def _oldest(tests: Sequence[Any], states: Sequence[str], most: int) -> sa.Select[tuple[UUID]]:
-    """The oldest returns of each of these states: one walk along the index per state, however many there are."""
+def _oldest(tests: Sequence[Any], ids: Sequence[UUID], states: Sequence[str]) -> Sequence[UUID]:
+    """The oldest of these returns, up to ``MOST``: one walk along the index per shop and state, however many there are.
+
+    Of several shops at once no index has them in their order, and all returns would be looked through.
+    """
+    of_state: list[tuple[sa.ColumnElement[bool], ...]] = [(Return.state == state,) for state in states]
     parts = [
         sa.select(
             sa.select(Return.id)
-            .where(*tests, Return.state == state)
+            .where(Return.merchant_id == one, *state, *tests)
             .order_by(Return.id)
-            .limit(most)
+            .limit(MOST)
             .subquery()
             .c.id
         )
-        for state in states
+        for one in ids
+        for state in of_state or [()]
     ]
-    return sa.select(sa.union_all(*parts).subquery().c.id)
+    if not parts:
+        return ()
+    found = sa.union_all(*parts).subquery().c.id
+    return db.session.scalars(sa.select(found).order_by(found).limit(MOST)).all()
 
 
 def _returns(kind: str, *tests: Any, since: Any, states: Sequence[str] = ()) -> Read:
     """Returns that wait for the same; ``since`` is the column that says from when."""
 
     def read(asked: Asked, ids: Sequence[UUID], shown: bool) -> tuple[int, list[Item]]:
-        mine = (Return.merchant_id.in_(ids), Return.kind.not_in(CANCELLATIONS), asked.not_of_others, *tests)
-        wanted = sa.select(Return, since.label("since")).order_by(Return.id)
-        wanted = wanted.where(Return.id.in_(_oldest(mine, states, MOST)) if states else sa.and_(*mine))
-        count, rows = _counted(wanted, shown)
-        return count, [_item(kind, row, at or row.created_at) for row, at in rows]
+        mine = (Return.kind.not_in(CANCELLATIONS), asked.not_of_others, *tests)
+        found = _oldest(mine, ids, states)
+        if not found or not shown:
+            return len(found), []
+        wanted = sa.select(Return, since.label("since")).where(Return.id.in_(found[:SHOWN]))
+        rows = db.session.execute(wanted.order_by(Return.id))
+        return len(found), [_item(kind, row, at or row.created_at) for row, at in rows]
 
     return read
 
@@ -262,6 +272,9 @@ def _unexpected(asked: Asked, ids: Sequence[UUID], shown: bool) -> tuple[int, li
 TOLD = ("open", "awaiting_merchant", "escalated")
 """States in which a dispute waits for the shop: what the customer wrote is told with it, not once more."""
 
+UNREAD = Return.unread > sa.literal_column("0")
+"""As its partial index has it: with a parameter in place of the number SQLite would not take that."""
+
 _UNREAD_SINCE = (
     sa.select(sa.func.min(Entry.at))
     .where(Entry.return_id == Return.id, Entry.kind == "customer", Entry.read_at.is_(None))
@@ -278,7 +291,7 @@ KINDS: dict[str, tuple[str, Read]] = {
     ),
     "reply": (
         "messages.send",
-        _returns("reply", Return.unread > 0, Return.dispute_state.not_in(TOLD), since=_UNREAD_SINCE),
+        _returns("reply", UNREAD, Return.dispute_state.not_in(TOLD), since=_UNREAD_SINCE),
     ),
     "dispute": ("disputes.handle", _disputes("dispute", *TOLD[:2])),
     "escalated": ("disputes.decide", _disputes("escalated", *TOLD[2:])),
@@ -367,13 +380,12 @@ STAGES = ("authorized", "arrived", "to_approve", "approved", "sent", "failed", "
 def stages(actor: Actor, *, now: datetime) -> tuple[Stage, ...]:
     """The money of returns on its way, stage by stage; ``credited`` are those of the last week, newest first."""
     ids = [one for one in actor.merchant_ids if actor.may("refunds.read", one)]
-    mine = (Return.merchant_id.in_(ids), Return.kind.not_in(CANCELLATIONS))
-    coming = Return.refund_state.in_(OPEN_MONEY)
+    coming = (Return.kind.not_in(CANCELLATIONS), Return.refund_state.in_(OPEN_MONEY))
     of = Refund.merchant_id.in_(ids)
     week = now - timedelta(days=CREDITED_DAYS)
     return (
-        _expected("authorized", (*mine, coming), ("approved", "in_transit")),
-        _expected("arrived", (*mine, coming), ("partially_received", "received", "inspected")),
+        _expected("authorized", coming, ids, ("approved", "in_transit")),
+        _expected("arrived", coming, ids, ("partially_received", "received", "inspected")),
         _paid("to_approve", of, Refund.state == "pending_approval"),
         _paid("approved", of, Refund.state == "approved"),
         _paid("sent", of, Refund.state == "pending"),
@@ -384,13 +396,13 @@ def stages(actor: Actor, *, now: datetime) -> tuple[Stage, ...]:
     )
 
 
-def _expected(code: str, tests: Sequence[Any], states: Sequence[str]) -> Stage:
+def _expected(code: str, tests: Sequence[Any], ids: Sequence[UUID], states: Sequence[str]) -> Stage:
     """Returns whose money is not decided yet, with what was estimated."""
+    found = _oldest(tests, ids, states)
     these = sa.select(Return.id, Return.currency, Return.estimate_minor.label("amount")).where(
-        Return.id.in_(_oldest(tests, states, MOST))
+        Return.id.in_(found)
     )
-    few = Return.id.in_(_oldest(tests, states, FEW))
-    cards = db.session.scalars(sa.select(Return).where(few).order_by(Return.id).limit(FEW)).all()
+    cards = db.session.scalars(sa.select(Return).where(Return.id.in_(found[:FEW])).order_by(Return.id)).all()
     count, sums = _sums(these)
     return Stage(
         code=code,

@@ -16,6 +16,7 @@ from portal.db.disputes import Dispute
 from portal.db.orders import Order, OrderLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
+from portal.services.list_filters import aside
 from portal.services.list_rows import ListRow, rows
 
 SHOWN = 20
@@ -168,7 +169,11 @@ def _worth(actor: Actor, bought: dict[str, tuple[int, Minor]], returns: Sequence
         return ()
     wanted = (
         sa.select(Refund.currency, sa.func.count(), sa.func.sum(Refund.amount_minor))
-        .where(Refund.return_id.in_(returns), Refund.merchant_id.in_(seen), Refund.state == "succeeded")
+        .where(
+            Refund.return_id.in_(returns),
+            aside(Refund.merchant_id).in_(seen),
+            aside(Refund.state) == "succeeded",
+        )
         .group_by(Refund.currency)
     )
     paid = {currency: (count, int(total)) for currency, count, total in db.session.execute(wanted)}

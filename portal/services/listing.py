@@ -62,19 +62,10 @@ def find(wanted: Asked, *, cursor: Cursor | None = None, limit: int = 50) -> Fou
     """One page: after ``cursor``, or the one that ends before it."""
     back = cursor is not None and cursor.back
     branches = tuple(_branches(wanted)) if wanted.ids else ()
-    parts = [
-        part for n, branch in enumerate(branches) if (part := branch.select(n, cursor, limit + 1)) is not None
-    ]
-    by_rank: dict[int, list[tuple[Any, UUID]]] = {}
-    for row in db.session.execute(sa.union_all(*parts)) if parts else ():
-        branch = branches[row.n]
-        by_rank.setdefault(branch.rank, []).append((branch.value(row), row.id))
-    descending = {branch.rank: branch.descending for branch in branches}
-    places = [
-        Cursor(rank=rank, value=_text(value), id=one)
-        for rank in sorted(by_rank, reverse=back)
-        for value, one in sorted(by_rank[rank], reverse=descending[rank] != back)
-    ]
+    places: list[Cursor] = []
+    for rank in sorted({branch.rank for branch in branches}, reverse=back):
+        if len(places) <= limit:  # else nothing of the next rank is on this page
+            places += _places([branch for branch in branches if branch.rank == rank], cursor, limit + 1)
     more, places = len(places) > limit, places[:limit]
     if back:
         places.reverse()
@@ -83,6 +74,22 @@ def find(wanted: Asked, *, cursor: Cursor | None = None, limit: int = 50) -> Fou
         previous=replace(places[0], back=True) if places and (more if back else cursor is not None) else None,
         next=places[-1] if places and (back or more) else None,
     )
+
+
+def _places(branches: "Sequence[_Branch]", cursor: Cursor | None, limit: int) -> list[Cursor]:
+    """The places of branches of one rank in their order, each branch up to ``limit``; one statement."""
+    parts = [
+        part for n, branch in enumerate(branches) if (part := branch.select(n, cursor, limit)) is not None
+    ]
+    if not parts:
+        return []
+    found = [(branches[row.n].value(row), row.id) for row in db.session.execute(sa.union_all(*parts))]
+    rank, descending = branches[0].rank, branches[0].descending
+    back = cursor is not None and cursor.back
+    return [
+        Cursor(rank=rank, value=_text(value), id=one)
+        for value, one in sorted(found, reverse=descending != back)
+    ]
 
 
 def _text(value: Any) -> str:
