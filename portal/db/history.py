@@ -106,6 +106,12 @@ def of(subject_ids: list[UUID]) -> list[Happening]:
     return [*db.session.scalars(found), *added]
 
 
+def count(subject_id: UUID) -> int:
+    """How many rows this has."""
+    wanted = sa.select(sa.func.count()).select_from(Happening).where(Happening.subject_id == subject_id)
+    return int(db.session.scalar(wanted) or 0)
+
+
 def newest_first(subject_id: UUID, whats: tuple[str, ...]) -> Iterator[Happening]:
     """What happened to this of those kinds, the newest first; with what the caller's own transaction adds."""
     for row, _ in reversed(_pending(db.session())):

@@ -204,10 +204,7 @@ def test_no_page_of_the_desk_has_a_barrier(world: World, desk: Any, live_server:
         f"/admin/orders/{order.id}",
         "/admin/refunds",
     ]
-    pages += [
-        f"/admin/returns/{draft}/prepare{step}"
-        for step in ("", "/address", "/sending")
-    ]
+    pages += [f"/admin/returns/{draft}/prepare{step}" for step in ("", "/address", "/sending")]
     pages += [f"/admin/returns/{typed}/prepare", f"/admin/returns/{draft}/link", f"/admin/returns/{draft}"]
     pages += [f"/admin/returns/{draft}/links/{link.id}", f"/admin/returns/{draft}/links/{link.id}/paper"]
     pages += [

@@ -138,6 +138,25 @@ def test_the_board_of_refunds_moves_by_itself(world: World, boss: Any, live_serv
     assert accessibility_faults(boss) == []
 
 
+def test_the_page_of_a_return_follows_and_leaves_what_is_typed(
+    world: World, boss: Any, live_server: Server
+) -> None:
+    asked = world.requested()
+    boss.goto(f"/admin/returns/{asked}")
+    boss.evaluate("window.neverReloaded = true")
+    boss.locator("#message").fill("half a sentence")
+    with live_server.app.app_context():
+        from portal.services import deciding
+
+        deciding.decline(world.actor("supervisor"), asked, reason="other", message="No", now=now())
+    expect(boss.locator("#top")).to_contain_text("Declined")
+    expect(boss.locator("#top").get_by_role("button", name="Approve")).to_have_count(0)
+    expect(boss.locator("#past")).to_contain_text("Return declined")
+    expect(boss.locator("#message")).to_have_value("half a sentence")
+    assert boss.evaluate("window.neverReloaded") is True
+    assert accessibility_faults(boss) == []
+
+
 def test_the_inbox_can_be_used_by_everybody(world: World, boss: Any) -> None:
     world.requested()
     boss.reload()

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.web.admin_world import World, a_world
+from portal.services import deciding
+from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -209,3 +210,16 @@ def test_orders_are_found_and_the_rows_come_alone(world: World, client: Any) -> 
     assert not rows.whole
     assert order.number not in rows.text
     assert "No orders found" in client.get("/admin/orders?q=nonsense-nobody").page.text
+
+
+def test_the_parts_of_a_return_come_anew_once_something_happened_to_it(world: World, client: Any) -> None:
+    asked = world.requested()
+    top = client.get(f"/admin/returns/{asked}").page.by_id("top")
+    assert client.get(top.get("hx-get"), htmx="top").status_code == 204
+    with world.app.app_context():
+        deciding.decline(world.actor("supervisor"), asked, reason="other", message="", now=now())
+    for part in ("top", "goods", "record", "past"):
+        answer = client.get(top.get("hx-get"), htmx=part)
+        assert answer.status_code == 200 and not answer.page.whole
+        assert answer.page.by_id(part) is not None
+    assert "Declined" in client.get(top.get("hx-get"), htmx="top").page.text

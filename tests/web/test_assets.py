@@ -35,7 +35,9 @@ def address(app: Flask, name: str) -> str:
         return assets.asset(name)
 
 
-@pytest.mark.parametrize("name", ["site.css", "desk.css", "site.js", "desk.js", "icon.svg", "pictures/shirt.svg"])
+@pytest.mark.parametrize(
+    "name", ["site.css", "desk.css", "site.js", "desk.js", "icon.svg", "pictures/shirt.svg"]
+)
 def test_a_static_file_is_kept_for_a_year_under_the_name_of_its_content(
     app: Flask, client: FlaskClient, name: str
 ) -> None:

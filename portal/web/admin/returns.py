@@ -9,13 +9,16 @@ from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.services import disputes, photos, refunds, shipping
-from portal.services.dossiers import Dossier, dossier
+from portal.services.dossiers import Dossier, changes, dossier
 from portal.web.actor import needs, person
 from portal.web.admin import customers, deciding, dock_part, dossiers, presence, rulings, threads
 from portal.web.admin.amounts import explained
-from portal.web.page import now, page, redirect_to
+from portal.web.page import now, page, redirect_to, wants_fragment
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
+
+PARTS = ("top", "goods", "record", "past")
+"""What of the page shows itself anew when something happened to the return; who writes a message is not disturbed."""
 
 bp = Blueprint("returns", __name__)
 
@@ -23,7 +26,9 @@ bp = Blueprint("returns", __name__)
 @bp.get("/returns/<uuid:return_id>")
 @needs("returns.read")
 def show(return_id: UUID) -> AnyResponse:
-    """Everything that is known of a return, and the next step."""
+    """Everything that is known of a return, and the next step; its parts tell by themselves what changed."""
+    if _is_as_seen(return_id):
+        return Response(status=204)
     found = dossier(person(), return_id, now=now())
     if found.page.draft.kind in CANCELLATIONS:  # it has a page of its own
         return redirect_to(url_for("admin.cancellations.show", return_id=return_id))
@@ -33,6 +38,8 @@ def show(return_id: UUID) -> AnyResponse:
     estimate = found.confirmed or found.page.breakdown
     return page(
         "admin/returns/show.html",
+        fragments=PARTS,
+        own_url=url_for("admin.returns.show", return_id=return_id, seen=len(found.history)),
         found=found,
         draft=draft,
         shop=found.page.merchant,
@@ -64,6 +71,12 @@ def show(return_id: UUID) -> AnyResponse:
         presence=presence.around(draft.id),
         **threads.context(actor, found.page),
     )
+
+
+def _is_as_seen(return_id: UUID) -> bool:
+    """Whether a part asks anew, and nothing happened to this return since it was shown."""
+    asks = wants_fragment() and request.headers.get("HX-Target") in PARTS
+    return asks and request.args.get("seen") == str(changes(person(), return_id))
 
 
 def payers() -> dict[str, str]:
