@@ -231,8 +231,16 @@ def _disputes(kind: str, *states: str) -> Read:
     return read
 
 
+BESIDE = ("unexpected_goods", "dispute_due", "dispute_overdue", "dispute_unpayable", "refund_failed")
+"""Tasks about what the inbox tells of by itself, with its own clock."""
+
+
 def _tasks(asked: Asked, ids: Sequence[UUID], shown: bool) -> tuple[int, list[Item]]:
-    wanted = sa.select(Task).where(Task.merchant_id.in_(ids), Task.state == "open").order_by(Task.opened_at)
+    wanted = (
+        sa.select(Task)
+        .where(Task.merchant_id.in_(ids), Task.state == "open", Task.kind.not_in(BESIDE))
+        .order_by(Task.opened_at)
+    )
     count, rows = _counted(wanted, shown)
     return count, [
         Item(
