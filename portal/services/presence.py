@@ -14,7 +14,7 @@ from portal.services import scope
 GONE_AFTER = timedelta(seconds=25)
 """Two questions of a page, ten seconds apart, may get lost."""
 
-DOING = ("", "decide", "receive", "inspect", "refund", "close", "reopen", "message")
+DOING = ("", "decide", "receive", "inspect", "refund", "close", "reopen", "message", "dispute")
 """Empty is looking at it; the others are forms."""
 
 

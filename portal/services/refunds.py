@@ -29,6 +29,7 @@ from portal.services import (
     decisions,
     holding,
     owed,
+    promised,
     quota,
     scope,
     settling,
@@ -340,6 +341,7 @@ def give_up(actor: Actor, refund: Refund, *, reason: str, now: datetime) -> None
     decisions.count_units(page.draft, due, -1)
     show(refund, "canceled")
     tell(actor, "refund.canceled", refund, now, reason=reason)
+    promised.given_up(refund, now=now)
 
 
 def _withdraw_if_kept(refund: Refund, now: datetime) -> None:

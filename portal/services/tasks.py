@@ -43,6 +43,7 @@ KINDS = (
     "dispute_due",
     "dispute_overdue",
     "dispute_unpayable",
+    "settlement_canceled",
 )
 
 

@@ -66,6 +66,7 @@ TASKS = {
     "dispute_due": N_("A dispute has to be answered soon"),
     "dispute_overdue": N_("A dispute was not answered in time"),
     "dispute_unpayable": N_("What a customer accepted can no longer be paid"),
+    "settlement_canceled": N_("The refund of what was agreed was canceled"),
 }
 WAITS = {
     "pending_approval": N_("Waits for approval"),

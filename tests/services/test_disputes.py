@@ -14,7 +14,8 @@ from portal.db.base import db
 from portal.db.mails import Mail
 from portal.db.orders import Payment
 from portal.db.tasks import Task
-from portal.services import audit, chargebacks, disputes, recounting, refunds, threads
+from portal.services import audit, boards, chargebacks, disputes, recounting, refunds, threads
+from portal.services import tasks as closing
 from portal.services.disputes import Claim, LineClaim
 from tests import builders
 from tests.services.dispute_world import NOW, Place, a_place
@@ -302,17 +303,46 @@ def test_a_settlement_that_was_canceled_is_paid_again_once(place: Place, drain: 
         disputes.pay_again(place.person(), dispute, now=place.now)
     refunds.cancel(place.person(), first, reason="The wrong account.", now=place.now)
     assert place.one(dispute).settlement_state == "canceled"
+    told = [(task.key, task.subject_id, task.details["amount"]) for task in tasks("settlement_canceled")]
+    assert told == [(place.one(dispute).number, dispute, 1500)]
     with pytest.raises(NotAllowed):
         disputes.pay_again(place.person("csr"), dispute, now=place.now)
     again = disputes.pay_again(place.person(), dispute, now=place.now)
     with pytest.raises(Conflict, match="settled_already"):
         disputes.pay_again(place.person(), dispute, now=place.now)
+    assert tasks("settlement_canceled") == []
     drain()
     found = place.one(dispute)
     assert (found.settlement_id, found.settled, found.settlement_state) == (again, 1500, "succeeded")
     assert [one.state for one in place.refunds(found.return_id)] == ["succeeded", "canceled", "succeeded"]
     assert place.line().refunded_minor == 8000 + 1500
     sound(place)
+
+
+def test_a_settlement_that_is_canceled_again_is_told_again_though_a_person_had_closed_it(
+    place: Place,
+) -> None:
+    dispute = place.contested()
+    disputes.settle(place.person(), dispute, 700, message="For your trouble.", now=place.now)
+    finance = place.person("finance")
+    for canceled in (1, 2):
+        settlement = place.one(dispute).settlement_id
+        assert settlement is not None
+        refunds.cancel(finance, settlement, reason="The wrong account.", now=place.now)
+        (task,) = tasks("settlement_canceled")
+        waiting = boards.inbox(finance, now=place.now).items
+        assert [item.number for item in waiting if item.who == "settlement_canceled"] == [task.key]
+        closing.close(finance, task.id, note=f"Looked at it {canceled} times.", now=place.now)
+        disputes.pay_again(place.person(), dispute, now=place.now)
+    assert tasks("settlement_canceled") == []
+    sound(place)
+
+
+def test_a_refund_that_was_not_agreed_upon_is_canceled_without_a_task(place: Place) -> None:
+    made = place.refunded()
+    place.contested(made)
+    refunds.cancel(place.person(), place.refunds(made)[0].id, reason="Wrong.", now=place.now)
+    assert tasks("settlement_canceled") == []
 
 
 def test_evidence_comes_with_later_words_of_either_side(place: Place, tmp_path: Any) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from portal.core.policy.terms import RestockingFee, Terms
-from portal.services import disputes, refunds
+from portal.services import disputes, pictures, receiving, refunds, threads
 from portal.services.disputes import Claim, LineClaim
 from tests import builders
 from tests.web.admin_world import World, a_world, now
@@ -72,6 +72,43 @@ def test_the_workspace_has_claim_finding_rule_money_and_messages_side_by_side(
     assert "What to tell the customer" in shown and "When a customer contests it" in shown
     returned = world.signed_in("csr").get(f"/admin/returns/{of(world, dispute).return_id}")
     assert of(world, dispute).number in returned.page.text
+
+
+def test_beside_the_claim_stand_inspection_photo_payout_and_message(world: World) -> None:
+    return_id = world.received()
+    with world.app.app_context():
+        line, folder = builders.line_ids(return_id)["SHIRT"], world.app.config["SETTINGS"].upload_dir
+        seen = receiving.InspectionEntry(
+            line_id=line, units=1, grade="B", disposition="restock", accepted=True, note="The box is torn.",
+            pictures=(pictures.prepare(picture()),),
+        )  # fmt: skip
+        receiving.inspect(world.actor("warehouse"), return_id, [seen], folder=folder, now=now())
+        ((photo,),) = pictures.of_return(return_id, subject="inspection").values()
+        refunds.propose(world.actor(), return_id, now=now())
+        threads.write(world.actor("csr"), return_id, "We saw a torn box.", now=now())
+        customer = builders.a_customer(return_id, world.own)
+        claim = Claim(
+            lines=(LineClaim(line_id=line, ground="deduction"),), wanted="difference", body="It was whole."
+        )
+        made = disputes.open_dispute(customer, return_id, claim, nonce="another nonce", now=now())
+    client = world.signed_in("csr")
+    shown = client.get(f"/admin/disputes/{made}")
+    for words in ("It was whole.", "The box is torn.", "We saw a torn box.", "Restocking fee", "€40.00"):
+        assert words in shown.page.text
+    assert f'src="/admin/pictures/{photo}" alt="Photo 1 of the inspection"' in shown.text
+    assert client.get(f"/admin/pictures/{photo}", check=False).mimetype.startswith("image/")
+    assert "Demo card" in shown.page.text and "Planned" in shown.page.text
+
+
+def test_people_in_a_dispute_see_each_other_and_those_on_its_return(world: World, dispute: UUID) -> None:
+    agent, boss = world.signed_in("csr"), world.signed_in("supervisor")
+    at = agent.get(f"/admin/disputes/{dispute}").page.by_id("presence").get("hx-get")
+    assert at.startswith(f"/admin/returns/{of(world, dispute).return_id}/presence")
+    agent.get(at, htmx="presence")
+    seen = boss.get(f"/admin/returns/{of(world, dispute).return_id}/presence", htmx="presence")
+    assert "Demo csr is working on its dispute." in seen.text
+    finance = world.signed_in("finance").get(f"/admin/disputes/{dispute}").page.by_id("presence")
+    assert "doing" not in finance.get("hx-get")
 
 
 def test_an_offer_is_made_taken_back_and_too_much_is_said_at_its_field(world: World, dispute: UUID) -> None:
@@ -152,6 +189,9 @@ def test_a_settlement_that_was_canceled_is_seen_and_paid_again(world: World, dis
     assert settlement is not None
     with world.app.app_context():
         refunds.cancel(world.actor(), settlement, reason="By mistake.", now=now())
+    told = world.signed_in("finance").get("/admin/tasks").page
+    assert "The refund of what was agreed was canceled" in told.text and "€4.21" in told.text
+    assert told.link("The refund of what was agreed was canceled") == f"/admin/disputes/{dispute}"
     assert "Pay €4.21 again" not in world.signed_in("csr").get(f"/admin/disputes/{dispute}").page.text
     shown = client.get(f"/admin/disputes/{dispute}")
     assert "The refund of what was agreed was canceled" in shown.page.text

@@ -11,7 +11,7 @@ from portal.db.base import db, transaction
 from portal.db.disputes import Dispute
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import tasks
+from portal.services import promised, tasks
 from portal.services.disputes import gate, offering, settling, telling
 
 TASKS = ("dispute_due", "dispute_overdue", "dispute_unpayable")
@@ -120,6 +120,7 @@ def pay_again(actor: Actor, dispute_id: UUID, *, now: datetime) -> UUID:
             actor, "dispute.paid_again", dispute, now, amount=dispute.settled_minor, currency=row.currency,
             refund=refund.number,
         )  # fmt: skip
+        promised.kept(dispute, now=now)
         gate.changed(dispute)
         faults.point("before_intent_commit")
     faults.point("after_intent_commit")

@@ -24,6 +24,7 @@ from portal.services.disputes import DisputeFacts, Workspace
 from portal.web import uploads
 from portal.web.actor import needs, person
 from portal.web.admin import dossiers, stale
+from portal.web.admin.presence import around
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.forms.disputes import as_amount
@@ -145,6 +146,7 @@ def _page(dispute_id: UUID, *, problems: list[Problem] | None = None, status: in
         fragments=("facts",),
         status=status,
         found=found,
+        presence=around(one.return_id, "dispute" if may else ""),
         one=one,
         draft=found.page.draft,
         shop=found.page.merchant,

@@ -60,5 +60,6 @@ def said(one: Present) -> str:
         "close": _("%(name)s is closing this.", name=one.name),
         "reopen": _("%(name)s is reopening this.", name=one.name),
         "message": _("%(name)s is writing to the customer.", name=one.name),
+        "dispute": _("%(name)s is working on its dispute.", name=one.name),
     }
     return sentences.get(one.doing) or _("%(name)s is looking at this.", name=one.name)

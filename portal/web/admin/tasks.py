@@ -34,7 +34,7 @@ OF_REFUND = (
 OF_RETURN = ("warehouse_silent", "shipped_after_release", "warehouse_contradicts")
 """Kinds whose subject is a return or a cancellation."""
 
-OF_DISPUTE = ("dispute_due", "dispute_overdue", "dispute_unpayable")
+OF_DISPUTE = ("dispute_due", "dispute_overdue", "dispute_unpayable", "settlement_canceled")
 """Kinds whose subject is a dispute."""
 
 
