@@ -57,6 +57,21 @@ def test_tabs_count_what_they_hold(world: World, client: Any) -> None:
     assert "All 2" in links
 
 
+def heads(page: Any) -> list[str]:
+    return [" ".join(one.itertext()).strip() for one in page.tree.iter("th") if one.get("scope") == "col"]
+
+
+def test_the_shop_of_each_row_is_told_where_several_are_looked_at(world: World, client: Any) -> None:
+    world.requested()
+    both = world.signed_in("supervisor", merchants=(world.own, world.other))
+    assert "Shop" in heads(both.get("/admin/returns").page)
+    assert "Shop" not in heads(both.get(f"/admin/returns?merchant={world.own}").page)
+    alone = client.get("/admin/returns").page
+    assert "Shop" not in heads(alone)
+    assert alone.link("This list as CSV") == "/admin/returns.csv", "which has it all the same"
+    assert "shop" in client.get("/admin/returns.csv").get_data(as_text=True).splitlines()[0]
+
+
 @pytest.mark.parametrize("typed", ["order", "e-mail", "name", "tracking"])
 def test_what_is_typed_exactly_leads_straight_there(
     world: World, client: Any, drain: Any, typed: str

@@ -150,6 +150,26 @@ def test_one_sees_and_ends_ones_own_sessions(world: World, app: Flask) -> None:
     assert [one.get("/admin/").status_code for one in (first, second, third)] == [200, 303, 303]
 
 
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0", "Firefox on Linux"),
+        ("a reader of pages, iPhone", "iPhone"),
+        ("an unheard-of reader of pages " + "x" * 100, "an unheard-of reader of pages " + "x" * 29 + "…"),
+        ("", "Unknown browser"),
+    ],
+)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_session_is_called_by_browser_and_system(world: World, sent: str, shown: str) -> None:
+    world.signed_in("csr")
+    client = world.app.test_client()
+    client.environ_base["HTTP_USER_AGENT"] = sent
+    sign_in(client, "csr-0@people.example", PASSWORD)
+    text = client.get("/admin/sessions").page.text
+    assert shown in text and ("Firefox/133" in text or shown + "x" in text) is False
+    assert "End a test" in text, "the other one is named in the button that ends it"
+
+
 def test_a_new_password_ends_every_session(world: World, app: Flask) -> None:
     other = world.signed_in("csr")
     client = app.test_client()

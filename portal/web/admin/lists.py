@@ -81,7 +81,7 @@ def index() -> AnyResponse:
         rows=list_rows.rows(here.ids),
         found=here,
         filters=filters,
-        columns=columns,
+        columns=_looked_at(filters, columns),
         heads=_heads(filters, columns),
         tabs=_tabs(filters, columns, saved, shops),
         chips=chips(filters, shops, assigning.everybody(person()), lambda left: _url(left, columns)),
@@ -182,6 +182,12 @@ def _url(filters: Filters, columns: Sequence[str], endpoint: str = "admin.return
     return url_for(endpoint, **_kept(filters, columns), **more)  # type: ignore[arg-type]
 
 
+def _looked_at(filters: Filters, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that say something: of one shop alone, every row would name the same."""
+    alone = len(merchants_of(person(), filters.merchant_id)) == 1
+    return tuple(one for one in columns if one != "shop" or not alone)
+
+
 def _heads(filters: Filters, columns: Sequence[str]) -> tuple[Column, ...]:
     """The number first, then what is chosen; what can be sorted by is a link to that."""
     names = column_names()
@@ -200,7 +206,7 @@ def _heads(filters: Filters, columns: Sequence[str]) -> tuple[Column, ...]:
     ]
     if filters.sort not in ("newest", "oldest"):
         heads = [Column(name=_("Return"), url=_url(replace(filters, sort="newest"), columns), sort="none")]
-    for column in columns:
+    for column in _looked_at(filters, columns):
         if column == "refund":
             heads.append(sorted_by(names[column], "value", "descending", number=True))
         elif column == "due":

@@ -6,6 +6,7 @@ from flask import Blueprint, current_app, request, session, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import ROLES, Actor, Conflict
+from portal.core.browsers import browser_and_system, shortened
 from portal.services import merchants, people, sessions, staff
 from portal.web import actor
 from portal.web.actor import needs, person
@@ -165,12 +166,20 @@ def _own(problem: str = "", status: int = 200) -> Response:
     here = actor.visit()
     return page(
         "admin/people/own.html",
-        rows=sessions.own(person(), now=now()),
+        rows=[(row, _called(row.browser)) for row in sessions.own(person(), now=now())],
         here=here.session_id,
         has_password=here.way == "password",
         problem=problem,
         status=status,
     )
+
+
+def _called(text: str) -> str:
+    """A browser as people call it; one that nobody knows as it calls itself, but not at length."""
+    browser, system = browser_and_system(text)
+    if browser and system:
+        return _("%(browser)s on %(system)s", browser=browser, system=system)
+    return browser or system or shortened(text) or _("Unknown browser")
 
 
 @bp.post("/sessions/<uuid:session_id>/end")
