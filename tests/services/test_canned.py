@@ -8,7 +8,7 @@ from portal.db import history
 from portal.services import canned, playbooks
 from portal.words import Words
 from portal.words.playbooks import PLAYBOOKS
-from tests.builders import NOW, a_merchant, a_person, a_return, an_order
+from tests.builders import NOW, a_draft, a_merchant, a_person, a_return, an_order
 
 
 @pytest.fixture
@@ -100,7 +100,19 @@ def test_agents_use_texts_and_do_not_change_them(session, shop):
         canned.read(a_person(a_merchant()), answer_id)
 
 
-def test_the_customers_language_comes_first_then_the_shops(session, gateways, shop):
+def test_a_german_customer_of_an_english_shop_is_answered_in_german_else_in_english(session, gateways, shop):
+    agent = a_person(shop, "csr")
+    back = a_draft(agent, shop, an_order(gateways, shop, language="de"), language="de")
+    every = save(shop, texts={"en": "Dear {name}", "de": "Guten Tag {name}", "fr": "Bonjour {name}"})
+    found = canned.filled(agent, every, back)
+    assert (found.text, found.language, found.is_missing) == ("Guten Tag Demo Customer", "de", False)
+    without = save(shop, name="Without", texts={"ar": "{name}", "en": "Dear {name}", "fr": "Bonjour {name}"})
+    found = canned.filled(agent, without, back)
+    assert (found.text, found.language, found.wanted) == ("Dear Demo Customer", "en", "de")
+    assert found.is_missing
+
+
+def test_a_text_in_neither_language_is_still_found(session, gateways, shop):
     back, agent = a_return(gateways, shop, an_order(gateways, shop)), a_person(shop, "csr")
     both = save(shop, texts={"de": "Guten Tag {name}", "en": "Dear {name}"})
     found = canned.filled(agent, both, back)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from portal.core.access import Conflict, NotAllowed, Stale
 from portal.core.policy.overrides import Override
 from portal.core.policy.terms import Terms
+from portal.db import history
 from portal.db import returns as stored
 from portal.db.mails import Mail
 from portal.db.shipments import Shipment
@@ -219,3 +220,24 @@ def test_what_was_put_right_of_a_reason_stays_when_the_decision_is_taken_back(wo
     deciding.decide(agent, asked, [corrected, mug], now=NOW, grace=10)
     deciding.undo(agent, asked, now=NOW)
     assert {line.sku: line.reason for line in stored.lines_of(asked)}["SHIRT"] == "defective"
+
+
+def test_a_condition_that_is_put_right_changes_what_is_taken_off(session, gateways):
+    terms = Terms(auto_approve=False, return_postage="merchant", condition_deductions_bp=(("used", 3000),))
+    shop = a_merchant(terms=terms)
+    order = an_order(gateways, shop, [an_item("SHIRT", 1, "50.00"), an_item("MUG", 3, "10.00")])
+    asked = requested(gateways, shop, order)
+    agent, lines = a_person(shop, "csr"), line_ids(asked)
+    assert stored.get(asked).estimate_minor == 8000
+    mugs = LineDecision(line_id=lines["MUG"], approved=3)
+    wrong = LineDecision(line_id=lines["SHIRT"], approved=1, changed_condition="shiny")
+    with pytest.raises(Conflict, match="unknown_condition"):
+        deciding.decide(agent, asked, [wrong, mugs], now=NOW)
+    worn = LineDecision(line_id=lines["SHIRT"], approved=1, changed_condition="used")
+    deciding.decide(agent, asked, [worn, mugs], now=NOW)
+    conditions = {line.sku: line.condition for line in stored.lines_of(asked)}
+    assert conditions == {"SHIRT": "used", "MUG": "unopened"}
+    assert stored.get(asked).estimate_minor == 3500 + 3000
+    (told,) = [row.changed for row in history.of([asked]) if row.what == "return.approved"]
+    assert told["condition: Demo shirt"] == ["unopened", "used"]
+    sound()

@@ -506,7 +506,7 @@ def test_the_list_has_counts_search_and_the_one_due_first_on_top(place: Place) -
     )
 
 
-def test_claims_of_two_lines_are_judged_one_by_one_and_together(place: Place) -> None:
+def test_a_claim_above_what_was_kept_of_its_line_names_the_line(place: Place) -> None:
     made = place.refunded(units=2, price="50.00")
     (line,) = disputes.sheet(place.customer(made), made, now=place.now).choices
     assert line.most == 2000

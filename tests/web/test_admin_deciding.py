@@ -130,6 +130,33 @@ def test_the_reason_of_the_customer_is_put_right(world: World, client: Any) -> N
     assert world.lines(asked)["MUG"].reason == "defective"
 
 
+def test_the_condition_is_put_right_and_what_it_takes_off_is_seen_before_and_after(app: Flask) -> None:
+    terms = Terms(
+        approval_reasons=("changed_mind",),
+        return_postage="merchant",
+        condition_deductions_bp=(("used", 3000),),
+    )
+    world = a_world(app, terms)
+    client, asked = world.signed_in("csr"), world.requested({"SHIRT": 1})
+    page = client.get(f"/admin/returns/{asked}/decision")
+    row = row_of(page, world, asked, "SHIRT")
+    assert "€50.00" in "".join(page.page.by_id("estimate").itertext())
+    values, _ = page.page.fields(page.page.form("/decision"))
+    shown = client.post(
+        f"/admin/returns/{asked}/decision/estimate",
+        data={**values, f"{row}changed_condition": "used"},
+        htmx="estimate",
+    )
+    assert "€35.00" in shown.page.text
+    assert world.lines(asked)["SHIRT"].condition == "unopened"
+    refused = send(client, page, {f"{row}changed_condition": "no such condition"})
+    assert refused.status_code == 422
+    send(client, page, {f"{row}changed_condition": "used"})
+    assert world.lines(asked)["SHIRT"].condition == "used"
+    after = client.get(f"/admin/returns/{asked}").page.text
+    assert "€35.00" in after
+
+
 def test_an_objection_is_set_aside_by_a_supervisor_with_a_reason(app: Flask) -> None:
     world = a_world(app, Terms(approval_value=500))
     asked = world.confirmed({"MUG": 1}, actor=world.actor("csr"))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from portal.core.policy.terms import RestockingFee, Terms
-from portal.services import disputes, refunds
+from portal.services import audit, deciding, disputes, refunds
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened
 
@@ -180,3 +180,38 @@ def test_a_return_that_is_only_approved_cannot_be_contested(world: World) -> Non
     client = opened(world, return_id)
     assert "Contest this" not in client.get(f"/r/{return_id}/status").page.text
     assert client.get(f"/r/{return_id}/dispute").status_code == 303
+
+
+def test_a_refused_line_is_contested_from_the_status_page_up_to_its_settlement(app: Any) -> None:
+    world = a_world(app, Terms(return_postage="merchant", approval_reasons=("changed_mind",)))
+    return_id = world.requested({"SHIRT": 1, "MUG": 3})
+    shirt, mugs = world.lines(return_id)["SHIRT"].id, world.lines(return_id)["MUG"].id
+    with app.app_context():
+        refused = deciding.LineDecision(
+            line_id=shirt, approved=0, declined=1, reason="excessive_wear", message="It was worn."
+        )
+        taken = deciding.LineDecision(line_id=mugs, approved=3, declined=0)
+        deciding.decide(world.actor(), return_id, [refused, taken], now=now())
+    client = opened(world, return_id)
+    status = client.get(f"/r/{return_id}/status")
+    asked = client.get(status.page.link("Contest this"))
+    assert "Refused: Worn or used too much" in asked.page.text and "It was worn." in asked.page.text
+    typed = {f"ground-{shirt}": "refusal", f"claimed-{shirt}": "50.00", "wanted": "full_refund"}
+    checked = client.submit(asked, {**typed, "body": "The label is on it."}, button="Continue")
+    shown = client.submit(checked, {}, button="Send it", follow_redirects=True)
+    assert shown.page.h1 == "What you contest"
+    found = of(world, return_id)
+    assert (found.ground, found.claimed, found.state) == ("refusal", 5000, "open")
+    desk = world.signed_in("supervisor")
+    at = desk.get(f"/admin/disputes/{found.id}")
+    assert "Refused: Worn or used too much" in at.page.text and "At most €50.00" in at.page.text
+    paid = desk.submit(
+        at, {"amount": "37.50", "message": "You are right, mostly."}, button="Pay it without asking"
+    )
+    assert paid.status_code == 303
+    found = of(world, return_id)
+    assert (found.outcome, found.settled) == ("settled", 3750)
+    told = client.get(f"/r/{return_id}/status").page.text
+    assert "€37.50" in told and found.number in told
+    with app.app_context():
+        assert audit.verify().problems == []
