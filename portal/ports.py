@@ -179,6 +179,9 @@ class Documents(Protocol):
     def credit_note(self, note: CreditNote, /, *, format: str = "pdf", size: str = "a4") -> Document:
         """A credit note in its own language, as PDF or (``format`` xml) as UBL 2.1; both say the same."""
 
+    def labels(self, pictures: Sequence[bytes], /, *, language: str) -> Document:
+        """Labels, each a PNG as its carrier made it, as one PDF: a 4 by 6 inch page for each, in this order."""
+
     def qr_svg(self, text: str, *, title: str = "") -> str:
         """``text`` as an inline ``<svg>`` without any style or script; ``title`` is its accessible name."""
 

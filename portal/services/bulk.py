@@ -1,6 +1,7 @@
 """The same step for many returns: each in a transaction of its own, with a result of its own."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,15 @@ from portal.core.access import Actor, Conflict, NotAllowed, NotFound, Stale
 from portal.core.lifecycles import IllegalStep
 from portal.core.policy.verdict import Finding, Refused
 from portal.core.reasons import DECLINE_REASONS
+from portal.core.shipping import Document
 from portal.db.base import transaction
-from portal.services import assigning, deciding, scope, tags
+from portal.ports import Gateways
+from portal.services import assigning, deciding, notices, scope, shipping, tags
 
 MOST = 200
 """Returns of one go."""
 
-ACTIONS = ("approve", "decline", "undo", "assign", "tag")
+ACTIONS = ("approve", "decline", "undo", "assign", "tag", "labels", "resend")
 UNDONE = ("approve", "decline")
 """What can be taken back for all of them at once."""
 
@@ -54,9 +57,7 @@ def run(
     A row that fails leaves the others alone; one that is not the actor's is ``not_found``. Raises ``Conflict``:
     ``too_many_returns`` beyond ``MOST``, ``unknown_reason`` for a decline without one, ``tag_empty``.
     """
-    ids = list(dict.fromkeys(return_ids))
-    if len(ids) > MOST:
-        raise Conflict("too_many_returns", maximum=MOST)
+    ids = _each(return_ids)
     if action == "decline" and reason not in DECLINE_REASONS:
         raise Conflict("unknown_reason", reason=reason)
     if action == "tag" and not tags.tidy(tag):
@@ -69,10 +70,33 @@ def run(
         "undo": lambda one: deciding.undo(actor, one, now=now),
         "assign": lambda one: assigning.assign(actor, one, person_id, now=now),
         "tag": lambda one: tags.add(actor, one, tag, now=now),
+        "labels": lambda one: shipping.label_picture(actor, one),
+        "resend": lambda one: notices.resend_last(actor, one, now=now),
     }
     if action not in steps:
         raise ValueError(f"no such action: {action}")
     return [_one(actor, one, steps[action], decides=action in UNDONE) for one in ids]
+
+
+def labels(actor: Actor, return_ids: Sequence[UUID], *, gateways: Gateways, language: str) -> Document:
+    """One PDF of the labels of these returns, in this order; what has none is left out.
+
+    Raises ``Conflict``: ``too_many_returns`` beyond ``MOST``, ``no_label`` where none has one.
+    """
+    found = []
+    for one in _each(return_ids):
+        with suppress(NotFound, NotAllowed, Conflict):
+            found.append(shipping.label_picture(actor, one))
+    if not found:
+        raise Conflict("no_label")
+    return gateways.documents.labels(found, language=language)
+
+
+def _each(return_ids: Sequence[UUID]) -> list[UUID]:
+    ids = list(dict.fromkeys(return_ids))
+    if len(ids) > MOST:
+        raise Conflict("too_many_returns", maximum=MOST)
+    return ids
 
 
 def _one(actor: Actor, return_id: UUID, step: Callable[[UUID], object], *, decides: bool) -> Result:

@@ -58,6 +58,9 @@ CHANGED_BY_STATUS = frozenset(
 CONVERSATION = ("message", "needs_info", "info_reminder", "info_withdrawn", "info_expired")
 """Messages of the thread."""
 
+STANDING = CHANGED_BY_STATUS - set(CONVERSATION)
+"""Messages that tell how a return stands."""
+
 
 def queue(
     event: str,
@@ -440,19 +443,41 @@ def resend(actor: Actor, mail_id: UUID, *, now: datetime) -> None:
         if mail is None or mail.return_id is None:
             raise NotFound
         row = scope.return_row(actor, mail.return_id, "returns.create")
-        if mail.state == "queued":
-            raise Conflict("mail_queued")
-        values = {key: value for key, value in mail.values.items() if key not in ("links", "begun")}
-        links = {name: UUID(link) for name, link in mail.values.get("links", {}).items()}
-        queue(mail.event, returns.draft(row), now=now, links=links, refund_id=mail.refund_id, **values)
-        history.record(
-            actor,
-            "return.mail.resent",
-            merchant_id=row.merchant_id,
-            subject_id=row.id,
-            now=now,
-            event=mail.event,
+        _again(actor, mail, row, now=now)
+
+
+def resend_last(actor: Actor, return_id: UUID, *, now: datetime) -> None:
+    """Send once more what the customer was told last of how the return stands: with the label, if that was it.
+
+    Raises ``Conflict``: ``nothing_sent``, ``mail_queued`` while it waits, ``nowhere_to_send``.
+    """
+    with transaction():
+        row = scope.return_row(actor, return_id, "returns.create", lock=True)
+        told = sa.select(Mail).where(Mail.return_id == row.id, Mail.event.in_(STANDING))
+        last = db.session.scalar(
+            told.order_by(Mail.id.desc()).limit(1).execution_options(populate_existing=True)
         )
+        if last is None:
+            raise Conflict("nothing_sent")
+        if not row.email:
+            raise Conflict("nowhere_to_send")
+        _again(actor, last, row, now=now)
+
+
+def _again(actor: Actor, mail: Mail, row: returns.Return, *, now: datetime) -> None:
+    if mail.state == "queued":
+        raise Conflict("mail_queued")
+    values = {key: value for key, value in mail.values.items() if key not in ("links", "begun")}
+    links = {name: UUID(link) for name, link in mail.values.get("links", {}).items()}
+    queue(mail.event, returns.draft(row), now=now, links=links, refund_id=mail.refund_id, **values)
+    history.record(
+        actor,
+        "return.mail.resent",
+        merchant_id=row.merchant_id,
+        subject_id=row.id,
+        now=now,
+        event=mail.event,
+    )
 
 
 def mail_again(actor: Actor, return_id: UUID, *, now: datetime) -> None:

@@ -404,6 +404,20 @@ def document(actor: Actor, return_id: UUID, *, kind: str, format: str, size: str
     return Document(kind=DocumentKind(kind), format=format, size=found.size, content=found.content)
 
 
+def label_picture(actor: Actor, return_id: UUID) -> bytes:
+    """The label as PNG. Raises ``NotFound``, ``NotAllowed``, ``Conflict("no_label")``, also for a parcel called off."""
+    row = scope.return_row(actor, return_id, "returns.read")
+    paper, parcel = shipments.Document, shipments.Shipment
+    under_way = sa.exists().where(parcel.return_id == row.id, parcel.state != "canceled")
+    wanted = sa.select(paper.content).where(
+        paper.return_id == row.id, paper.kind == DocumentKind.LABEL, paper.format == "png", under_way
+    )
+    found = db.session.scalar(wanted.order_by(paper.id.desc()).limit(1))
+    if found is None:
+        raise Conflict("no_label")
+    return found
+
+
 def track(*, gateways: Gateways, now: datetime, limit: int = 200) -> int:
     """Ask the carriers about parcels on their way and record what is new; answers how many events were.
 

@@ -179,6 +179,8 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "links_off": (N_("This shop does not send links to customers."),),
     "locked": (N_("This answer was given by support and cannot be changed here."),),
     "mail_queued": (N_("This message is still waiting to be sent."),),
+    "nothing_sent": (N_("The customer was told nothing of it yet."),),
+    "nowhere_to_send": (N_("There is no e-mail address of the customer."),),
     "message_empty": (N_("Write something first."),),
     "message_too_long": (
         N_("This message is too long: at most %(maximum)s characters."),

@@ -51,6 +51,16 @@ def codes_of(content: bytes, format: str) -> set[tuple[str, str]]:
     return {(symbol.format.name, symbol.text) for symbol in read}
 
 
+def bars_of(content: bytes) -> list[str]:
+    """What the bars on each page of a PDF say, in the order of the pages."""
+    return [
+        symbol.text
+        for picture in _pages(content)
+        for symbol in zxingcpp.read_barcodes(picture.convert("L"))
+        if symbol.format.name == "Code128"
+    ]
+
+
 def text_of(pdf: bytes) -> str:
     """The text of every page, as a reader would copy it, its blanks put right."""
     document = pypdfium2.PdfDocument(pdf)

@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
+from portal.services import notices
+from tests.adapters.parcels import bars_of
 from tests.web.admin_world import World, a_world
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -94,3 +96,64 @@ def test_the_chosen_returns_of_a_list_are_asked_about(world: World, client: Any)
     assert "1 return chosen" in page.page.h1
     answer = client.submit(page, button="Approve all")
     assert "1 done, 0 not done" in answer.page.text
+
+
+def test_labels_are_printed_in_one_file_and_each_row_says_whether_it_has_one(
+    world: World, client: Any, drain: Any
+) -> None:
+    first, second, without = world.confirmed(), world.confirmed(), world.requested()
+    drain()
+    client.get("/admin/")
+    asked = client.post(
+        "/admin/returns/bulk", data={"ids": [str(one) for one in (first, without, second, uuid4())]}
+    )
+    answer = client.submit(asked, button="Print labels")
+    assert "2 done, 2 not done" in answer.page.text
+    assert answer.page.text.count("There is no label yet.") == 1
+    assert answer.page.text.count("Not found") == 1
+    file = client.submit(answer, button="Open 2 labels in one PDF", check=False)
+    assert file.mimetype == "application/pdf"
+    assert bars_of(file.data) == [tracking(world, one) for one in (first, second)]
+
+
+def test_where_no_return_has_a_label_there_is_no_file(world: World, client: Any) -> None:
+    asked = world.requested()
+    answer = run(client, "labels", [asked])
+    assert "0 done, 1 not done" in answer.page.text
+    assert [form.get("action") for form in answer.page.forms() if "bulk" in form.get("action", "")] == []
+    file = client.post("/admin/returns/bulk/labels.pdf", data={"ids": [str(asked)]})
+    assert file.status_code == 409
+
+
+def test_the_last_mail_of_each_goes_out_once_more(world: World, client: Any, drain: Any) -> None:
+    approved, received, never = world.confirmed(), world.received(), world.draft()
+    drain()
+    client.get("/admin/")
+    asked = client.post(
+        "/admin/returns/bulk", data={"ids": [str(one) for one in (approved, received, never)]}
+    )
+    answer = client.submit(asked, button="Send e-mails again")
+    assert "2 done, 1 not done" in answer.page.text
+    assert "The customer was told nothing of it yet." in answer.page.text
+    again = run(client, "resend", [approved])
+    assert "This message is still waiting to be sent." in again.page.text, "pressed twice, sent once"
+    drain()
+    with world.app.app_context():
+        assert [mail.event for mail in notices.of_return(approved)] == ["approved"] * 2
+        assert [mail.event for mail in notices.of_return(received)] == ["received", "received"]
+        assert {mail.state for mail in notices.of_return(approved)} == {"sent"}
+
+
+def test_finance_prints_labels_and_sends_nothing(world: World, drain: Any) -> None:
+    approved = world.confirmed()
+    drain()
+    client = world.signed_in("finance")
+    assert "1 done, 0 not done" in run(client, "labels", [approved]).page.text
+    assert "You may not do this" in run(client, "resend", [approved]).page.text
+    with world.app.app_context():
+        assert len(notices.of_return(approved)) == 1
+
+
+def tracking(world: World, return_id: UUID) -> str:
+    (parcel,) = world.dossier(return_id).parcels
+    return str(parcel.tracking_number)

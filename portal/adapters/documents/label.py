@@ -1,6 +1,6 @@
 """The shipping label: what it says, where it says it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -54,6 +54,16 @@ def documents(label: Label, _: Gettext) -> tuple[Document, ...]:
         "zpl": zpl.drawn(drawn, width=WIDTH, height=HEIGHT),
     }
     return tuple(Document(kind=DocumentKind.LABEL, format=f, size="4x6", content=c) for f, c in made.items())
+
+
+def joined(pictures: Sequence[bytes], *, language: str, _: Gettext) -> Document:
+    """Labels that were made before, each on a page of its own, as large as it may be there."""
+    made = pdf.sheet("4x6", title=_("Return labels"), language=language)
+    for number, picture in enumerate(pictures):
+        if number:
+            made.add_page()
+        pdf.picture(made, picture)
+    return Document(kind=DocumentKind.LABEL, format="pdf", size="4x6", content=pdf.finished(made))
 
 
 def marks(label: Label, _: Gettext) -> tuple[Mark, ...]:

@@ -1,12 +1,12 @@
 """The ``Documents`` port, drawn on this machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from portal.adapters.addresses import LocalAddresses
 from portal.adapters.documents import qr, ubl
 from portal.adapters.documents.credit_note import credit_note
-from portal.adapters.documents.label import Gettext
+from portal.adapters.documents.label import Gettext, joined
 from portal.adapters.documents.receipt import receipt
 from portal.adapters.documents.slip import packing_slip
 from portal.core.credit_notes import CreditNote
@@ -67,6 +67,9 @@ class Papers:
             for party in (note.seller, note.buyer)
         )
         return credit_note(note, seller=seller, buyer=buyer, size=size, words=words)
+
+    def labels(self, pictures: Sequence[bytes], /, *, language: str) -> Document:
+        return joined(pictures, language=language, _=self.translate(language))
 
     def qr_svg(self, text: str, *, title: str = "") -> str:
         return qr.svg(text, title=title)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Final
 
 from fpdf import FPDF
@@ -60,6 +61,11 @@ def draw(pdf: FPDF, marks: Sequence[Mark], *, x: float = 0, y: float = 0, scale:
                     )
             case Qr(module=module, data=data):
                 qr(pdf, data, x=left, y=top, module=module * scale)
+
+
+def picture(pdf: FPDF, content: bytes) -> None:
+    """A picture over the whole page, in its own proportions."""
+    pdf.image(BytesIO(content), x=0, y=0, w=pdf.w, h=pdf.h, keep_aspect_ratio=True)
 
 
 def qr(pdf: FPDF, data: str, *, x: float, y: float, module: float) -> float:

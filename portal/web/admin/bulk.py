@@ -13,7 +13,7 @@ from portal.services.bulk import ACTIONS, MOST, UNDONE, Result
 from portal.web.actor import needs, person
 from portal.web.admin.deciding import grace
 from portal.web.admin.shapes import Column
-from portal.web.page import now, page
+from portal.web.page import gateways, now, page
 from portal.web.words import gettext as _
 from portal.web.words import words
 
@@ -64,7 +64,20 @@ def run(action: str) -> Response:
         done=len(done),
         failed=len(results) - len(done),
         undo=[one.return_id for one in done] if action in UNDONE else [],
+        labels=[one.return_id for one in done] if action == "labels" else [],
         columns=(Column(name=_("Return")), Column(name=_("Result"))),
+    )
+
+
+@bp.post("/returns/bulk/labels.pdf")
+@needs("returns.read")
+def labels() -> Response:
+    """The labels of all that were chosen as one file: a page of the label printer for each."""
+    made = bulk.labels(person(), _ids(), gateways=gateways(), language=words().language)
+    return Response(
+        made.content,
+        content_type=made.media_type,
+        headers={"Content-Disposition": 'inline; filename="labels.pdf"'},
     )
 
 
@@ -92,6 +105,8 @@ def _titles() -> dict[str, str]:
         "undo": _("Take decisions back"),
         "assign": _("Assign returns"),
         "tag": _("Tag returns"),
+        "labels": _("Print labels"),
+        "resend": _("Send e-mails again"),
     }
 
 
