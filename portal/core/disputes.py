@@ -39,9 +39,15 @@ CONTESTABLE = (
 )
 """States in which something was decided, or has become of it; before that there is nothing to contest."""
 
+MONEY_AWAITED = ("in_transit", "partially_received", "received", "inspected", "closed", "expired")
+"""States in which a customer may miss money, if none was given back yet."""
+
 OPEN = ("open", "awaiting_customer", "awaiting_merchant", "escalated")
 WAITS_FOR_MERCHANT = ("open", "awaiting_merchant", "escalated")
 """The merchant's clock runs in these."""
+
+CANCELED = ("confirmed", "closed")
+"""The same of a cancellation: its units are taken out, and something is due for them."""
 
 LONGEST_WORDS = 2000
 MOST_PICTURES = 5
@@ -68,7 +74,9 @@ def may_contest(state: str, kind: str, lines: Iterable[LineStanding]) -> bool:
 
     One that is approved and was not sent yet only where a part of it was refused.
     """
-    if kind in CANCELLATIONS or state not in CONTESTABLE:
+    if kind in CANCELLATIONS:
+        return state in CANCELED
+    if state not in CONTESTABLE:
         return False
     if state == "approved" and kind != KEEP:
         return any(line.declined for line in lines)
@@ -82,9 +90,9 @@ def grounds(state: str, kind: str, line: LineStanding) -> tuple[str, ...]:
         found.append("refusal")
     if line.withheld:
         found.append("deduction")
-    if line.refunded or kind == KEEP:
+    if line.refunded or kind in (KEEP, *CANCELLATIONS):
         found.append("amount")
-    elif state in ("received", "partially_received", "inspected", "closed", "in_transit", "expired"):
+    if kind in CANCELLATIONS or ("amount" not in found and state in MONEY_AWAITED):
         found.append("missing_refund")
     return (*found, "other")
 

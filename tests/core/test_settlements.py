@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from portal.core import disputes
 from portal.core.disputes import LineStanding
-from portal.core.facts import KEEP, ReturnRequest
+from portal.core.facts import CANCELLATIONS, KEEP, ReturnRequest
+from portal.core.lifecycles import CANCELLATION
 from portal.core.policy.terms import Terms
 from portal.core.refunds import ledger, settlements
 from portal.core.refunds.breakdown import Negative, TooMuch
@@ -85,5 +86,14 @@ def test_what_can_be_contested_hangs_on_what_became_of_it() -> None:
     assert not disputes.may_contest("requested", "return", [LineStanding(units=1)])
     assert not disputes.may_contest("approved", "return", [LineStanding(units=1)])
     assert disputes.may_contest("approved", "return", [LineStanding(units=2, declined=1)])
-    assert not disputes.may_contest("closed", "cancellation", [line])
+    for kind in CANCELLATIONS:
+        assert [state for state in CANCELLATION.states if disputes.may_contest(state, kind, [line])] == [
+            "confirmed",
+            "closed",
+        ]
+        assert disputes.grounds("confirmed", kind, LineStanding(units=1)) == (
+            "amount",
+            "missing_refund",
+            "other",
+        )
     assert disputes.main_ground(("other", "refusal")) == "refusal"

@@ -12,8 +12,10 @@ from flask import Flask
 from portal.core.logistics import ToldUnits
 from portal.db.base import db, transaction
 from portal.db.returns import Return
-from portal.services import cancellations, fulfilment, links, notices
+from portal.services import cancellations, disputes, fulfilment, links, notices
 from portal.services.cancellations import ending
+from tests import builders
+from tests.web.admin_world import World
 from tests.web.buyers import bought, propose, start, state_of
 from tests.web.shops import (
     EMAIL,
@@ -60,6 +62,43 @@ def ship(shop: Shop, sku: str, number: str = "N-1") -> None:
 
 
 # ----------------------------------------------------------------------------------------- how it stands
+
+
+def number_of(shop: Shop, made: Any) -> str:
+    with shop.app.app_context():
+        number = db.session.get_one(Return, made).number
+        assert number is not None
+        return number
+
+
+def test_money_that_never_came_is_contested_on_the_page_of_the_cancellation_and_answered(
+    client: Any, shop: Shop, drain: Callable[[], None]
+) -> None:
+    status, proposed = answered(client, shop)
+    made = proposed.id
+    asked = client.get(status.page.link("Contest this"))
+    assert asked.page.h1 == "What is wrong?" and asked.page.link("Back to your cancellation")
+    with shop.app.app_context():
+        (item,) = disputes.sheet(builders.a_customer(made, shop.id), made, now=now()).choices
+    typed = {f"ground-{item.line.id}": "missing_refund", "wanted": "full_refund", "body": "Nothing came."}
+    checked = client.submit(asked, typed, button="Continue")
+    shown = client.submit(checked, {}, button="Send it", follow_redirects=True)
+    assert shown.page.h1 == "What you contest"
+    with shop.app.app_context():
+        boss = builders.a_person(shop.id)
+        (dispute,) = disputes.of_return(boss, made)
+        assert (dispute.ground, dispute.state) == ("missing_refund", "open")
+    desk = World(app=shop.app, own=shop.id, other=shop.id).signed_in("csr")
+    of_it = desk.get(f"/admin/cancellations/{made}").page
+    at = desk.get(of_it.link(dispute.number))
+    assert "Nothing came." in at.page.text and at.page.link(number_of(shop, made))
+    typed = {"outcome": "explained", "reason": "It takes three days."}
+    ended = desk.submit(at, typed, button="End the dispute", follow_redirects=True)
+    assert "It takes three days." in ended.page.text
+    drain()
+    after = client.get(f"/r/{made}/status").page
+    assert dispute.number in after.text and after.link("Contest this")
+    assert "It takes three days." in client.get(f"/r/{made}/dispute/{dispute.id}").page.text
 
 
 def test_the_way_is_told_from_the_proposal_to_the_day_the_money_is_there(

@@ -14,7 +14,7 @@ from portal import faults
 from portal.core import disputes as core
 from portal.core import numbers
 from portal.core.access import SYSTEM, Actor, Conflict, NotFound
-from portal.core.facts import CANCELLATIONS, KEEP
+from portal.core.facts import KEEP
 from portal.core.lifecycles import DISPUTE
 from portal.core.money import Minor
 from portal.core.refunds.breakdown import Breakdown
@@ -72,6 +72,7 @@ def open_dispute(
     and ``line``, ``photos_full`` and what makes a picture unreadable.
     """
     gate.customer_only(actor)
+    scope.return_row(actor, return_id, "returns.create")
     if len(attached) > core.MOST_PICTURES:
         raise Conflict("photos_full", maximum=core.MOST_PICTURES)
     prepared = [pictures.prepare(content) for content in attached]
@@ -243,7 +244,7 @@ def pay_undisputed(dispute_id: UUID, *, now: datetime) -> None:
             row = returns.get(dispute.return_id, lock=True)
             if row is None:
                 return
-            if row.kind not in (KEEP, *CANCELLATIONS):
+            if row.kind != KEEP:
                 _make(row, now=now)
             _ask_for_approval(row, dispute, now=now)
             faults.point("before_intent_commit")

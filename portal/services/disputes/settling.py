@@ -25,7 +25,7 @@ from portal.db.returns import Return
 from portal.services import decisions
 from portal.services.returns import Page, as_request, read
 
-LET_GO = ("declined", "expired", "canceled")
+LET_GO = ("declined", "expired", "canceled", "overtaken", "refused")
 """Returns that hold no units any more: what they were about is with the customer."""
 
 

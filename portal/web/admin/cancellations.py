@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.lifecycles import CANCELLATION
 from portal.core.money import major
-from portal.services import cancellation_list, cancellations, links, merchants, warehouse
+from portal.services import cancellation_list, cancellations, disputes, links, merchants, warehouse
 from portal.services.cancellation_dossiers import CancellationDossier, dossier
 from portal.services.cancellation_list import CancellationListing
 from portal.web.actor import needs, person
@@ -166,6 +166,7 @@ def _page(found: CancellationDossier, stamp: str) -> Response:
         "admin/cancellations/show.html",
         fragments=("live",),
         found=found,
+        disputes=disputes.of_return(actor, shown.draft.id),
         shown=shown,
         draft=shown.draft,
         shop=shown.merchant,

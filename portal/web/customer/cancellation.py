@@ -19,7 +19,7 @@ from portal.services import cancellations, links
 from portal.services import progress as following
 from portal.services.cancellations import CancellationPage
 from portal.web.actor import holder
-from portal.web.customer import after_cancellation
+from portal.web.customer import after_cancellation, dispute
 from portal.web.customer.opened import notices
 from portal.web.customer.order import objection, outcome, past_rows, units_out
 from portal.web.extensions import limiter
@@ -242,6 +242,7 @@ def status(return_id: UUID) -> Response:
         also=("money",),
         **opened.context(
             **after_cancellation.context(opened.actor, opened.view, found, late=opened.is_late),
+            **dispute.context(opened.actor, opened.id),
             past=past_rows(return_id, around.past),
             totals=around.totals,
         ),

@@ -12,7 +12,7 @@ from flask import Blueprint, current_app, request
 from werkzeug.wrappers import Response
 
 from portal.core import disputes as core
-from portal.core.access import Conflict, NotFound
+from portal.core.access import Actor, Conflict, NotFound
 from portal.core.disputes import LONGEST_WORDS, MOST_PICTURES, WISHES
 from portal.core.lifecycles import IllegalStep
 from portal.core.refunds.breakdown import Breakdown
@@ -43,9 +43,9 @@ class ContestedLine:
     most: str
 
 
-def context(opened: Opened) -> dict[str, Any]:
-    """What ``customer/_dispute.html`` shows on the status page."""
-    found = disputes.sheet(opened.actor, opened.id, now=now())
+def context(actor: Actor, return_id: UUID) -> dict[str, Any]:
+    """What ``customer/_dispute.html`` shows on the status page, of a cancellation too."""
+    found = disputes.sheet(actor, return_id, now=now())
     return {
         "disputes": [shown(one) for one in found.disputes],
         "may_contest": found.may_open,

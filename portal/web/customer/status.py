@@ -64,7 +64,7 @@ def show(return_id: UUID) -> Response:
         **opened.context(
             **thread.context(opened),
             **context(opened, found),
-            **dispute.context(opened),
+            **dispute.context(opened.actor, opened.id),
             past=past_rows(return_id, around.past),
             totals=around.totals,
         ),
