@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from portal.core.access import Conflict, NotFound
 from portal.core.facts import OrderFacts
+from portal.core.logistics import ToldUnits
 from portal.core.promotions import Promotion, PromotionStep, to_json
-from portal.db.base import db
+from portal.db.base import db, transaction
 from portal.db.orders import Order
 from portal.db.tasks import Task
-from portal.services import disputes, notices, refunds
+from portal.services import disputes, fulfilment, notices, refunds
 from portal.services.disputes import Claim, LineClaim
 from tests.builders import (
     a_customer,
@@ -143,6 +144,30 @@ def test_what_was_settled_before_the_warehouse_refused_is_given_up_with_the_rest
     assert page(shop, made).state == "refused" and line(order, "LAMP").refunded == 0
     told = session.scalars(sa.select(Task).where(Task.kind == "settlement_canceled")).all()
     assert [task.subject_id for task in told] == [dispute]
+    assert proven() == []
+
+
+def test_one_that_the_warehouse_refuses_while_it_is_contested_is_settled_as_goods_that_stay(
+    shop, gateways, drain
+):
+    order = a_deal(gateways, shop, mugs=1, number="D-0044-refuses")
+    made = canceled(gateways, shop, order, {"LAMP": 1})
+    dispute = contested(shop, made, "missing_refund")
+    assert the_most(shop, dispute) == 0, "all of it is on its way back"
+    drain()
+    assert page(shop, made).state == "refused" and line(order, "LAMP").refunded == 0
+    assert the_most(shop, dispute) == 2700, "it is sent after all, and was paid for"
+    disputes.settle(a_person(shop), dispute, 700, message="For the trouble.", now=NOW)
+    with transaction():
+        fulfilment.shipped(shop, order.number, [ToldUnits(sku="LAMP", units=1)], now=NOW)
+    drain()
+    assert line(order, "LAMP").refunded == 700
+    back = a_return(gateways, shop, as_it_is(order), {"LAMP": 1}, now=NOW)
+    receive(shop, back, now=NOW)
+    inspect(shop, back, now=NOW)
+    refunds.propose(a_person(shop, "finance"), back, now=NOW)
+    drain()
+    assert 700 < line(order, "LAMP").refunded <= 2700
     assert proven() == []
 
 
