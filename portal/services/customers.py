@@ -40,7 +40,7 @@ class Worth:
     @property
     def rate_bp(self) -> int:
         """What was given back of what was bought, in basis points."""
-        return _rate(self.refunded, self.bought)
+        return rate_bp(self.refunded, self.bought)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +81,11 @@ class Customer:
     @property
     def rate_bp(self) -> int:
         """Units returned of units bought, in basis points."""
-        return _rate(self.returned, self.bought)
+        return rate_bp(self.returned, self.bought)
 
 
-def _rate(part: int, whole: int) -> int:
+def rate_bp(part: int, whole: int) -> int:
+    """The part of the whole in basis points; none of nothing."""
     return (part * 10_000 + whole // 2) // whole if whole > 0 else 0
 
 

@@ -86,6 +86,12 @@ def _matching(text: str, ids: Sequence[UUID]) -> list[UUID]:
     return list(found)
 
 
+def of_customer(text: str, ids: Sequence[UUID]) -> list[UUID]:
+    """Orders of whoever ``text`` may be: by e-mail, phone, customer reference, postcode or words of the name."""
+    ways = _by_contact(text, ids) if "@" in text else [*_by_contact(text, ids), *_by_words(text, ids)]
+    return list({one for way in ways for one in db.session.scalars(way.limit(MOST))})
+
+
 def _orders(ids: Sequence[UUID], *tests: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(Order.id).where(Order.merchant_id.in_(ids), *tests).order_by(Order.id.desc())
 

@@ -5,7 +5,7 @@ search takes as long among a million returns as among a thousand. Branches are u
 for which no planner reads several indexes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -53,6 +53,25 @@ def hits(text: str, ids: Sequence[UUID]) -> Ids:
     """The ids of the returns and cancellations that ``text`` finds, at most ``CAP`` of each kind of thing."""
     parts = list(_parts(text.strip(), ids))
     return sa.select(sa.union(*(sa.select(part.subquery().c.id) for part in parts)).subquery().c.id)
+
+
+def of_customer(text: str, ids: Sequence[UUID]) -> Ids:
+    """The returns of whoever ``text`` may be: by e-mail, phone or words of the name, at most ``CAP`` by each."""
+    parts = list(_of_customer(text.strip(), ids))
+    return sa.select(sa.union(*(sa.select(part.subquery().c.id) for part in parts)).subquery().c.id)
+
+
+def _of_customer(text: str, ids: Sequence[UUID]) -> Iterator[Ids]:
+    lower = text.lower()
+    if len(text) >= FEWEST and " " not in text:
+        yield _beginning(Return.email, lower, ids)
+    else:
+        yield sa.select(Return.id.label("id")).where(Return.merchant_id.in_(ids), Return.email == lower)
+    if ending := phone_ending(text):
+        yield _beginning(Return.phone_key, ending, ids)
+    words = name_words(text)
+    if words and "@" not in text:
+        yield from _named(words, ids)
 
 
 def _parts(text: str, ids: Sequence[UUID]) -> list[Ids]:

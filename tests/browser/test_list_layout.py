@@ -36,3 +36,28 @@ def test_long_addresses_push_no_column_over_the_edge(live_server: Any, page: Pag
     shown = page.get_by_text(LONG, exact=True)
     expect(shown).to_have_attribute("title", LONG)
     assert accessibility_faults(page) == []
+
+
+def test_customers_are_searched_as_one_types_and_opened_by_keys(live_server: Any, page: Page) -> None:
+    world: World = a_world(live_server.app)
+    world.draft(name="Demo Customer-Of-A-Shop", email=LONG)
+    world.order(email="zoe@customer.example", name="Zoë Demo")
+    world.order(email="and." + LONG, name="")
+    world.signed_in("supervisor")
+    page.set_viewport_size(DESK)
+    page.goto("/admin/sign-in")
+    page.get_by_label("E-mail").fill("supervisor-0@people.example")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Customers").click()
+    expect(page.get_by_role("heading", level=1, name="Customers")).to_be_visible()
+    frame = page.locator("#rows .table-frame")
+    wide, room = frame.evaluate("one => [one.scrollWidth, one.clientWidth]")
+    assert wide <= room
+    assert accessibility_faults(page) == []
+    page.get_by_label("Name, e-mail or phone").fill("zoe")
+    expect(page.locator("tr[data-row]")).to_have_count(1)
+    page.get_by_label("Name, e-mail or phone").blur()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Zoë Demo")).to_be_visible()

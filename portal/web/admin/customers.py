@@ -7,13 +7,40 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
-from portal.services import assigning, customers, tags
+from portal.services import assigning, customer_list, customers, tags
 from portal.web.actor import needs, person
 from portal.web.admin.shapes import Column
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
 
 bp = Blueprint("customers", __name__)
+
+
+@bp.get("/customers")
+@needs("returns.read")
+def index() -> Response:
+    """Everybody who ordered or sent something back, the last first; found by name, e-mail or phone."""
+    query, after = request.args.get("q", "").strip()[:200], request.args.get("after", "")
+    found = customer_list.listing(
+        person(), query=query, after=customer_list.place_from(after) if after else None
+    )
+    more = {"q": query} if query else {}
+    return page(
+        "admin/customers/index.html",
+        fragments=("rows",),
+        query=query,
+        rows=found.rows,
+        first_url=url_for("admin.customers.index", **more) if after else None,  # type: ignore[arg-type]
+        next_url=url_for("admin.customers.index", **more, after=str(found.next)) if found.next else None,  # type: ignore[arg-type]
+        columns=(
+            Column(name=_("Customer")),
+            Column(name=_("Phone")),
+            Column(name=_("Last order")),
+            Column(name=_("Orders"), number=True),
+            Column(name=_("Returns"), number=True),
+            Column(name=_("Return rate"), number=True),
+        ),
+    )
 
 
 @bp.get("/customers/<uuid:subject_id>")
