@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -96,7 +96,8 @@ class Desk:
         draft = orders.order(self.people["csr"], found.id).returns[0].id
         customer = self.customer(draft, bought.name)
         link = next(one for one in links.of_return(draft) if one.purpose == FINISH)
-        links.mark_opened(customer, link.id, now=self.at - timedelta(seconds=95 + 7 * len(bought.name)))
+        opener = replace(customer, id=link.id)
+        links.mark_opened(opener, link.id, now=self.at - timedelta(seconds=95 + 7 * len(bought.name)))
         self._fill(customer, draft, units, why)
         if photo:
             self.photograph(draft, bought.name)

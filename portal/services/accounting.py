@@ -121,9 +121,9 @@ def used(actor: Actor, merchant_id: UUID) -> tuple[str, ...]:
 
 def set_accounts(actor: Actor, merchant_id: UUID, value: Mapping[str, Any], *, now: datetime) -> None:
     """Keep another account map and company details. Raises ``BadAccounts`` with everything wrong with it."""
+    scope.require(actor, "finance.edit", merchant_id)
     account_map(value)
     with transaction() as session:
-        scope.require(actor, "finance.edit", merchant_id)
         shop = session.get(Merchant, merchant_id, with_for_update=True, populate_existing=True)
         if shop is None:
             raise NotFound

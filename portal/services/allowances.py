@@ -82,6 +82,7 @@ def create(
     The same ``nonce`` again answers the same return. Raises ``Conflict("amount_changed")`` where it is no
     longer what was ``shown``, ``reason_missing``, ``unknown_reason``, and what ``proposal`` raises.
     """
+    _sold(actor, order_id)
     if not wish.note.strip():
         raise Conflict("reason_missing")
     if wish.reason not in REASONS:
@@ -137,10 +138,8 @@ def _begun(
     actor: Actor, order_id: UUID, wish: Wish, *, nonce: str | None, now: datetime
 ) -> tuple[Return, Page, Breakdown]:
     """The return with its lines, and what it gives back, in the caller's transaction."""
-    head, order = orders.head(order_id), orders.facts(order_id, lock=True)
-    if head is None:
-        raise NotFound
-    scope.require(actor, "refunds.propose", head.merchant_id)
+    head = _sold(actor, order_id)
+    order = orders.facts(order_id, lock=True)
     chosen = [one for one in wish.lines if one.units]
     if not chosen:
         raise Conflict("nothing_chosen")
@@ -157,6 +156,15 @@ def _begun(
     db.session.flush()
     page = read(row, now=now, lock=True)
     return row, page, owed.work_out(actor, page, now=now)
+
+
+def _sold(actor: Actor, order_id: UUID) -> Order:
+    """The order, for whoever may give money back for it. Raises ``NotFound``, ``NotAllowed``."""
+    head = orders.head(order_id)
+    if head is None:
+        raise NotFound
+    scope.require(actor, "refunds.propose", head.merchant_id)
+    return head
 
 
 def _return(

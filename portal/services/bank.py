@@ -218,9 +218,11 @@ def returned(actor: Actor, payout_id: UUID, *, reason: str, now: datetime) -> No
     Raises ``Conflict``: ``reason_missing``, ``not_released``; ``NotFound``, ``NotAllowed``.
     """
     payout = db.session.get(Payout, payout_id, populate_existing=True)
-    if payout is None or payout.batch_id is None:
+    if payout is None:
         raise NotFound
     scope.require(actor, "refunds.approve", payout.merchant_id)
+    if payout.batch_id is None:
+        raise NotFound
     if not reason.strip():
         raise Conflict("reason_missing")
     if payout.state not in ("pending", "succeeded"):

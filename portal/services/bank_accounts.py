@@ -116,6 +116,7 @@ def give(
     ``account_not_wanted``, ``four_eyes``.
     """
     permission = "returns.create" if actor.kind == "link" else "refunds.propose"
+    scope.return_row(actor, return_id, permission)
     account = checked(holder=holder, iban=iban, bic=bic, gateways=gateways)
     with transaction():
         row = scope.return_row(actor, return_id, permission, lock=True)

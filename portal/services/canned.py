@@ -89,6 +89,10 @@ def save(
     Raises ``NotFound``, ``NotAllowed``, ``Stale``, ``Conflict``: ``name_missing``, ``name_taken``,
     ``texts_missing``, ``message_too_long``, ``unknown_placeholder`` and ``open_brace`` with the language.
     """
+    if answer_id is None:
+        scope.require(actor, "answers.edit", merchant_id)
+    else:
+        _row(actor, answer_id, "answers.edit")
     name, kept = name.strip()[:LONGEST_NAME], checked(texts)
     if not name:
         raise Conflict("name_missing")
@@ -96,7 +100,6 @@ def save(
         raise Conflict("texts_missing")
     with transaction():
         if answer_id is None:
-            scope.require(actor, "answers.edit", merchant_id)
             row = CannedAnswer(id=uuid7(), merchant_id=merchant_id, texts={}, name="", uses=0, version=0)
             db.session.add(row)
         else:

@@ -118,10 +118,10 @@ def decline(
     grace: int = 0,
 ) -> None:
     """Refuse all that was requested, with a reason the customer is told; its units are free. Again is no error."""
-    if reason not in DECLINE_REASONS:
-        raise Conflict("unknown_reason", reason=reason)
     with transaction():
         row = scope.as_seen(actor, return_id, objecting.BY_APPROVING, version)
+        if reason not in DECLINE_REASONS:
+            raise Conflict("unknown_reason", reason=reason)
         if row.state == "declined":
             return
         choices = [

@@ -28,10 +28,10 @@ def close(
 
     Raises ``Conflict``: ``unknown_reason``, ``refund_open`` while money of it is still on its way.
     """
-    if reason not in CLOSED_REASONS:
-        raise Conflict("unknown_reason", reason=reason)
     with transaction():
         row = scope.as_seen(actor, return_id, "returns.approve", version)
+        if reason not in CLOSED_REASONS:
+            raise Conflict("unknown_reason", reason=reason)
         if row.state == "closed":
             return
         RETURN.after(row.state, "close")
@@ -42,10 +42,10 @@ def close(
 
 def reopen(actor: Actor, return_id: UUID, *, reason: str, now: datetime, version: int | None = None) -> None:
     """Take up a closed return again, as inspected. Raises ``Conflict("reason_missing")``."""
-    if not reason.strip():
-        raise Conflict("reason_missing")
     with transaction():
         row = scope.as_seen(actor, return_id, "returns.override", version)
+        if not reason.strip():
+            raise Conflict("reason_missing")
         row.state = RETURN.after(row.state, "reopen")
         row.closed_at, row.closed_reason, row.version = None, "", row.version + 1
         _tell(actor, "return.reopened", row, now, reason=reason.strip())

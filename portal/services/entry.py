@@ -103,6 +103,7 @@ def settle_way(
 ) -> None:
     """After a change: what was chosen before stays where it is still offered as dearly to the customer, else the
     default is taken, else the question is open. Where no carrier answers it stays open."""
+    scope.return_row(actor, return_id, "returns.create")
     page = returns.page(actor, return_id, now=now)
     if page.draft.sending is not None or page.draft.address is None or not page.draft.lines:
         return

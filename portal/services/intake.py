@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import DataError, IntegrityError
 
-from portal.core.access import Actor, NotAllowed, Stale
+from portal.core.access import Actor, Stale
 from portal.core.changed import Gone, changed, gone
 from portal.core.elsewhere import with_refunds
 from portal.core.facts import MERCHANDISE
@@ -20,7 +20,7 @@ from portal.core.policy.terms import Deal
 from portal.db import history, merchants, reimport
 from portal.db import intake as db_intake
 from portal.db.base import transaction
-from portal.services import fulfilment, reported
+from portal.services import fulfilment, reported, scope
 from portal.services.cancellations import ending
 
 TRIES = 20
@@ -75,10 +75,9 @@ def import_orders(
     """Take what ``stream`` gives into the merchant's orders, in transactions of a few hundred.
 
     ``refuse`` is told of everything that could not be taken; the rest goes in. ``gateway`` is the payments
-    adapter that cards go back through; other tenders have ways of their own. Raises ``NotAllowed``.
+    adapter that cards go back through; other tenders have ways of their own. Raises ``NotFound``, ``NotAllowed``.
     """
-    if not actor.may("orders.import", merchant_id):
-        raise NotAllowed("orders.import")
+    scope.require(actor, "orders.import", merchant_id)
     counts = Counts()
 
     def refused(fault: Fault) -> None:

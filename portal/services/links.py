@@ -143,7 +143,9 @@ def beside(link_ids: Sequence[UUID], return_id: UUID, *, now: datetime) -> tuple
 
 
 def mark_opened(actor: Actor, link_id: UUID, *, now: datetime) -> None:
-    """The customer pressed Continue. The first time counts."""
+    """The customer pressed Continue. The first time counts. Raises ``NotFound`` for a link that is another's."""
+    if actor.kind != "link" or actor.id != link_id:
+        raise NotFound
     with transaction():
         done = db.session.execute(
             sa.update(Link).where(Link.id == link_id, Link.opened_at.is_(None)).values(opened_at=now)

@@ -26,6 +26,7 @@ def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder:
     """Keep one picture of one line. Raises ``Conflict``: ``photo_too_large``, ``photo_unreadable``,
     ``photos_full``, or where the answers are settled.
     """
+    scope.return_row(actor, return_id, "returns.create")
     picture, width, height = encoded(content)
     with transaction():
         row = _open(actor, return_id)

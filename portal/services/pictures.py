@@ -70,6 +70,7 @@ def add(
 
     Raises ``NotFound``, ``NotAllowed``, ``Conflict``: ``photo_too_large``, ``photo_unreadable``, ``photos_full``.
     """
+    _may_add(actor, merchant_id=merchant_id, return_id=return_id, subject=subject)
     prepared = prepare(content)
     with transaction():
         return keep(

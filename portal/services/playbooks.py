@@ -91,6 +91,7 @@ def save(
 
     Raises ``NotFound``, ``NotAllowed``, ``Stale``, ``Conflict``: ``unknown_step``, ``message_too_long``.
     """
+    scope.require(actor, "answers.edit", merchant_id)
     if step not in STEPS:
         raise Conflict("unknown_step")
     kept = {language: text.strip() for language, text in texts.items() if text.strip()}
@@ -98,7 +99,6 @@ def save(
         if len(text) > LONGEST:
             raise Conflict("message_too_long", maximum=LONGEST, language=language)
     with transaction():
-        scope.require(actor, "answers.edit", merchant_id)
         row = db.session.scalar(
             sa.select(Playbook)
             .where(Playbook.merchant_id == merchant_id, Playbook.step == step)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.access import Actor, NotAllowed
+from portal.core.access import Actor
 from portal.core.facts import OrderFacts
 from portal.core.intake import Incoming, IncomingCancellation
 from portal.core.links import Site
@@ -26,7 +26,7 @@ from portal.db import history, merchants, orders
 from portal.db.base import db, transaction
 from portal.db.returns import Return
 from portal.ports import Gateways
-from portal.services import replayed_unsent
+from portal.services import replayed_unsent, scope
 from portal.services.replayed import Run, give_back, nonce, worth_of
 
 WINDOW = timedelta(days=30)
@@ -71,10 +71,9 @@ def replay(
 
     With ``unsent`` those that came so soon that nothing had left are made cancellations. Each row is told
     to ``report`` once. What was replayed before is recognized and changes nothing.
-    Raises ``NotAllowed``, and ``LookupError`` for a merchant without policy.
+    Raises ``NotFound``, ``NotAllowed``, and ``LookupError`` for a merchant without policy.
     """
-    if not actor.may("orders.import", merchant_id):
-        raise NotAllowed("orders.import")
+    scope.require(actor, "orders.import", merchant_id)
     merchant, policy_id, terms = merchants.with_terms(merchant_id)
     run = Run(
         actor=actor,

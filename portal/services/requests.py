@@ -131,6 +131,7 @@ def answer(
     """
     if actor.kind != "link":
         raise NotAllowed("messages.send")
+    threads.gate(actor, return_id, "customer", lock=False)
     prepared = threads.prepare(attached)
     with transaction():
         row = threads.gate(actor, return_id, "customer")

@@ -40,10 +40,10 @@ def score(actor: Actor, return_id: UUID, *, score: int, comment: str = "", now: 
     """
     if actor.kind != "link":
         raise NotAllowed("returns.create")
-    if score not in range(1, 6):
-        raise Conflict("score_unknown", score=score)
     with transaction():
         row = scope.return_row(actor, return_id, "returns.create", lock=True)
+        if score not in range(1, 6):
+            raise Conflict("score_unknown", score=score)
         if not _is_asked(row):
             raise Conflict("not_answered_yet")
         row.score, row.scored_at, row.score_comment = score, now, comment.strip()[:LONGEST]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.access import ROLES, Actor, Conflict, NotFound
+from portal.core.access import ROLES, Actor, Conflict, NotAllowed, NotFound
 from portal.db import people
 from portal.db.base import db, transaction, uuid7
 from portal.db.merchants import Merchant
@@ -67,10 +67,11 @@ def invite(
     ``NotFound`` for a merchant whose people are not the actor's to edit.
     """
     roles = {merchant_id: role for merchant_id, role in roles.items() if role}
-    if not roles or not set(roles.values()) <= set(ROLES):
-        raise Conflict("no_role")
     for merchant_id in roles:
         scope.require(actor, "people.edit", merchant_id)
+    _require_somewhere(actor)
+    if not roles or not set(roles.values()) <= set(ROLES):
+        raise Conflict("no_role")
     try:
         email = address(email)
     except ValueError:
@@ -107,10 +108,11 @@ def set_roles(actor: Actor, person_id: UUID, roles: Mapping[UUID, str], *, now: 
 
     Raises ``Conflict("last_admin" | "no_role")``, ``NotFound``.
     """
-    if not {role for role in roles.values() if role} <= set(ROLES):
-        raise Conflict("no_role")
     for merchant_id in roles:
         scope.require(actor, "people.edit", merchant_id)
+    _require_somewhere(actor)
+    if not {role for role in roles.values() if role} <= set(ROLES):
+        raise Conflict("no_role")
     with transaction():
         _hold(roles)
         person = _person(actor, person_id, lock=True)
@@ -159,8 +161,15 @@ def _ours(actor: Actor) -> list[UUID]:
     return [one for one in actor.merchant_ids if actor.may("people.edit", one)]
 
 
+def _require_somewhere(actor: Actor) -> None:
+    """Whoever edits the people of no merchant at all learns nothing of any person. Raises ``NotAllowed``."""
+    if not _ours(actor):
+        raise NotAllowed("people.edit")
+
+
 def _person(actor: Actor, person_id: UUID, *, lock: bool = False) -> Person:
     """Somebody who works for one of the actor's merchants; anybody else is not found."""
+    _require_somewhere(actor)
     ours = sa.select(Membership.person_id).where(Membership.merchant_id.in_(_ours(actor)))
     wanted = sa.select(Person).where(Person.id == person_id, Person.id.in_(ours))
     person = db.session.scalar(wanted.with_for_update(of=Person) if lock else wanted)

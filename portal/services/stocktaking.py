@@ -218,6 +218,7 @@ def count(
     The difference is one movement with the reason. Raises ``Conflict``: ``reason_missing``, ``unknown_bucket``,
     ``negative_units``, ``too_many_counted`` with the maximum, ``stock_changed`` with how many are there now.
     """
+    _level(actor, level_id, "stock.edit")
     if not reason.strip():
         raise Conflict("reason_missing")
     if bucket not in COUNTED:

@@ -150,6 +150,7 @@ def write(
     kind = kind or ("customer" if actor.kind == "link" else "agent")
     if kind not in ("customer", "agent", "note"):
         raise NotAllowed("messages.send")
+    gate(actor, return_id, kind, lock=False)
     prepared = prepare(attached)
     with transaction():
         row = gate(actor, return_id, kind)
@@ -168,15 +169,15 @@ def prepare(attached: Sequence[Attached]) -> list[tuple[Prepared, UUID | None]]:
     return [(pictures.prepare(content), line_id) for content, line_id in attached]
 
 
-def gate(actor: Actor, return_id: UUID, kind: str) -> Return:
-    """The locked return, for whoever may write an entry of that kind. Raises ``NotFound``, ``NotAllowed``."""
+def gate(actor: Actor, return_id: UUID, kind: str, *, lock: bool = True) -> Return:
+    """The return, for whoever may write an entry of that kind. Raises ``NotFound``, ``NotAllowed``."""
     if actor.kind == "link":
         if kind != "customer":
             raise NotAllowed(NEEDS[kind])
-        return scope.return_row(actor, return_id, "returns.create", lock=True)
+        return scope.return_row(actor, return_id, "returns.create", lock=lock)
     if kind == "customer":
         raise NotAllowed("messages.send")
-    return scope.return_row(actor, return_id, NEEDS[kind], lock=True)
+    return scope.return_row(actor, return_id, NEEDS[kind], lock=lock)
 
 
 def made_by(nonce: str | None, row: Return) -> UUID | None:

@@ -272,10 +272,10 @@ def decide(
     Raises ``Conflict``: ``unknown_decision``, ``unexpected_decided``, ``sku_missing`` for goods for sale that nobody
     named, ``reason_missing`` for goods that are written off without one.
     """
-    if decision not in DECISIONS:
-        raise Conflict("unknown_decision", decision=decision)
     with transaction():
         row = get(actor, finding_id, "returns.inspect", lock=True)
+        if decision not in DECISIONS:
+            raise Conflict("unknown_decision", decision=decision)
         if row.state == decision:
             return
         _still_open(row, version)

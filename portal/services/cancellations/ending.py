@@ -47,10 +47,10 @@ def decline(actor: Actor, return_id: UUID, *, reason: str = "", now: datetime) -
 
 def withdraw(actor: Actor, return_id: UUID, *, reason: str, now: datetime) -> None:
     """An agent takes a proposal back. Raises ``IllegalStep`` once it was answered, ``Conflict("reason_missing")``."""
-    if not reason.strip():
-        raise Conflict("reason_missing")
     with transaction():
         reading.allowed(actor, return_id, "cancellations.propose")
+        if not reason.strip():
+            raise Conflict("reason_missing")
         held = stored.hold(return_id)
         if held is None or held[0].state == "canceled":
             return

@@ -113,10 +113,10 @@ def score(actor: Actor, return_id: UUID, *, score: int, comment: str = "", now: 
     Raises ``NotAllowed`` for people of the shop, ``Conflict``: ``score_unknown``, ``not_answered_yet``.
     """
     reading.only_customer(actor)
-    if score not in range(1, 6):
-        raise Conflict("score_unknown", score=score)
     with transaction():
         reading.allowed(actor, return_id, "returns.create")
+        if score not in range(1, 6):
+            raise Conflict("score_unknown", score=score)
         held = stored.hold(return_id)
         if held is None or held[0].state not in SCORED_IN:
             raise Conflict("not_answered_yet")

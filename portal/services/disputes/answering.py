@@ -31,6 +31,7 @@ def reply(
     that waits goes on waiting. Raises ``Stale``, ``Conflict``: ``words_missing``, ``words_too_long``, ``dispute_over``,
     ``photos_full`` and what makes a picture unreadable.
     """
+    gate.allowed(actor, dispute_id, "disputes.handle")
     if len(attached) > core.MOST_PICTURES:
         raise Conflict("photos_full", maximum=core.MOST_PICTURES)
     if not body.strip() and not attached:

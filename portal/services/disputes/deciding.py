@@ -28,6 +28,7 @@ def escalate(
     Raises ``Stale``, ``IllegalStep``, ``Conflict("reason_missing")``.
     """
     gate.people_only(actor)
+    gate.allowed(actor, dispute_id, "disputes.handle")
     if not because.strip():
         raise Conflict("reason_missing")
     with transaction():
@@ -84,6 +85,7 @@ def settle(
     Raises ``Stale``, ``NotAllowed``, ``Conflict``: ``words_missing``, ``too_much``, and what refunds raise.
     """
     gate.people_only(actor)
+    gate.allowed(actor, dispute_id, "disputes.decide")
     _words(message)
     with transaction():
         row, dispute = gate.hold(actor, dispute_id, "disputes.decide", version=version)
@@ -141,6 +143,7 @@ def reject(
     Raises ``Stale``, ``NotAllowed`` where it was handed up, ``Conflict``: ``words_missing``, ``unknown_outcome``.
     """
     gate.people_only(actor)
+    gate.allowed(actor, dispute_id, "disputes.handle")
     _words(message)
     if outcome not in core.NOTHING_PAID:
         raise Conflict("unknown_outcome")
