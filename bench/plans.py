@@ -66,15 +66,24 @@ def _table_of(name: str, statement: str) -> str:
     return renamed[1] if renamed else name
 
 
+PARTIAL = "SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL"
+
+
 def _postgresql(connection: Any, statement: str, parameters: Any, tables: Sequence[str]) -> Iterator[str]:
     answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar()
     plan = json.loads(answer) if isinstance(answer, str) else answer
+    partial = set(connection.exec_driver_sql(PARTIAL).scalars())  # holds no more than what is asked for
     waiting = [plan[0]["Plan"]]
     while waiting:
         node = waiting.pop()
         waiting += node.get("Plans", [])
         read = node["Node Type"]
         if node.get("Relation Name") in tables and (
-            read == "Seq Scan" or (read.startswith("Index") and "Index Cond" not in node)
+            read == "Seq Scan"
+            or (
+                read.startswith("Index")
+                and "Index Cond" not in node
+                and node.get("Index Name") not in partial
+            )
         ):
             yield f"{read} on {node['Relation Name']} {node.get('Index Name', '')}"
