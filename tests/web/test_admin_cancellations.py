@@ -531,11 +531,14 @@ def test_no_step_of_a_return_is_taken_with_it(desk: Desk, step: str) -> None:
     assert desk.state(made) == "proposed"
 
 
-@pytest.mark.parametrize("page", ["receipt", "inspection", "closure", "refund", "link"])
+PAGES_OF_RETURNS = ("closure", "refund", "link", "decision")
+
+
+@pytest.mark.parametrize("page", ["dock/returns/{}", *(f"returns/{{}}/{one}" for one in PAGES_OF_RETURNS)])
 def test_no_page_of_a_return_opens_for_it(desk: Desk, page: str) -> None:
     made = desk.propose()
     desk.confirm(made)
-    answer = desk.world.signed_in("supervisor").get(f"/admin/returns/{made}/{page}")
+    answer = desk.world.signed_in("supervisor").get(f"/admin/{page.format(made)}")
     assert answer.status_code == 409
     assert "among the cancellations" in answer.page.text
 
