@@ -133,6 +133,18 @@ def test_a_photo_chosen_while_an_answer_is_still_on_its_way_is_kept(page: Any, s
     assert (line.reason, line.condition, len(line.photos)) == ("defective", "defective", 1)
 
 
+@pytest.mark.parametrize("javascript", [True])
+def test_a_photo_that_is_no_longer_asked_for_is_no_longer_missed(page: Any, shop: Shop) -> None:
+    prepared = prepare(shop, units={"MUG": 1}, why=("defective", "defective"))
+    page.goto(prepared.path)
+    page.goto(prepared.home + "/reasons")
+    press(page, "Continue")
+    missed = page.locator(".field-photos .error")
+    missed.wait_for()
+    page.get_by_label("Reason", exact=True).select_option("too_small")
+    missed.wait_for(state="detached")
+
+
 def test_the_label_comes_onto_the_page_as_soon_as_it_is_made(
     page: Any, shop: Shop, live_server: Server, javascript: bool
 ) -> None:
