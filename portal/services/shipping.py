@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -70,7 +70,10 @@ def ways(actor: Actor, return_id: UUID, *, gateways: Gateways, now: datetime) ->
 def _ways(page: Page, gateways: Gateways, now: datetime) -> tuple[Way, ...]:
     if page.draft.address is None:
         raise Conflict("no_address")
-    request = shipment_request(page, now=now)
+    # What was chosen before is one of them, and narrows nothing: who comes back may choose another.
+    request = replace(
+        shipment_request(page, now=now), method=None, service_point_id="", pickup_slot_id="", own_number=""
+    )
     customer_pays = customer_pays_postage(as_request(page.draft, now=now), page.terms)
     pays = Pays.DEDUCT if customer_pays else Pays.MERCHANT
     found: list[Way] = []

@@ -77,6 +77,22 @@ def test_what_is_not_offered_is_not_chosen(shop, gateways):
             shipping.choose_sending(agent, draft, **given, gateways=gateways, now=NOW)
 
 
+def test_a_way_that_is_chosen_leaves_every_other_on_offer(shop, gateways):
+    order = an_order(gateways, shop)
+    agent = a_person(shop)
+    draft = a_draft(agent, shop, order)
+    returns.choose_lines(agent, draft, chosen(order, {"MUG": 1}), now=NOW)
+    returns.set_address(agent, draft, HOME, now=NOW)
+    offered = shipping.ways(agent, draft, gateways=gateways, now=NOW)
+    qr = next(way for way in offered if way.points)
+    point = qr.points[0].id
+    shipping.choose_sending(agent, draft, rate_id=qr.rate.id, point_id=point, gateways=gateways, now=NOW)
+    assert shipping.ways(agent, draft, gateways=gateways, now=NOW) == offered
+    printed = next(way for way in offered if way.rate.method == "print_at_home")
+    shipping.choose_sending(agent, draft, rate_id=printed.rate.id, gateways=gateways, now=NOW)
+    assert returns.page(agent, draft, now=NOW).draft.sending.method == "print_at_home"
+
+
 def test_items_that_change_while_carriers_are_asked_make_the_choice_stale(shop, gateways):
     order = an_order(gateways, shop, [an_item("MUG", 2)])
     agent = a_person(shop)
