@@ -179,17 +179,7 @@ def changes(actor: Actor, return_id: UUID) -> int:
 
 def happenings(subject_id: UUID) -> tuple[HappeningFacts, ...]:
     """The history of a return, oldest first; the caller has passed the gate."""
-    return tuple(
-        HappeningFacts(
-            at=one.at,
-            what=one.what,
-            actor_kind=one.actor_kind,
-            actor_name=one.actor_name,
-            details=one.details,
-            changed=one.changed,
-        )
-        for one in history.of([subject_id])
-    )
+    return tuple(happening_facts(one) for one in history.of([subject_id]))
 
 
 def latest(subject_id: UUID) -> HappeningFacts | None:
@@ -197,10 +187,18 @@ def latest(subject_id: UUID) -> HappeningFacts | None:
     happening = history.Happening
     wanted = sa.select(happening).where(happening.subject_id == subject_id).order_by(happening.id.desc())
     one = db.session.scalar(wanted.limit(1))
-    if one is None:
-        return None
+    return happening_facts(one) if one is not None else None
+
+
+def happening_facts(one: history.Happening) -> HappeningFacts:
+    """A row of history as it is told."""
     return HappeningFacts(
-        at=one.at, what=one.what, actor_kind=one.actor_kind, actor_name=one.actor_name, details=one.details
+        at=one.at,
+        what=one.what,
+        actor_kind=one.actor_kind,
+        actor_name=one.actor_name,
+        details=one.details,
+        changed=one.changed,
     )
 
 

@@ -19,6 +19,7 @@ from portal.db.orders import Order
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Gateways, Unavailable
 from portal.services import returns, scope, shipping
+from portal.services.dossiers import HappeningFacts, happening_facts
 from portal.services.orders import OrderHit, begins, hits_of
 from portal.services.overview import ReturnRow, rows
 from portal.services.returns import Page
@@ -231,9 +232,35 @@ def drafts(actor: Actor, *, limit: int = 8) -> list[OpenDraft]:
     ]
 
 
-def saved_at(page: Page) -> datetime:
-    """When the draft was changed last."""
-    return _saved([page.draft.id]).get(page.draft.id, page.draft.created_at)
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """How far a draft has come: when it was changed last, and the place of that in the shop's history."""
+
+    at: datetime
+    sequence: int
+
+
+def saved(page: Page) -> Saved:
+    """The last change of the draft."""
+    happening = history.Happening
+    last = sa.select(happening.at, happening.sequence).where(happening.subject_id == page.draft.id)
+    found = db.session.execute(last.order_by(happening.id.desc()).limit(1)).first()
+    return (
+        Saved(at=found.at, sequence=found.sequence or 0)
+        if found
+        else Saved(at=page.draft.created_at, sequence=0)
+    )
+
+
+def changed_by_another(actor: Actor, page: Page, *, since: int) -> HappeningFacts | None:
+    """The last change of the draft after ``since`` that was not this person's; None where nobody else was at it."""
+    happening = history.Happening
+    others = sa.or_(happening.actor_kind != actor.kind, happening.actor_id.is_distinct_from(actor.id))
+    wanted = sa.select(happening).where(
+        happening.subject_id == page.draft.id, happening.sequence > since, others
+    )
+    one = db.session.scalar(wanted.order_by(happening.id.desc()).limit(1))
+    return happening_facts(one) if one is not None else None
 
 
 def _saved(ids: Sequence[UUID]) -> dict[UUID, datetime]:

@@ -16,6 +16,7 @@ from portal.core.workflows import EXCHANGE_FIRST
 from portal.services.objecting import BY_OVERRIDING, needs_reason
 from portal.services.returns import ANSWERED_LATER, Page
 from portal.web.admin.shapes import Task
+from portal.web.forms.returns import product_text
 from portal.web.words import gettext as _
 from portal.web.words import words
 from portal.words import Words
@@ -47,6 +48,11 @@ class ProductRow:
     name: str
     sku: str
     units: str
+
+    @property
+    def shown(self) -> str:
+        """The row as one text; nothing of an empty one."""
+        return product_text(self.name, self.sku, self.units) if self.line_id else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,11 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.services import returns, shipping
 from portal.web.actor import needs, person
+from portal.web.admin import both
 from portal.web.admin.prepare import settle
-from portal.web.admin.workspace import back, draft_of, workspace
+from portal.web.admin.workspace import address_form_of, back, draft_of, ways_of, workspace
 from portal.web.forms.returns import Problem, address_form
+from portal.web.forms.together import plain, together
 from portal.web.page import gateways, now
 from portal.web.words import gettext as _
 from portal.web.words import words
@@ -31,6 +33,16 @@ def set_address(return_id: UUID) -> Response:
     if "look" in request.form or country != request.form.get("country_was", country):
         returns.doubt_address(person(), return_id, now=now())
         return workspace(returns.page(person(), return_id, now=now()), address=form)
+    # An address is one thing: half of one and half of another would be nobody's.
+    there = address_form_of(found)
+    sent = together(request.form, both.address(there))
+    if sent.theirs and not sent.mine:
+        return back(return_id)
+    if sent.theirs:
+        differing = [name for name in there.names if sent.there[name] != plain(request.form.get(name, ""))]
+        shown = both.fields_shown(there, differing, request.form)
+        if (clash := both.refused(found, shown)) is not None:
+            return clash
     wanted = form.wanted()
     if form.tell(addresses.check(wanted)):
         returns.doubt_address(person(), return_id, now=now())
@@ -49,6 +61,12 @@ def set_sending(return_id: UUID) -> Response:
     if not rate_id:
         told = (Problem(field="ways", text=_("Choose how it is sent.")),)
         return workspace(found, way_problems=told, status=422)
+    sent = together(request.form, {"rate": found.draft.sending.rate_id if found.draft.sending else ""})
+    if sent.clashes:
+        names = {way.rate.id: words().method(way.rate.method).name for way in ways_of(found)[0]}
+        mine, theirs = (names.get(one, "") for one in (rate_id, sent.there["rate"]))
+        if (clash := both.refused(found, [(_("Way of sending"), mine, theirs)])) is not None:
+            return clash
     try:
         shipping.choose_sending(
             person(),

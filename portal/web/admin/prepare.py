@@ -12,11 +12,12 @@ from portal.core.policy.verdict import Refused
 from portal.services import confirmation, entry, orders, photos, returns
 from portal.services.returns import Page
 from portal.web.actor import needs, person
-from portal.web.admin import drafts
-from portal.web.admin.workspace import back, draft_of, uploads, workspace
+from portal.web.admin import both, drafts
+from portal.web.admin.workspace import back, contact_form, draft_of, uploads, workspace
 from portal.web.forms.admin import OrderNumberForm, PhotosForm
 from portal.web.forms.entry import ContactForm
 from portal.web.forms.returns import LONGEST_NOTE, Problem, read_answers, read_products, read_units
+from portal.web.forms.together import together
 from portal.web.page import gateways, now, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
@@ -43,6 +44,8 @@ def choose(return_id: UUID) -> Response:
     read = read_units(_units_posted(), drafts.most(found)) if found.order else read_products(request.form)
     if read.problems:
         return workspace(found, problems=read.problems, typed=read.values, status=422)
+    if (clash := both.refused(found, both.units_shown(found, read.choices))) is not None:
+        return clash
     try:
         if read.choices:
             returns.choose_lines(person(), return_id, read.choices, now=now(), partly=True, despite=True)
@@ -72,9 +75,13 @@ def settle(before: Page) -> None:
 def answer(return_id: UUID) -> Response:
     """Reasons, conditions and notes; what is not known yet stays open."""
     found = draft_of(return_id)
-    read = read_answers(request.form, tuple(line.id for line in found.draft.lines))
+    sent = together(request.form, both.answers(found))
+    read = read_answers(MultiDict(sent.values), tuple(line.id for line in found.draft.lines))
     if read.problems:
         return workspace(found, problems=read.problems, typed=read.values, status=422)
+    shown = both.answers_shown(found, sent.clashes, sent.values)
+    if (clash := both.refused(found, shown)) is not None:
+        return clash
     returns.answer(person(), return_id, read.choices, now=now())
     settle(found)
     return back(return_id)
@@ -124,9 +131,14 @@ def set_order(return_id: UUID) -> Response:
 @needs("returns.create")
 def set_customer(return_id: UUID) -> Response:
     """Who it is for, how to reach them, and of which type it is; how they asked stays as it was."""
-    found, form = draft_of(return_id), ContactForm().offer()
-    if not form.validate_on_submit():
+    found = draft_of(return_id)
+    there = contact_form(found)
+    sent = together(request.form, both.contact(there))
+    form = ContactForm(formdata=MultiDict({**request.form, **sent.values})).offer()
+    if not form.validate():
         return workspace(found, contact=form, status=422)
+    if (clash := both.refused(found, both.fields_shown(there, sent.clashes, sent.values))) is not None:
+        return clash
     returns.set_customer(
         person(),
         return_id,

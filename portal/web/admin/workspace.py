@@ -19,7 +19,7 @@ from portal.services.outside import Unavailable
 from portal.services.returns import Page
 from portal.services.shipping import Way
 from portal.web.actor import person
-from portal.web.admin import drafts, rulings
+from portal.web.admin import both, drafts, rulings
 from portal.web.admin.amounts import explained
 from portal.web.admin.presence import around
 from portal.web.admin.returns import payers
@@ -75,12 +75,12 @@ def workspace(
     """The whole screen, or the part that was changed with everything that follows from it."""
     draft, terms = found.draft, found.terms
     target = request.headers.get("HX-Target", "")
-    ways, missing = _ways(found)
+    ways, missing = ways_of(found)
     left = [step for step in steps_left(draft, terms) if step is not Step.CONFIRM]
     where = request.args.get("at", "")
     override = drafts.override(found, person())
     goes_on = drafts.next_field(found, left, has_ways=bool(ways))
-    address = address or _address_form(found)
+    address = address or address_form_of(found)
     answer = page(
         "admin/prepare/show.html",
         fragments=("entry", "orders", *AFFECTED),
@@ -104,11 +104,13 @@ def workspace(
         left_names=[words().step(step) for step in left],
         left_for_customer=drafts.left_for_customer(found),
         refund=explained(found.breakdown, estimate=True),
-        saved_at=entry.saved_at(found),
+        saved=entry.saved(found),
         at=goes_on.field if where == "next" else where,
         goes_on=goes_on,
-        contact=contact or _contact_form(found),
+        contact=contact or contact_form(found),
+        contact_there=both.contact(contact_form(found)),
         address=address,
+        address_there=both.address(address_form_of(found)),
         address_fields=[address[field.name] for field in address.rules.fields],
         country=address.rules.country,
         countries=gateways().addresses.countries(words().language),
@@ -157,7 +159,7 @@ def _hits(found: Page) -> tuple[OrderHit, ...]:
     return tuple(orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=query, limit=8))
 
 
-def _ways(found: Page) -> tuple[tuple[Way, ...], str]:
+def ways_of(found: Page) -> tuple[tuple[Way, ...], str]:
     """What is on offer, or why nothing is."""
     if not found.draft.lines:
         return (), _("As soon as items are chosen, the ways to send them stand here.")
@@ -169,7 +171,8 @@ def _ways(found: Page) -> tuple[tuple[Way, ...], str]:
         return (), _("No carrier answers at the moment. Please try again in a minute.")
 
 
-def _contact_form(found: Page) -> ContactForm:
+def contact_form(found: Page) -> ContactForm:
+    """Filled with what is stored."""
     draft = found.draft
     return ContactForm(
         formdata=None,
@@ -181,7 +184,8 @@ def _contact_form(found: Page) -> ContactForm:
     ).offer()
 
 
-def _address_form(found: Page) -> AddressForm:
+def address_form_of(found: Page) -> AddressForm:
+    """Filled with what is stored, else with what is proposed."""
     proposed = returns.proposed_address(found)
     country = proposed.country or found.merchant.country
     return address_form(gateways().addresses.rules(country), filled=proposed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -80,20 +81,19 @@ def read_units(form: MultiDict[str, str], most: Mapping[UUID, int] | None = None
 
 
 def read_products(form: MultiDict[str, str]) -> Read:
-    """Products that were typed in: rows of ``line_id``, ``name``, ``sku`` and ``units``; empty ones are left out."""
+    """Products that were typed in: rows of ``line_id``, ``name``, ``sku`` and ``units``; empty ones are left out,
+    and those that are as the page showed them (``was``)."""
     choices, problems = [], []
     rows = list(
-        zip(
-            form.getlist("line_id"),
-            form.getlist("name"),
-            form.getlist("sku"),
-            form.getlist("units"),
-            strict=False,
+        zip_longest(
+            *(form.getlist(name) for name in ("line_id", "name", "sku", "units", "was")), fillvalue=""
         )
     )
     dropped = form.get("drop", "")
-    for number, (line_id, name, sku, typed) in enumerate(rows):
+    for number, (line_id, name, sku, typed, was) in enumerate(rows):
         name, sku = name.strip(), sku.strip()
+        if was and was == product_text(name, sku, typed) and dropped != str(number):
+            continue
         if dropped == str(number) or not (name or sku):
             if line_id and as_id(line_id):
                 choices.append(LineChoice(line_id=as_id(line_id), units=0))
@@ -108,6 +108,11 @@ def read_products(form: MultiDict[str, str]) -> Read:
         else:
             choices.append(LineChoice(line_id=as_id(line_id), name=name, sku=sku, units=units))
     return Read(choices=tuple(choices), problems=tuple(problems), values={})
+
+
+def product_text(name: str, sku: str, units: object) -> str:
+    """What the page shows of a product that was typed in, as one text to compare."""
+    return f"{units} × {name} {sku}".strip()
 
 
 def as_id(text: str) -> UUID | None:
@@ -167,6 +172,7 @@ class AddressForm(FlaskForm):
     """The fields of one country's addresses; ``address_form`` makes the class for a country."""
 
     rules: AddressRules
+    names: list[str]
 
     def wanted(self) -> Address:
         record = {name: field.data for name, field in self._fields.items() if name in ADDRESS_FIELDS}
