@@ -31,9 +31,33 @@
     open.set(part.id, [...part.querySelectorAll("details[open][id]")].map((one) => one.id))
     window.htmx.trigger(part, "desk:changed")
   }
+  // An answer that a part asked for by itself brings others with it: those in use wait until they are not.
+  let asker = null
+  const behind = new Map()
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const elt = event.detail.requestConfig && event.detail.requestConfig.elt
+    asker = elt && elt.matches && elt.matches("[data-live]") ? elt.id : null
+  })
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (!asker || !event.detail.target || !inUse(event.detail.target)) return
+    event.detail.shouldSwap = false
+    behind.set(event.detail.target.id, asker)
+  })
+  document.addEventListener("focusout", () => setTimeout(() => {
+    if (!behind.size || document.querySelector(".htmx-request")) return
+    const late = [...behind.keys()].map((id) => document.getElementById(id)).filter(Boolean)
+    if (late.some(inUse)) return
+    for (const id of new Set(behind.values())) {
+      const part = document.getElementById(id)
+      if (part) { part.removeAttribute("hx-vals"); show(part) }  // without what it has seen it brings everything
+    }
+    behind.clear()
+  }, 300))
+
   const kept = new Map()
   const open = new Map()
   document.addEventListener("htmx:afterSwap", (event) => {
+    asker = null
     const part = event.detail.target && event.detail.target.id ? document.getElementById(event.detail.target.id) : null
     if (!part) return
     for (const id of open.get(part.id) || []) { const fold = document.getElementById(id); if (fold) fold.open = true }

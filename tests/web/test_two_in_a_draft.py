@@ -1,5 +1,6 @@
 """Two people in one draft: what one changed stays when the other saves, and what both changed is refused with both."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -199,3 +200,19 @@ def test_an_own_earlier_answer_is_nobody_elses(world: World, draft: UUID, first:
     survey(first, page, **{f"note-{line_id}": "first"})
     assert survey(first, page, **{f"note-{line_id}": "second"}).status_code == 303
     assert world.lines(draft)["SHIRT"].note == "second"
+
+
+def test_the_page_is_shown_what_another_changed_and_nothing_of_its_own(
+    world: World, draft: UUID, order: Any, first: Any, second: Any
+) -> None:
+    def asked() -> Any:
+        return first.get(f"/admin/returns/{draft}/prepare", query_string={"seen": seen}, htmx="heading")
+
+    seen = re.search(r'"seen": "(\d+)"', screen(first, draft).get_data(as_text=True))[1]
+    assert asked().status_code == 204
+    take(second, draft, order, {"MUG": 2})
+    answered = asked()
+    assert answered.status_code == 200
+    for part in ("heading", "lines", "survey", "contact", "ways", "panel"):
+        assert f'id="{part}"' in answered.get_data(as_text=True)
+    assert "2 of 3 come back" in answered.page.text

@@ -32,6 +32,8 @@ def show(return_id: UUID) -> Response:
     found = returns.page(person(), return_id, now=now())
     if found.draft.state != "draft" or found.draft.kind in CANCELLATIONS:
         return redirect_to(url_for("admin.returns.show", return_id=return_id))
+    if request.args.get("seen") == str(entry.saved(found).sequence):
+        return Response(status=204)  # what the page asks about was its own change
     speak(zone=found.merchant.zone)
     return workspace(found)
 

@@ -37,8 +37,9 @@ AFFECTED = {
     "contact": ("heading", "past", "panel", "script"),
     "address": ("heading", "ways", "panel", "script"),
     "ways": ("heading", "panel", "script"),
+    "heading": ("lines", "survey", "contact", "address", "ways", "panel", "script", "past"),
 }
-"""What else a change of one part changes."""
+"""What else a change of one part changes; the heading asks by itself, for what somebody else has changed."""
 
 
 def draft_of(return_id: UUID) -> Page:
