@@ -14,12 +14,22 @@ from portal.core.reasons import DECLINE_REASONS
 from portal.core.shipping import Document
 from portal.db.base import transaction
 from portal.ports import Gateways
-from portal.services import assigning, deciding, notices, scope, shipping, tags
+from portal.services import assigning, deciding, notices, objecting, scope, shipping, tags
 
 MOST = 200
 """Returns of one go."""
 
-ACTIONS = ("approve", "decline", "undo", "assign", "tag", "labels", "resend")
+NEEDED = {
+    "approve": objecting.BY_APPROVING,
+    "decline": objecting.BY_APPROVING,
+    "undo": objecting.BY_APPROVING,
+    "assign": "returns.assign",
+    "tag": "returns.assign",
+    "labels": "returns.read",
+    "resend": "returns.create",
+}
+"""action -> the permission that each row of it asks for; what nobody could do to any return is not offered."""
+ACTIONS = tuple(NEEDED)
 UNDONE = ("approve", "decline")
 """What can be taken back for all of them at once."""
 
@@ -38,6 +48,11 @@ class Result:
     @property
     def done(self) -> bool:
         return not self.code
+
+
+def offered(actor: Actor) -> tuple[str, ...]:
+    """The actions that this actor may do to a return of at least one shop."""
+    return tuple(action for action, permission in NEEDED.items() if actor.may_somewhere(permission))
 
 
 def run(

@@ -84,6 +84,19 @@ def test_the_warehouse_decides_nothing(world: World) -> None:
     assert world.state(asked) == "requested"
 
 
+def test_only_what_one_may_do_is_offered(world: World) -> None:
+    asked = world.requested()
+    steps = {"Approve", "Decline, assign, tag…", "Print labels"}
+    for role, wanted in (("csr", steps), ("finance", {"Print labels"}), ("warehouse", {"Print labels"})):
+        client = world.signed_in(role)
+        shown = client.get("/admin/returns").get_data(as_text=True)
+        assert {one for one in steps if f">{one}</button>" in shown} == wanted
+        assert f'name="ids" value="{asked}"' in shown
+        page = client.post("/admin/returns/bulk", data={"ids": [str(asked)]}).page
+        assert ("Decline all" in page.text) is (role == "csr")
+        assert "Print labels" in page.text
+
+
 def test_nothing_chosen_and_an_unknown_action(world: World, client: Any) -> None:
     assert run(client, "approve", []).status_code == 422
     assert run(client, "forget", [world.requested()]).status_code == 404

@@ -114,6 +114,7 @@ def _asked(ids: Sequence[UUID], *, problem: str = "", at: str = "", status: int 
     return page(
         "admin/returns/bulk.html",
         ids=ids,
+        offered=bulk.offered(person()),
         reasons=[(code, words().decline_reason(code)) for code in DECLINE_REASONS],
         people=assigning.everybody(person()),
         problem=problem,

@@ -27,6 +27,7 @@ from portal.core.merchants import MerchantFacts
 from portal.core.reasons import CHANNELS, REASONS
 from portal.services import (
     assigning,
+    bulk,
     cancellation_list,
     list_counts,
     list_rows,
@@ -67,8 +68,8 @@ def index() -> AnyResponse:
     filters, columns = _asked_for()
     if filters.query and "HX-Request" not in request.headers:
         found = jump(person(), filters.query, merchants_of(person(), filters.merchant_id))
-        if found is not None and (url := place(found)):
-            return redirect_to(url)
+        if found is not None:
+            return redirect_to(place(found))
     shops = merchants.of_actor(person())
     wanted = asked(filters, shops)
     here = listing.find(wanted, cursor=_cursor(), limit=PAGE)
@@ -100,8 +101,7 @@ def index() -> AnyResponse:
         next_url=_url(filters, columns, after=str(here.next)) if here.next else None,
         may_assign=person().may_somewhere("returns.assign"),
         may_share=person().may_somewhere("views.share"),
-        may_bulk=any(name.startswith("admin.bulk.") for name in current_app.view_functions)
-        and person().may_somewhere("returns.approve"),
+        bulk=bulk.offered(person()),
         may_send=person().may_somewhere("messages.send"),
         at=now(),
     )
@@ -133,7 +133,7 @@ def _pieces(app: Flask, wanted: Asked, columns: Sequence[str]) -> Iterator[str]:
             return
 
 
-def place(found: Jump) -> str | None:
+def place(found: Jump) -> str:
     """The page of what was typed."""
     endpoint, name = {
         "return": ("admin.returns.show", "return_id"),
@@ -142,8 +142,6 @@ def place(found: Jump) -> str | None:
         "dispute": ("admin.disputes.show", "dispute_id"),
         "refund": ("admin.refunds.show", "refund_id"),
     }[found.kind]
-    if endpoint not in current_app.view_functions:
-        return None
     return url_for(endpoint, **{name: found.id})  # type: ignore[arg-type]
 
 
