@@ -1,5 +1,6 @@
 """Denied by default: every page of the admin area asks for its permission, whoever comes."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -147,3 +148,17 @@ def test_a_person_without_any_shop_gets_nothing(world: World, app: Flask) -> Non
     with app.app_context(), transaction():
         db.session.query(Membership).delete()
     assert client.get("/admin/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "missing"),
+    [("csr", set()), ("warehouse", {"g f", "n"}), ("finance", {"g d", "n"})],
+)
+def test_every_key_leads_to_a_page_that_this_role_may_open(
+    world: World, role: str, missing: set[str]
+) -> None:
+    client = world.signed_in(role)
+    sheet = client.get("/admin/").get_data(as_text=True)
+    goes = dict(re.findall(r'data-keys="([^"]+)"[^>]* data-goes="([^"]+)"', sheet))
+    assert set(goes) == {"n", "g i", "g r", "g o", "g c", "g f", "g d"} - missing
+    assert {keys: client.get(url).status_code for keys, url in goes.items()} == dict.fromkeys(goes, 200)

@@ -33,7 +33,7 @@ _PLACES = (
     (("g", "o"), "admin.orders.index", "orders.read"),
     (("g", "c"), "admin.cancellations.index", "returns.read"),
     (("g", "f"), "admin.refunds.index", "refunds.read"),
-    (("g", "d"), "admin.dock.index", "returns.receive"),
+    (("g", "d"), "admin.dock.show", "returns.receive"),
 )
 
 
@@ -46,7 +46,7 @@ def table(person: Actor) -> tuple[Key, ...]:
         "admin.orders.index": _("Go to the orders"),
         "admin.cancellations.index": _("Go to the cancellations"),
         "admin.refunds.index": _("Go to the refunds"),
-        "admin.dock.index": _("Go to the dock"),
+        "admin.dock.show": _("Go to the dock"),
     }
     places = tuple(
         Key(keys=keys, what=names[endpoint], url=url_for(endpoint))
