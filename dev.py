@@ -250,6 +250,7 @@ def serve(python: Path, port: int, *, stripe: bool) -> int:
             children["stripe"] = _started("stripe", stripe_command(python, port), env)
             wait_until_listening(port + 1, children)
         flask = [str(python), "-m", "flask"]
+        say("Laying out the demo's orders and returns (half a minute the first time) ...")
         _told([*flask, "upgrade"], env)
         addresses = _told([*flask, "demo", "--base-url", env["BASE_URL"]], env).strip()
         server = [str(python), "-m", "gunicorn", "wsgi:app", "--worker-class", "gthread", "--threads", "8"]
