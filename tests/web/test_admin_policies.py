@@ -351,7 +351,7 @@ def test_two_who_write_one_draft_do_not_write_over_each_other(world: World) -> N
     seen = one.get(at(world, "/draft"))
     save(two, world, window_days="10")
     answer = one.submit(seen, {"window_days": "20"}, button="Save the draft")
-    assert answer.status_code == 409 and "Someone else has changed this" in answer.page.text
+    assert answer.status_code == 409 and "Somebody changed this meanwhile" in answer.page.text
     assert facts(world).draft.terms.window_days == 10
 
 

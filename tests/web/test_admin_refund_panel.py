@@ -241,7 +241,7 @@ def test_a_refund_that_waits_is_changed_and_its_approvals_are_void(world: World,
     client.submit(shown, button="Change it to €104.00")
     assert world.dossier(return_id).refunds[0].amount == 10400
     late = finance.submit(stale, button=f"Approve refund {refund.number}")
-    assert late.status_code == 409 and "changed meanwhile" in late.page.text
+    assert late.status_code == 409 and "Somebody changed this meanwhile" in late.page.text
     told = finance.get(f"/admin/returns/{return_id}").page.text
     assert "void: it was changed afterwards" in told
     assert "Refund changed while it waited: €108.00 before, €104.00 now" in told and "A stain" in told
