@@ -111,7 +111,7 @@ def propose(_gateways: Any, person: Actor, return_id: UUID) -> UUID:
 def run_worker(database: Database, *options: str, **environ: str) -> int:
     """A worker from its start to its end; answers how it ended."""
     worker = racing.process(racing.work, database, environ, "--drain", *options)
-    worker.join(40)
+    worker.join(120)
     assert worker.exitcode is not None, "the worker hangs"
     return int(worker.exitcode)
 

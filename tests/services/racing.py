@@ -21,7 +21,7 @@ from portal.db.base import db
 from tests import databases
 from tests.databases import Database
 
-PATIENCE = 20
+PATIENCE = 120
 """Seconds until a race counts as stuck."""
 
 _processes = multiprocessing.get_context("forkserver")

@@ -299,7 +299,7 @@ def at_once(app, *acts):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     return ends
 
 

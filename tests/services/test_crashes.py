@@ -118,7 +118,7 @@ def test_a_decision_is_made_with_its_work_or_not_at_all(
             died = racing.process(
                 racing.once, database, {"FAULT_POINT": point}, crashing.propose, person, return_id
             )
-            died.join(40)
+            died.join(120)
             assert died.exitcode == KILLED, told
             if decided:
                 with pytest.raises(Conflict, match="nothing_to_refund"):
@@ -151,7 +151,7 @@ def test_a_webhook_whose_process_dies_is_delivered_again_and_counts_once(
         told = sandbox.announce(reference, now=datetime.now(UTC))
         dies = {"FAULT_POINT": "in_webhook_after_insert"}
         died = racing.process(racing.once, database, dies, receive, *told)
-        died.join(40)
+        died.join(120)
         assert died.exitcode == KILLED, reference
         assert receive(gateways, *told) is False, "it was stored, and its work promised with it"
     assert run_worker(database, **smtp.environ()) == 0
@@ -184,7 +184,7 @@ def test_what_a_dead_worker_left_is_taken_up_by_one_that_lives(
         while time.monotonic() < until and _succeeded() < len(wanted):
             time.sleep(0.2)
         living.terminate()
-        living.join(20)
+        living.join(120)
     assert living.exitcode == 0
     settle_all(world, rounds=1)
     assert_once(executed(world), smtp, [one], copies=1, told=str(one))

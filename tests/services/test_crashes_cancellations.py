@@ -62,7 +62,7 @@ def step_confirm_both(gateways: Any, shop: UUID, draft: UUID) -> None:
 def dies(database: Any, step: Any, *arguments: Any, point: str) -> None:
     db.session.rollback()
     person = racing.process(racing.once, database, {**SANDBOX, "FAULT_POINT": f"{point}:1"}, step, *arguments)
-    person.join(40)
+    person.join(120)
     assert person.exitcode == KILLED
     db.session.rollback()
     db.session.expire_all()

@@ -51,7 +51,7 @@ def step_accept(_gateways: Any, merchant: UUID, made: UUID, dispute: UUID, offer
 def dies(database: Any, step: Callable[..., None], *arguments: Any, point: str) -> None:
     db.session.rollback()
     person = racing.process(racing.once, database, {"FAULT_POINT": f"{point}:1"}, step, *arguments)
-    person.join(40)
+    person.join(120)
     assert person.exitcode == KILLED
     db.session.rollback()
     db.session.expire_all()

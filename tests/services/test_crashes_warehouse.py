@@ -146,7 +146,7 @@ def test_an_answer_whose_receiver_dies_is_told_again_and_counts_once(
     there.settle()
     event = _answered(app, there, order, made)
     died = racing.process(racing.once, database, {**there.environ, "FAULT_POINT": point}, receive, *event)
-    died.join(40)
+    died.join(120)
     assert died.exitcode == KILLED
     news = receive(app.extensions["gateways"], *event)
     assert news is (point == "before_result_commit"), "it is stored with its work, or not at all"
@@ -188,7 +188,7 @@ def test_a_question_whose_answer_dies_with_us_is_granted_once(database: Any, pla
     for point, granted in (("before_result_commit", 0), ("in_webhook_after_insert", 2)):
         dies = {**there.environ, "FAULT_POINT": point}
         died = racing.process(racing.once, database, dies, receive, *asked)
-        died.join(40)
+        died.join(120)
         assert died.exitcode == KILLED
         db.session.rollback()
         assert db.session.scalars(sa.select(OrderLine.picked_units)).all() == [granted]

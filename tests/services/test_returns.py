@@ -288,7 +288,7 @@ def test_the_same_form_sent_twice_at_once_makes_one_draft(app, shop, agent):
 
     def send(_):
         with app.app_context():
-            ready.wait(10)
+            ready.wait(60)
             return returns.start_draft(
                 agent,
                 merchant_id=shop,

@@ -387,7 +387,7 @@ def test_t07_an_event_that_overtakes_the_answer_makes_nothing_twice(
     handle_all(session, gateways)
     overtaken = the_payout(session, case.refund_id).state
     session.rollback()
-    worker.join(20)
+    worker.join(120)
     assert failed == [] and overtaken == "succeeded"
     assert the_payout(session, case.refund_id).state == "succeeded"
     assert [one["amount"] for one in server.refunds(case.capture)] == [amount]

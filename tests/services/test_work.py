@@ -208,7 +208,7 @@ def test_a_worker_starts_quietly_and_stops_when_told(database: Database) -> None
     env = {"PATH": os.environ.get("PATH", ""), "FLASK_APP": "wsgi", **database.environ(LOG_LEVEL="info")}
     command = [sys.executable, "-m", "flask"]
     upgraded = subprocess.run(
-        [*command, "upgrade"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [*command, "upgrade"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
     )
     assert (upgraded.stdout, upgraded.stderr) == ("The database is up to date.\n", "")
     worker = subprocess.Popen(
@@ -220,7 +220,7 @@ def test_a_worker_starts_quietly_and_stops_when_told(database: Database) -> None
         time.sleep(0.1)
     time.sleep(1 if database.kind == "sqlite" else 6)
     worker.send_signal(signal.SIGTERM)
-    said, _ = worker.communicate(timeout=30)
+    said, _ = worker.communicate(timeout=120)
     assert (worker.returncode, said) == (0, "")
 
 
@@ -241,7 +241,7 @@ def test_many_write_while_workers_deliver_and_nobody_is_told_that_the_database_i
     outcome = racing.race(database, write_notes, [(person, one) for one in drafts], processes=2)
     assert (outcome.errors, outcome.conflicts, outcome.answers) == ([], {}, [25] * 4)
     for worker in workers:
-        worker.join(60)
+        worker.join(120)
     assert [worker.exitcode for worker in workers] == [0, 0]
     arrived = [message["Message-ID"] for message in smtp.messages]
     assert len(arrived) == len(set(arrived)) == 200
@@ -272,7 +272,7 @@ def test_mail_waits_for_its_server_and_is_delivered_once_under_the_same_id(
     nobody = {"MAILER": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(free_port())}
     for attempt in (2, 3):
         worker = racing.process(racing.work, database, nobody, "--drain")
-        worker.join(40)
+        worker.join(120)
         (waiting,) = work.listing()
         assert (worker.exitcode, waiting.kind, waiting.status, waiting.attempt) == (
             0,
@@ -285,7 +285,7 @@ def test_mail_waits_for_its_server_and_is_delivered_once_under_the_same_id(
         make_due()
     with receiving() as mailbox:
         worker = racing.process(racing.work, database, mailbox.environ(), "--drain")
-        worker.join(40)
+        worker.join(120)
         assert [message["Message-ID"] for message in mailbox.messages] == [f"<{mail}@returns>"]
     assert not work.listing()
 
