@@ -19,7 +19,7 @@ from portal.core.policy.verdict import Verdict
 from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import audit, confirmation, jobs, receiving, refunds, returns, stock
+from portal.services import audit, confirmation, holding, jobs, receiving, refunds, returns, stock
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import drop_checks, race
@@ -33,7 +33,7 @@ def confirm(_gateways: Any, actor: Actor, return_id: UUID) -> str:
 
 def confirm_without_guard(_gateways: Any, actor: Actor, return_id: UUID, order: OrderFacts) -> str:
     """The guard replaced from here: what was read before is believed, and nothing is compared."""
-    confirmation.claim = _claim_unguarded
+    holding.claim = _claim_unguarded
     confirmation.read = lambda row, now, lock=False: replace(
         returns.read(row, now=now), order=order, verdict=JUDGED
     )

@@ -150,7 +150,7 @@ def test_the_same_new_return_sent_fifty_times_is_one_draft_and_one_answer(
     ((answer, times),) = Counter(outcome.answers).items()
     db.session.rollback()
     (made,) = db.session.scalars(sa.select(Return.id)).all()
-    assert (answer, times) == ((303, f"/admin/returns/{made}/prepare"), CLIENTS)
+    assert (answer, times) == ((303, f"/admin/returns/{made}/prepare?at=next"), CLIENTS)
 
 
 def test_without_the_guard_the_same_form_makes_many(
