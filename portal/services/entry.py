@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.core.access import Actor, Conflict, NotFound, Stale
+from portal.core.access import SYSTEM, Actor, Conflict, NotFound, Stale
 from portal.core.addresses import address_from
 from portal.core.facts import CANCELLATIONS
 from portal.core.keys import phone_ending
@@ -253,11 +253,14 @@ def saved(page: Page) -> Saved:
 
 
 def changed_by_another(actor: Actor, page: Page, *, since: int) -> HappeningFacts | None:
-    """The last change of the draft after ``since`` that was not this person's; None where nobody else was at it."""
+    """The last change after ``since`` by somebody who is not this person; None where nobody else was at it."""
     happening = history.Happening
     others = sa.or_(happening.actor_kind != actor.kind, happening.actor_id.is_distinct_from(actor.id))
     wanted = sa.select(happening).where(
-        happening.subject_id == page.draft.id, happening.sequence > since, others
+        happening.subject_id == page.draft.id,
+        happening.sequence > since,
+        happening.actor_kind != SYSTEM.kind,
+        others,
     )
     one = db.session.scalar(wanted.order_by(happening.id.desc()).limit(1))
     return happening_facts(one) if one is not None else None

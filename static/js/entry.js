@@ -62,6 +62,12 @@
     }
   })
 
+  // What ends the entry takes the whole place: what the page asked for by itself comes too late.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const heading = document.getElementById("heading")
+    if (heading && event.detail.target && event.detail.target.id === "entry") window.htmx.trigger(heading, "htmx:abort")
+  })
+
   // ---------------------------------------------------------------- on to the next open question
   let goOn = false
   const go = (link) => {

@@ -216,3 +216,19 @@ def test_the_page_is_shown_what_another_changed_and_nothing_of_its_own(
     for part in ("heading", "lines", "survey", "contact", "ways", "panel"):
         assert f'id="{part}"' in answered.get_data(as_text=True)
     assert "2 of 3 come back" in answered.page.text
+
+
+def test_a_page_that_has_ended_the_draft_itself_is_not_led_away_and_another_is(
+    world: World, draft: UUID, first: Any, second: Any
+) -> None:
+    def asked(client: Any, seen: str) -> Any:
+        return client.get(f"/admin/returns/{draft}/prepare", query_string={"seen": seen}, htmx="heading")
+
+    survey(first, screen(first, draft), **{f"reason-{world.lines(draft)['SHIRT'].id}": "arrived_late"})
+    survey(first, screen(first, draft), **{f"condition-{world.lines(draft)['SHIRT'].id}": "unopened"})
+    page = screen(first, draft)
+    seen = re.search(r'"seen": "(\d+)"', page.get_data(as_text=True))[1]
+    first.submit(page, action="/prepare/confirmation", button="Authorize return")
+    assert world.state(draft) == "approved"
+    assert asked(first, seen).status_code == 204
+    assert asked(second, seen).status_code == 303

@@ -30,12 +30,21 @@ bp = Blueprint("prepare", __name__)
 def show(return_id: UUID) -> Response:
     """The draft as it stands; one that is confirmed has a page of its own."""
     found = returns.page(person(), return_id, now=now())
+    if _has_seen(found, request.args.get("seen", "")):
+        return Response(status=204)
     if found.draft.state != "draft" or found.draft.kind in CANCELLATIONS:
         return redirect_to(url_for("admin.returns.show", return_id=return_id))
-    if request.args.get("seen") == str(entry.saved(found).sequence):
-        return Response(status=204)  # what the page asks about was its own change
     speak(zone=found.merchant.zone)
     return workspace(found)
+
+
+def _has_seen(found: Page, seen: str) -> bool:
+    """Whether a page that asks by itself shows all there is. One that has just ended the draft moves on by itself."""
+    if not seen.isdigit():
+        return False
+    if found.draft.state != "draft":
+        return entry.changed_by_another(person(), found, since=int(seen)) is None
+    return entry.saved(found).sequence == int(seen)
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/lines")
