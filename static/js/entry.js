@@ -62,11 +62,16 @@
     }
   })
 
-  // What ends the entry takes the whole place: what the page asked for by itself comes too late.
+  // What ends the entry takes the whole place: what the page asks for by itself meanwhile would come too late.
+  let ending = null
   document.addEventListener("htmx:beforeRequest", (event) => {
     const heading = document.getElementById("heading")
-    if (heading && event.detail.target && event.detail.target.id === "entry") window.htmx.trigger(heading, "htmx:abort")
+    if (event.detail.elt === heading && ending) event.preventDefault()
+    if (!event.detail.target || event.detail.target.id !== "entry") return
+    ending = event.detail.xhr
+    if (heading) window.htmx.trigger(heading, "htmx:abort")
   })
+  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.xhr === ending) ending = null })
 
   // ---------------------------------------------------------------- on to the next open question
   let goOn = false

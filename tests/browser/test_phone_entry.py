@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from portal.services import people
+from portal.services import people, returns
 from portal.words import Words
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server
@@ -207,6 +207,47 @@ def test_a_way_that_is_chosen_while_an_answer_is_on_its_way_is_taken(world: Worl
     expect(desk.locator("#panel").get_by_text("Print a label")).to_be_visible()
     expect(desk.get_by_label("Print a label").first).to_be_checked()
     assert world.dossier(return_id).page.draft.sending.method == "print_at_home"
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_what_the_page_asks_by_itself_does_not_disturb_its_end(
+    world: World, desk: Any, live_server: Server
+) -> None:
+    """Somebody else changes the draft while it is being handed over."""
+    return_id, _ = with_a_shirt(world, desk)
+    asked: list[str] = []
+    desk.on("request", lambda one: asked.append(one.url) if "/prepare?seen=" in one.url else None)
+    with desk.expect_request(lambda one: "/prepare?seen=" in one.url):
+        change(world, live_server, return_id, "first")
+    expect(desk.locator("#contact-phone")).to_have_value("first")
+    desk.locator("#hand-over").click()
+    held = Held(desk, "**/link")
+    desk.get_by_role("button", name="Send link").click()
+    held.wait()
+    before = len(asked)
+    with desk.expect_response(lambda one: "/admin/live" in one.url and one.status == 200):
+        change(world, live_server, return_id, "second")
+    desk.wait_for_timeout(300)
+    assert len(asked) == before
+    held.let_go()
+    expect(desk.get_by_text("The link goes out by e-mail to")).to_be_visible()
+    desk.wait_for_timeout(300)
+    expect(desk.get_by_text("The link goes out by e-mail to")).to_be_visible()
+
+
+def change(world: World, live_server: Server, return_id: UUID, phone: str) -> None:
+    """Somebody else writes down a telephone number."""
+    with live_server.app.app_context():
+        returns.set_customer(
+            world.actor("supervisor"),
+            return_id,
+            name="Demo Customer",
+            email="demo.customer@shop.example",
+            phone=phone,
+            language="en",
+            kind="return",
+            now=now(),
+        )
 
 
 def with_a_shirt(world: World, desk: Any, **more: Any) -> tuple[UUID, UUID]:
