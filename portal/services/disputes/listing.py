@@ -60,6 +60,7 @@ def listing(
     merchant_id: UUID | None = None,
     late: bool = False,
     after: int = 0,
+    limit: int = PER_PAGE,
     now: datetime,
 ) -> Listing:
     """Disputes of the actor's merchants; without a state those that are open. ``after`` skips so many."""
@@ -81,13 +82,13 @@ def listing(
         wanted = wanted.where(Dispute.state.in_(OPEN))
     ended = state == "all" or DISPUTE.final(state) if state else False
     order = (Dispute.id.desc(),) if ended else (Dispute.due_at, Dispute.id)
-    found = db.session.execute(wanted.order_by(*order).offset(after).limit(PER_PAGE + 1)).all()
-    rows = found[:PER_PAGE]
+    found = db.session.execute(wanted.order_by(*order).offset(after).limit(limit + 1)).all()
+    rows = found[:limit]
     offers = _offers([dispute.id for dispute, _ in rows])
     return Listing(
         rows=tuple(_row(dispute, row, offers.get(dispute.id)) for dispute, row in rows),
         counts=_counts(tests),
-        next=str(after + PER_PAGE) if len(found) > PER_PAGE else "",
+        next=str(after + limit) if len(found) > limit else "",
         exact=_exact(typed, ids),
     )
 

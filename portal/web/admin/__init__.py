@@ -16,7 +16,7 @@ from portal.web.admin import (
     customers,
     deciding,
     desk,
-    disputes,
+    dispute_list,
     dock_findings,
     entered,
     entry,
@@ -39,7 +39,7 @@ from portal.web.admin import (
     prepare,
     presence,
     proposals,
-    refunds,
+    refund_list,
     returns,
     sign_in,
     steps,
@@ -55,8 +55,8 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (
     sign_in, people, audit, desk, boards, live, figures, measures,
     entry, prepare, parcel, entered, links, returns, views, customers, bulk, deciding, presence, steps,
-    cancellations, proposals, threads, mail_log, canned, playbooks, messages, disputes, dock_findings, pictures,
-    refunds, finance, bank, credits, accounts, allowances, tasks, work,
+    cancellations, proposals, threads, mail_log, canned, playbooks, messages, dispute_list, dock_findings, pictures,
+    refund_list, finance, bank, credits, accounts, allowances, tasks, work,
     orders, stock, channels, policies, workflows,
 ):  # fmt: skip
     bp.register_blueprint(part.bp)

@@ -12,8 +12,8 @@ from portal.core.access import PERMISSIONS, ROLES
 from portal.services import audit_log, verifying_history
 from portal.services.audit_log import EntryFacts, Wanted
 from portal.web.actor import needs, person
-from portal.web.admin.books import as_csv
 from portal.web.admin.dossiers import changes, who
+from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column
 from portal.web.page import page

@@ -16,7 +16,7 @@ from portal.web.actor import needs, person
 from portal.web.admin import cancellation_rows as rows
 from portal.web.admin import dossiers, proposal_rows
 from portal.web.admin.amounts import explained
-from portal.web.admin.books import as_csv
+from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.forms.proposals import WarehouseAnswerForm, WithdrawalForm

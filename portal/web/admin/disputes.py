@@ -10,23 +10,18 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotAllowed, Stale
 from portal.core.disputes import (
-    GROUNDS,
     LONGEST_WORDS,
     MOST_PICTURES,
     NOTHING_PAID,
-    OPEN,
-    WAITS_FOR_MERCHANT,
 )
-from portal.core.lifecycles import DISPUTE, IllegalStep
+from portal.core.lifecycles import IllegalStep
 from portal.core.refunds.breakdown import Breakdown
-from portal.services import disputes, merchants
+from portal.services import disputes
 from portal.services.disputes import DisputeFacts, Workspace
 from portal.web import uploads
 from portal.web.actor import needs, person
 from portal.web.admin import dossiers, stale
 from portal.web.admin.presence import around
-from portal.web.admin.returns import as_id
-from portal.web.admin.shapes import Column, Tab
 from portal.web.forms.disputes import as_amount
 from portal.web.forms.returns import Problem
 from portal.web.page import now, page, redirect_to, tell
@@ -47,56 +42,7 @@ SHOWN_AT = {
 """Refusal -> the field it is about, where it is no field of words."""
 
 
-@bp.get("/disputes")
-@needs("disputes.read")
-def index() -> Response:
-    """What is open, the one due first on top; filters stand in the address, a number typed goes straight there."""
-    asked = {
-        name: request.args.get(name, "").strip() for name in ("q", "state", "ground", "merchant", "late")
-    }
-    if asked["state"] not in (*DISPUTE.states, "all"):
-        asked["state"] = ""
-    if asked["ground"] not in GROUNDS:
-        asked["ground"] = ""
-    after = request.args.get("after", "0")
-    found = disputes.listing(
-        person(),
-        state=asked["state"],
-        ground=asked["ground"],
-        query=asked["q"],
-        merchant_id=as_id(asked["merchant"]),
-        late=bool(asked["late"]),
-        after=int(after) if after.isdecimal() and len(after) < 8 else 0,
-        now=now(),
-    )
-    if found.exact is not None and "HX-Request" not in request.headers:
-        return redirect_to(url_for("admin.disputes.show", dispute_id=found.exact))
-    kept = {name: value for name, value in asked.items() if value}
-    shops = {one.id: one for one in merchants.of_actor(person())}
-    return page(
-        "admin/disputes/index.html",
-        fragments=("rows",),
-        rows=[(row, disputing.ground(words(), row.ground), _left(row.until)) for row in found.rows],
-        tabs=_tabs(found.counts, kept),
-        grounds=[(code, disputing.ground(words(), code)) for code in GROUNDS],
-        shops=shops,
-        kept=kept,
-        waits=WAITS_FOR_MERCHANT,
-        columns=(
-            Column(name=_("Dispute")),
-            Column(name=_("State")),
-            Column(name=_("Customer")),
-            Column(name=_("Ground")),
-            Column(name=_("Contested"), number=True),
-            Column(name=_("Due")),
-        ),
-        live_url=url_for("admin.disputes.index", **kept, after=after if after != "0" else None),  # type: ignore[arg-type]
-        next_url=url_for("admin.disputes.index", **kept, after=found.next) if found.next else None,  # type: ignore[arg-type]
-        first_url=url_for("admin.disputes.index", **kept) if after != "0" else None,  # type: ignore[arg-type]
-    )
-
-
-def _left(until: Any) -> tuple[str, bool]:
+def time_left(until: Any) -> tuple[str, bool]:
     """How long there is, in words, and whether it is over."""
     if until is None:
         return "", False
@@ -104,25 +50,6 @@ def _left(until: Any) -> tuple[str, bool]:
     late = rest.total_seconds() < 0
     span = words().duration(-rest if late else rest)
     return (_("%(span)s late", span=span) if late else _("%(span)s left", span=span)), late
-
-
-def _tabs(counts: dict[str, int], kept: dict[str, str]) -> tuple[Tab, ...]:
-    others = {name: value for name, value in kept.items() if name != "state"}
-    state = kept.get("state", "")
-
-    def tab(name: str, value: str, count: int) -> Tab:
-        url = url_for("admin.disputes.index", **others, state=value or None)  # type: ignore[arg-type]
-        return Tab(name=name, url=url, current=state == value, count=count)
-
-    states = [one for one in DISPUTE.states if counts.get(one) or state == one]
-    return (
-        tab(_("Open"), "", sum(counts.get(one, 0) for one in OPEN)),
-        *(tab(words().state("dispute", one).name, one, counts.get(one, 0)) for one in states),
-        tab(_("All"), "all", sum(counts.values())),
-    )
-
-
-# --------------------------------------------------------------------------------------------- workspace
 
 
 @bp.get("/disputes/<uuid:dispute_id>")
@@ -140,7 +67,7 @@ def _page(dispute_id: UUID, *, problems: list[Problem] | None = None, status: in
     handles = actor.may("disputes.handle", one.merchant_id)
     decides = actor.may("disputes.decide", one.merchant_id)
     may = one.is_open and (decides if one.state == "escalated" else handles)
-    left, late = _left(one.waiting.expires_at if one.waiting and one.waiting.expires_at else one.due_at)
+    left, late = time_left(one.waiting.expires_at if one.waiting and one.waiting.expires_at else one.due_at)
     return page(
         "admin/disputes/show.html",
         fragments=("facts",),

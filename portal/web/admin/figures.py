@@ -20,7 +20,7 @@ from portal.services import figures
 from portal.services.figures import Numbers
 from portal.web.actor import needs, person
 from portal.web.admin import charts, periods
-from portal.web.admin.books import as_csv
+from portal.web.admin.files import as_csv
 from portal.web.admin.measures import duration, percent, score_names
 from portal.web.admin.periods import Period
 from portal.web.admin.returns import as_id

@@ -17,7 +17,7 @@ from portal.core.money import major
 from portal.services import accounting, books, credit_notes, finance
 from portal.web.actor import needs, person
 from portal.web.admin import books as frame
-from portal.web.admin import periods
+from portal.web.admin import files, periods
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column
 from portal.web.page import gateways, now, page
@@ -101,7 +101,7 @@ def pending() -> Answer:
         )
         for one in found
     ]  # fmt: skip
-    return frame.as_csv(head, rows, f"pending-{shop.slug}.csv")
+    return files.as_csv(head, rows, f"pending-{shop.slug}.csv")
 
 
 @bp.get("/balances")
@@ -147,7 +147,7 @@ def balances_file() -> Answer:
         )
         for one in rows
     ]
-    return frame.as_csv(head, told, f"balances-{shop.slug}.csv")
+    return files.as_csv(head, told, f"balances-{shop.slug}.csv")
 
 
 def _balances(
@@ -211,7 +211,7 @@ def journal_file() -> Answer:
         until=period.until,
         words=gateways().words(shop.language),
     )
-    return frame.as_file(
+    return files.as_file(
         told, "text/csv; charset=utf-8", f"journal-{shop.slug}-{period.since}-{period.until}.csv"
     )
 
@@ -259,4 +259,4 @@ def credit_note(merchant_id: UUID, number: str, format: str) -> Answer:
     found = credit_notes.document(
         person(), number, merchant_id=merchant_id, format=format, gateways=gateways()
     )
-    return frame.as_file(found.content, found.media_type, f"{number}.{format}", inline=format == "pdf")
+    return files.as_file(found.content, found.media_type, f"{number}.{format}", inline=format == "pdf")

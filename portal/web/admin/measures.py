@@ -14,7 +14,7 @@ from portal.core.money import major
 from portal.services import measures
 from portal.web.actor import needs, person
 from portal.web.admin import periods
-from portal.web.admin.books import as_csv
+from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.page import page

@@ -10,7 +10,7 @@ from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import REFUND, IllegalStep
 from portal.core.refunds.overrides import Overrides
-from portal.services import approvals, attention, bank_accounts, byhand, dossiers, refunds
+from portal.services import bank_accounts, byhand, dossiers, refunds
 from portal.services.dossiers import Dossier
 from portal.services.refund_facts import PayoutFacts
 from portal.services.refunds import Proposal, RefundFacts
@@ -18,9 +18,7 @@ from portal.web.actor import needs, person
 from portal.web.admin import panel as panels
 from portal.web.admin import stale
 from portal.web.admin.panel import Panel
-from portal.web.admin.refund_rows import refund_row, ways_of
-from portal.web.admin.returns import as_id
-from portal.web.admin.shapes import Column, Tab
+from portal.web.admin.refund_rows import ways_of
 from portal.web.forms.admin import ReasonForm
 from portal.web.forms.refunds import ApprovalForm, ProofForm, RedirectForm, RefundForm
 from portal.web.page import gateways, now, page, redirect_to, tell
@@ -28,70 +26,6 @@ from portal.web.words import gettext as _
 from portal.web.words import speak, words
 
 bp = Blueprint("refunds", __name__)
-
-PER_PAGE = 50
-LISTS = ("mine", "failed", "stuck")
-"""What waits for people, each a list of its own, oldest first."""
-
-
-@bp.get("/refunds")
-@needs("refunds.read")
-def index() -> Response:
-    """What waits, oldest first; or the refunds of a state, newest first."""
-    state = request.args.get("state", "")
-    which = request.args.get("list", "") if not state else ""
-    state, which = (state if state in REFUND.states else ""), (which if which in LISTS else "")
-    after, actor = as_id(request.args.get("after", "")), person()
-    rows = (
-        attention.listing(actor, which, after=after, limit=PER_PAGE + 1, now=now())
-        if which
-        else refunds.listing(actor, state=state or None, after=after, limit=PER_PAGE + 1)
-    )
-    shown = rows[:PER_PAGE]
-    kept = {"state": state or None, "list": which or None}
-    more = {**kept, "after": shown[-1].id} if len(rows) > PER_PAGE else None
-    standings = approvals.standings_of([row.id for row in shown], now=now())
-    return page(
-        "admin/refunds/index.html",
-        fragments=("rows",),
-        here=request.full_path.rstrip("?"),
-        rows=[refund_row(row, actor, standings[row.id]) for row in shown],
-        tabs=_tabs(state, which),
-        state=state or which,
-        columns=(
-            Column(name=_("Refund")),
-            Column(name=_("State")),
-            Column(name=_("Amount"), number=True),
-            Column(name=_("Return")),
-            Column(name=_("By")),
-            Column(name=_("Made")),
-        ),
-        next_url=url_for("admin.refunds.index", **more) if more else None,  # type: ignore[arg-type]
-        first_url=url_for("admin.refunds.index", **kept) if after else None,  # type: ignore[arg-type]
-    )
-
-
-def _tabs(state: str, which: str) -> list[Tab]:
-    waiting = attention.waiting(person(), now=now())
-    lists = (
-        ("mine", _("For me to approve"), waiting.to_approve.count),
-        ("failed", _("Failed"), waiting.failed.count),
-        ("stuck", _("Stuck"), waiting.stuck.count),
-    )
-    tabs = [Tab(name=_("All"), url=url_for("admin.refunds.index"), current=not state and not which)]
-    tabs += [
-        Tab(name=name, url=url_for("admin.refunds.index", list=one), current=one == which, count=count)
-        for one, name, count in lists
-    ]
-    return tabs + [
-        Tab(
-            name=words().state("refund", one).name,
-            url=url_for("admin.refunds.index", state=one),
-            current=one == state,
-        )
-        for one in REFUND.states
-        if one != "failed"
-    ]
 
 
 @bp.get("/refunds/<uuid:refund_id>")

@@ -17,7 +17,7 @@ from portal.core.inventory import BUCKETS, COUNTED
 from portal.services import stocktaking
 from portal.services.stocktaking import Moved, Product, Shelf
 from portal.web.actor import needs, person
-from portal.web.admin.books import as_csv
+from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column
 from portal.web.page import now, page, redirect_to, tell
