@@ -28,7 +28,7 @@ from portal.core.inventory import (
 from portal.db.base import db, insert_ignore, uuid7
 from portal.db.orders import Order, OrderLine
 from portal.db.stock import CONTAINER, StockLevel, StockMovement
-from portal.services import tasks, verifying
+from portal.services import tasks
 
 LEVELS: Any = StockLevel.__table__
 LINES: Any = OrderLine.__table__
@@ -380,8 +380,3 @@ def hold(changes: Sequence[dict[str, Any]]) -> bool:
         list(changes),
     )
     return done.rowcount == len(changes)
-
-
-def verify() -> list[str]:
-    """Whatever does not hold of any level, movement or line, as ``flask verify-stock`` says it."""
-    return verifying.run().problems

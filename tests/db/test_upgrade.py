@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.db.base import db
+from portal.services import verifying
 
 MERCHANT, ORDER, PAYMENT, REFUND, PAYOUT = (f"{number:032x}" for number in range(1, 6))
 AT = "2026-11-21 12:00:00.000000"
@@ -142,7 +143,7 @@ def test_stock_begins_to_know_what_is_still_to_be_sent_and_what_is_coming_back(f
     done = first_version.test_cli_runner().invoke(args=["upgrade"])
     assert done.exit_code == 0, done.output
     with first_version.app_context():
-        assert stock.verify() == []
+        assert verifying.run().problems == []
         assert stock.levels(shop, ["MUG", "TEA", "PLAN", "SET", "CUP", "Hat"]) == {
             "MUG": {"reserved": 5},
             "CUP": {"reserved": 1},

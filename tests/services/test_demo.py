@@ -20,7 +20,7 @@ from portal.db.tasks import Task
 from portal.db.views import ReturnTag, SavedView
 from portal.db.workflows import Workflow
 from portal.demo import past
-from portal.services import audit, boards, merchants, people, stock, verifying_history
+from portal.services import audit, boards, merchants, people, verifying, verifying_history
 from portal.services.clocks import clocks_of, due_of
 from portal.words import LANGUAGES
 
@@ -169,7 +169,7 @@ def nothing_is_in_the_future() -> None:
 def every_book_is_right() -> None:
     assert audit.verify().problems == []
     db.session.rollback()
-    assert stock.verify() == []
+    assert verifying.run().problems == []
     db.session.rollback()
     assert [one.problem for one in verifying_history.verify() if one.problem] == []
     db.session.rollback()

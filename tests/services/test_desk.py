@@ -9,7 +9,7 @@ from portal.db import returns as stored
 from portal.db.base import db
 from portal.db.shipments import Shipment
 from portal.db.stock import StockMovement
-from portal.services import desk, dossiers, receiving, stock
+from portal.services import desk, dossiers, receiving, stock, verifying
 from tests.builders import (
     NOW,
     a_merchant,
@@ -103,7 +103,7 @@ def test_what_arrives_is_kept_apart_until_it_is_inspected(shop, session, gateway
     inspect(shop, return_id, [("MUG", 1, "D", True)], disposition="recycle")
     inspect(shop, return_id, [("MUG", 1, "D", False)], disposition="ship_back_to_customer")
     assert stock.levels(shop, ["MUG"]) == {"MUG": {"available": 1, "gone": 1}}
-    assert stock.verify() == []
+    assert verifying.run().problems == []
     moved = session.execute(
         sa.select(StockMovement.bucket, sa.func.sum(StockMovement.delta)).group_by(StockMovement.bucket)
     )
@@ -118,7 +118,7 @@ def test_a_level_that_was_changed_by_hand_is_found(shop, session, gateways):
     return_id = a_return(gateways, shop, an_order(gateways, shop))
     receive(shop, return_id)
     session.execute(sa.text("UPDATE stock_levels SET units = 7 WHERE bucket = 'quarantine'"))
-    assert stock.verify() == ["S1 MUG in quarantine at main: 7 units, movements say 1"]
+    assert verifying.run().problems == ["S1 MUG in quarantine at main: 7 units, movements say 1"]
 
 
 def test_inspecting_in_parts_ends_with_the_last_unit(shop, dock, gateways):

@@ -22,7 +22,7 @@ from portal.db.merchants import Merchant
 from portal.db.orders import OrderLine
 from portal.db.stock import StockMovement
 from portal.db.tasks import Task
-from portal.services import cancellations, fulfilment, stock
+from portal.services import cancellations, fulfilment, stock, verifying
 from portal.services.cancellations import ending
 from tests.builders import a_customer, a_merchant, a_person, an_item, as_it_is, order_called
 from tests.services.cancelling import NOW, canceled, confirm, goods, propose, told, unshipped
@@ -34,7 +34,7 @@ def shop(session: Any) -> Iterator[UUID]:
     made = a_merchant(now=NOW)
     yield made
     db.session.rollback()
-    assert stock.verify() == [], "stock does not add up at the end of the test"
+    assert verifying.run().problems == [], "stock does not add up at the end of the test"
 
 
 def sku(name: str = "MUG", units: int = 1) -> ToldUnits:

@@ -19,7 +19,7 @@ from portal.core.policy.verdict import Verdict
 from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import audit, confirmation, holding, jobs, receiving, refunds, returns, stock
+from portal.services import audit, confirmation, holding, jobs, receiving, refunds, returns, stock, verifying
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import drop_checks, race
@@ -170,7 +170,7 @@ def test_the_same_parcel_is_counted_once_by_two_receivers(
     db.session.rollback()
     assert sorted(db.session.scalars(sa.select(ReturnLine.received_units))) == [1, 2]
     assert stock.levels(merchant, ["CUP", "SAW"]) == {"CUP": {"quarantine": 2}, "SAW": {"quarantine": 1}}
-    assert stock.verify() == []
+    assert verifying.run().problems == []
 
 
 def test_shared_goods_in_any_order_stop_nobody(
@@ -201,7 +201,7 @@ def test_shared_goods_in_any_order_stop_nobody(
     outcome = race(database, flow, racers)
     assert (outcome.errors, outcome.conflicts, outcome.answers) == ([], {}, [2] * 12)
     assert sum(claimed(order) for order in orders) == 12 * 2 * 4
-    assert stock.verify() == []
+    assert verifying.run().problems == []
     assert audit.verify().problems == []
 
 

@@ -20,7 +20,16 @@ from portal.core.policy.verdict import Refused
 from portal.db.base import db, transaction
 from portal.db.orders import OrderLine
 from portal.db.stock import StockLevel, StockMovement
-from portal.services import audit, cancellations, fulfilment, receiving, returns, stock, stocktaking
+from portal.services import (
+    audit,
+    cancellations,
+    fulfilment,
+    receiving,
+    returns,
+    stock,
+    stocktaking,
+    verifying,
+)
 from portal.services.cancellations import Choice, Wish
 from tests.builders import a_merchant, a_person, order_called
 from tests.databases import Database
@@ -166,7 +175,7 @@ def line(order: Any, sku: str = "MUG") -> Any:
 
 def proven() -> None:
     db.session.rollback()
-    assert stock.verify() == []
+    assert verifying.run().problems == []
     assert audit.verify().problems == []
 
 
@@ -277,7 +286,7 @@ def test_without_the_guard_units_of_one_product_are_lost_and_verify_stock_says_s
     assert (outcome.errors, outcome.conflicts) == ([], {})
     db.session.rollback()
     assert stock.levels(shop, ["MUG"])["MUG"]["available"] < 8
-    assert [problem[:2] for problem in stock.verify()] == ["S1", "S1"]
+    assert [problem[:2] for problem in verifying.run().problems] == ["S1", "S1"]
 
 
 def test_of_those_who_count_at_once_one_is_believed(database: Database, shop: UUID, gateways: Any) -> None:

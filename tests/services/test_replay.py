@@ -23,7 +23,7 @@ from portal.db.base import db
 from portal.db.orders import Adjustment, Order, OrderLine, OrderPayment, Payment
 from portal.db.refunds import Payout, Refund, RefundLine, Transfer
 from portal.db.returns import Return, ReturnLine
-from portal.services import intake, merchants, replay, stock
+from portal.services import intake, merchants, replay, stock, verifying
 from portal.services.replay import Outcome
 from tests import databases
 from tests.shared import RETAIL, VERDICTS, data
@@ -196,7 +196,7 @@ def test_the_same_on_postgresql_for_march_and_the_named_orders(
         what_was_given_back_is_not_given_back_again(done)
         equal_rows_are_different_units(done)
         no_cap_is_broken_and_the_ledger_balances(done)
-        assert stock.verify() == []
+        assert verifying.run().problems == []
         a_second_time_changes_nothing(done)
 
 
@@ -390,7 +390,7 @@ def what_came_back_lies_in_stock(real: Real) -> None:
         "23166": 74_478, "21108": 3_114, "85123A": 2_541, "21175": 2_016, "22920": 1_527,
     }  # fmt: skip
     assert one(sa.select(sa.func.sum(ReturnLine.accepted_units))) == 125_026
-    assert stock.verify() == []
+    assert verifying.run().problems == []
 
 
 def a_second_time_changes_nothing(real: Real) -> None:

@@ -23,7 +23,7 @@ from portal.db.orders import OrderLine
 from portal.db.refunds import Payout, Refund
 from portal.db.returns import Return, ReturnLine
 from portal.db.stock import StockMovement
-from portal.services import audit, intake, merchants, recounting, replay, stock
+from portal.services import audit, intake, merchants, recounting, replay, verifying
 from tests import databases, serving
 from tests.shared import RETAIL, VERDICTS, data
 
@@ -157,7 +157,7 @@ def _every_refund_was_sent_and_everything_agrees(shop: Any) -> None:
     released = sa.select(sa.func.sum(StockMovement.delta)).where(
         StockMovement.why == "canceled", StockMovement.bucket == "available"
     )
-    assert scalar(released) == UNITS and stock.verify() == []
+    assert scalar(released) == UNITS and verifying.run().problems == []
     recounted = list(
         recounting.recounted(
             [shop], since=datetime(2010, 1, 1, tzinfo=UTC), until=datetime(2030, 1, 1, tzinfo=UTC)

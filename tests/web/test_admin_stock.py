@@ -15,7 +15,7 @@ from portal.db.base import db, transaction
 from portal.db.channels import ChannelMessage
 from portal.db.stock import StockLevel
 from portal.ports import Declined
-from portal.services import stock
+from portal.services import stock, verifying
 from tests.services.cancelling import canceled, goods, unshipped
 from tests.web.admin_world import World, a_world
 
@@ -48,7 +48,7 @@ def level(world: World, sku: str = "MUG/1", bucket: str = "available") -> UUID:
 
 def levels(world: World, sku: str = "MUG/1") -> dict[str, int]:
     with world.app.app_context():
-        assert stock.verify() == []
+        assert verifying.run().problems == []
         return stock.levels(world.own, [sku]).get(sku, {})
 
 
