@@ -57,7 +57,7 @@
       const may = works[entry.dataset.does]
       entry.hidden = !!may && !may(CSS.escape(entry.dataset.keys))
     }
-    const said = new Set([...sheet.querySelectorAll("dl > :not([hidden]) kbd")].map((one) => one.textContent.trim()))
+    const said = new Set([...sheet.querySelectorAll("dl > [data-keys]:not([hidden])")].map((one) => one.dataset.keys))
     for (const element of document.querySelectorAll("main [data-key]")) {
       const key = element.dataset.key
       const name = called(element).replace(/\s+/g, " ").trim()
@@ -108,7 +108,7 @@
 
   // ---------------------------------------------------------------- units added and taken back without a round trip each
   // A button inside [data-units] that is named more, all or none and whose value names a field changes that field.
-  // What is on its way is given up first: its answer would undo what has been pressed meanwhile.
+  // An estimate on its way is given up first: its answer would undo what has been pressed meanwhile.
   const wanted = { more: (now, most) => Math.min(most, now + 1), all: (now, most) => Math.max(most, now), none: () => 0 }
   document.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null
@@ -130,7 +130,8 @@
   }, true)
   document.addEventListener("change", (event) => {
     const live = event.target.matches("input") && event.target.closest("[data-units]")
-    if (live) live.dispatchEvent(new CustomEvent("htmx:abort", { bubbles: true, detail: { elt: live } }))
+    if (!live || live.closest("[data-entry]")) return // an entry saves: each answer comes, and the next request follows it
+    live.dispatchEvent(new CustomEvent("htmx:abort", { bubbles: true, detail: { elt: live } }))
   })
 
   // ---------------------------------------------------------------- dragging: a drop presses the button of what was dragged

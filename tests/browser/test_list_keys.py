@@ -26,9 +26,11 @@ def signed_in(page: Page, world: World) -> None:
 
 
 def the_list(page: Page) -> None:
+    page.wait_for_load_state()  # a key that is pressed before the scripts are there does nothing
     page.keyboard.press("g")
     page.keyboard.press("r")
     expect(page.get_by_role("heading", level=1, name="Returns")).to_be_visible()
+    page.wait_for_load_state()
 
 
 def number_of(world: World, return_id: Any) -> str:
@@ -76,6 +78,7 @@ def test_rows_are_approved_declined_and_written_to_by_keys(live_server: Any, pag
     assert [world.dossier(one).page.draft.state for one in (oldest, middle, newest)] == [
         "requested", "requested", "approved",
     ]  # fmt: skip
+    page.wait_for_load_state()
     page.keyboard.press("u")
     expect(page.get_by_role("heading", level=1, name="Take decisions back")).to_be_visible()
     the_list(page)
@@ -102,6 +105,7 @@ def test_rows_are_approved_declined_and_written_to_by_keys(live_server: Any, pag
 
 def shown_keys(page: Page) -> dict[str, str]:
     """What the sheet lists: keys -> what they do."""
+    page.wait_for_load_state()
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog")
     expect(sheet).to_be_visible()
