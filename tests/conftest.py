@@ -210,8 +210,11 @@ def javascript(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def visit(browser: Any, javascript: bool) -> Iterator[Callable[..., Any]]:
+def visit(request: pytest.FixtureRequest, browser: Any, javascript: bool) -> Iterator[Callable[..., Any]]:
     """Opens further visitors, each with cookies of their own; faults in any of their pages fail the test."""
+    # What was made later ends earlier: a page that shows itself anew must be closed before its server is.
+    if "live_server" in request.fixturenames:
+        request.getfixturevalue("live_server")
     with browsing.visitors(browser, javascript=javascript) as visit:
         yield visit
 
