@@ -27,6 +27,10 @@ PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
+EXPECTED = ("Failed to load resource", "htmx:sendAbort", "htmx:afterRequest")
+"""What the console says of a journey's own steps: answers such as 422 and 404, and a page that is left while it
+asks. htmx reports the end of whatever failed as well, after it has said what it was."""
+
 
 def environ(name: str) -> str:
     return os.environ.get(name, "")
@@ -70,12 +74,7 @@ class Watch:
         page.on("request", lambda request: self._asked(request, own))
 
     def _said(self, kind: str, text: str) -> None:
-        # Answers such as 422 and 404 are part of a journey; the browser reports each as an error.
-        if (
-            kind == "error"
-            and not text.startswith("Failed to load resource")
-            and "Response Status" not in text
-        ):
+        if kind == "error" and not text.startswith(EXPECTED) and "Response Status" not in text:
             self.faults.append(f"the console says: {text}")
 
     def _asked(self, request: Request, own: tuple[str, str]) -> None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from portal.core.access import SYSTEM, Actor
 from portal.core.addresses import Address
@@ -37,6 +38,8 @@ SITE = Site(base_url="https://returns.example", secret="a secret for tests alone
 HOME = Address(
     name="Demo Customer", street=("Beispielweg 12",), postcode="20359", city="Hamburg", country="DE"
 )
+ZONE = ZoneInfo("Europe/Berlin")
+"""Whose calendar the shops of the tests have."""
 DOCK = Address(name="Demo Returns", street=("Demo Dock 1",), postcode="20457", city="Hamburg", country="DE")
 _numbers = count(1)
 
@@ -88,6 +91,12 @@ class Item:
     parent: str = ""
     """Of a part: the position of its bundle in the order, counted from 1."""
     special: Special = ORDINARY
+
+
+def a_period(now: datetime, *, had: int = 10, days: int = 30, interval: str = "month") -> Special:
+    """A service paid for so many days, of which ``had`` were had, today counted: days of the shop's calendar."""
+    first = now.astimezone(ZONE).date() - timedelta(days=had - 1)
+    return Special(period_start=first, period_end=first + timedelta(days=days - 1), interval=interval)
 
 
 def an_item(sku: str = "MUG", units: int = 1, price: str = "10.00", **more: Any) -> Item:

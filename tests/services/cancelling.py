@@ -9,7 +9,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.facts import OrderFacts
-from portal.core.intake import Special
 from portal.core.links import FINISH
 from portal.db import cancellations as stored
 from portal.db import returns as stored_returns
@@ -17,7 +16,7 @@ from portal.db.base import db
 from portal.db.merchants import Merchant
 from portal.services import audit, cancellations, links, notices, recounting
 from portal.services.cancellations import CancellationPage, Choice, Wish
-from tests.builders import SITE, Item, a_customer, a_person, an_item, an_order, as_it_is
+from tests.builders import SITE, Item, a_customer, a_period, a_person, an_item, an_order, as_it_is
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 """Workers that these tests start go by the clock: what waits for somebody must not have expired by it."""
@@ -37,9 +36,7 @@ def goods(sku: str, units: int = 1, price: str = "10.00", *, shipped: int = 0, *
 
 def service(sku: str, price: str, *, days_had: int, days: int = 30, interval: str = "month") -> Item:
     """A service paid for by the period, of which so many days were had, today counted."""
-    first = NOW.date() - timedelta(days=days_had - 1)
-    last = first + timedelta(days=days - 1)
-    special = Special(period_start=first, period_end=last, interval=interval)
+    special = a_period(NOW, had=days_had, days=days, interval=interval)
     return an_item(sku, 1, price, kind="service", shipped=0, special=special)
 
 

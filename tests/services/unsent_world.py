@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +35,7 @@ from portal.services import (
     warehouse,
     warehouse_events,
 )
-from tests.builders import SITE, a_customer, a_payment, an_item, an_order, fill, shipping_cost
+from tests.builders import SITE, a_customer, a_payment, a_period, an_item, an_order, fill, shipping_cost
 from tests.services.money_world import MoneyWorld
 
 EMAIL = "demo.customer@customer.example"
@@ -92,17 +91,13 @@ class UnsentWorld(MoneyWorld):
         ``how`` is the ending of the order's number, by which the sandbox warehouse behaves.
         """
         number = f"UNSENT-{len(self.orders)}{how}"
-        today = self.now.date()
-        month = Special(
-            period_start=today - timedelta(days=9), period_end=today + timedelta(days=20), interval="month"
-        )
         items = (
             an_item("JAR", units, f"{cents // 100}.{cents % 100:02}", tax="0.02", shipped=sent),
             an_item("MUG", 2, "9.33", shipped=0, discount="0.01"),
             an_item("BOX", 1, "0.00", shipped=0),
             an_item("POT", 1, "20.00", shipped=0, parent="3", special=Special(part_required=True)),
             an_item("LID", 1, "3.99", shipped=0, parent="3"),
-            an_item("PLAN", 1, "29.90", kind="service", shipped=0, special=month),
+            an_item("PLAN", 1, "29.90", kind="service", shipped=0, special=a_period(self.now)),
             shipping_cost("4.90"),
         )
         items = (items[0], items[-1]) if small else items

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from portal.core.intake import IncomingLine, Special
+from portal.core.intake import IncomingLine
 from portal.services import cancellations, links
 from portal.services.cancellations import Choice, Wish
+from tests.builders import a_period
 from tests.web.shops import EMAIL, Prepared, Shop, line, newest_link, now, order_id
 
 
@@ -26,7 +26,6 @@ def service(
     sku: str = "PLN", name: str = "Care plan", price: str = "30.00", *, days: int = 30
 ) -> IncomingLine:
     """A service paid for from ten days ago for ``days`` days, renewed every month."""
-    today = now().date()
     return IncomingLine(
         external_id=sku,
         sku=sku,
@@ -34,11 +33,7 @@ def service(
         units=1,
         unit_price=Decimal(price),
         kind="service",
-        special=Special(
-            period_start=today - timedelta(days=9),
-            period_end=today - timedelta(days=9) + timedelta(days=days - 1),
-            interval="month",
-        ),
+        special=a_period(now(), days=days),
     )
 
 

@@ -14,7 +14,7 @@ from portal.services import cancellation_dossiers, cancellations, links
 from portal.services.cancellation_dossiers import CancellationDossier
 from portal.services.cancellations import Choice, Wish
 from tests import builders
-from tests.builders import a_payment, an_item, shipping_cost
+from tests.builders import a_payment, a_period, an_item, shipping_cost
 from tests.web.admin_world import World, now
 
 
@@ -39,10 +39,6 @@ class Desk:
 
     def mixed(self) -> OrderFacts:
         """A bundle, a subscription, a gift, goods that are sent, and what can no longer be stopped."""
-        today = now().date()
-        plan = Special(
-            period_start=today - timedelta(days=9), period_end=today + timedelta(days=20), interval="month"
-        )
         return self.world.order(
             items=(
                 an_item("SET", 1, "60.00", shipped=0),
@@ -50,7 +46,7 @@ class Desk:
                     "TABLE", 1, "0", shipped=0, parent="1", special=Special(list_price=50, part_required=True)
                 ),
                 an_item("LAMP", 1, "0", shipped=0, parent="1", special=Special(list_price=25)),
-                an_item("PLAN", 1, "30.00", shipped=0, kind="service", special=plan),
+                an_item("PLAN", 1, "30.00", shipped=0, kind="service", special=a_period(now())),
                 an_item("VASE", 2, "15.00", shipped=0, special=Special(gift=True)),
                 an_item("BOOK", 2, "12.00", shipped=1),
                 an_item("SOFA", 1, "400.00", shipped=0, special=Special(logistics=("drop_ship",))),
