@@ -24,7 +24,9 @@ from bench.tables import Result, p50, p95
 from bench.visitor import HttpVisitor
 from portal.db.base import db
 from portal.db.refunds import Payout, Refund
-from portal.services import audit, payouts, work
+from portal.services import work
+from portal.services.paying import payouts
+from portal.services.proofs import audit
 from tests.mail import free_port
 from tests.services import racing_shop
 from tests.stripe_server import Remote

@@ -24,8 +24,10 @@ from portal.core.listing import TABS
 from portal.core.policy.terms import Terms
 from portal.db.base import db
 from portal.db.returns import Return
-from portal.services import list_counts, listing, merchants, people
-from portal.services.list_filters import asked
+from portal.services import merchants
+from portal.services.lists import list_counts, listing
+from portal.services.lists.list_filters import asked
+from portal.services.persons import people
 
 SIZES = (10_000, 100_000, 1_000_000)
 EMAIL = "lists@bench.example"

@@ -21,7 +21,7 @@ from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import audit
+from portal.services.proofs import audit
 
 CLIENTS, SKUS = 8, 20
 

@@ -18,7 +18,8 @@ from portal.core.intake import IncomingLine, IncomingOrder, IncomingPayment, Inc
 from portal.core.policy.terms import RestockingFee, Terms, Window
 from portal.db.base import db
 from portal.db.orders import Order, OrderLine
-from portal.services import intake, merchants, people
+from portal.services import intake, merchants
+from portal.services.persons import people
 
 ACCOUNTS, PASSWORD = tuple(f"agent-{n}@bench.example" for n in range(12)), secrets.token_urlsafe(12)
 """Several, since one account may not sign in more than ten times in ten minutes."""

@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal.core.links import Site
     from portal.db import tables  # noqa: F401  every table is known before the first query
     from portal.db.base import db, engine_options, prepare
-    from portal.services import approvals
+    from portal.services.paying import approvals
 
     settings = settings or Settings.from_env(os.environ)
     app = Flask("portal", root_path=os.path.dirname(os.path.dirname(__file__)), static_folder=None)

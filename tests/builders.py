@@ -31,7 +31,10 @@ from portal.core.money import minor
 from portal.core.policy.terms import Terms
 from portal.db import orders as stored_orders
 from portal.db.base import uuid7
-from portal.services import confirmation, intake, merchants, receiving, returns, shipping
+from portal.services import intake, merchants
+from portal.services.docking import receiving
+from portal.services.filing import returns, shipping
+from portal.services.handling import confirmation
 
 NOW = datetime(2026, 6, 15, 10, 0, tzinfo=UTC)
 SITE = Site(base_url="https://returns.example", secret="a secret for tests alone")

@@ -117,7 +117,7 @@ _compiled = _Compiled()
 @pytest.fixture(scope="session", autouse=True)
 def quick_process() -> None:
     """What costs time at every test and changes no answer: dear password hashes, sweeping what stays anyway."""
-    from portal.services import people
+    from portal.services.persons import people
 
     people._hasher = PasswordHasher.from_parameters(profiles.CHEAPEST)
     people._NOBODY = people._hasher.hash("nobody has this password")

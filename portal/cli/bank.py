@@ -19,7 +19,8 @@ def bank_batch(slug: str, by: str) -> None:
 
     With nothing to collect the exit status is 0 and no batch is made.
     """
-    from portal.services import bank, people
+    from portal.services.paying import bank
+    from portal.services.persons import people
     from portal.words import Words
 
     gateways = current_app.extensions["gateways"]

@@ -22,7 +22,7 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 @with_appcontext
 def verify_ledger(as_json: bool) -> None:
     """Prove that the ledger balances and no cap is broken; the first break first, exit status 1 on any."""
-    from portal.services import audit
+    from portal.services.proofs import audit
 
     result = audit.verify()
     if as_json:
@@ -56,7 +56,7 @@ def balance(
     """Print the balance of each account and currency: of all, of an order, of a payment, of a period."""
     from portal.core.access import NotFound
     from portal.core.money import major
-    from portal.services import books
+    from portal.services.ledgers import books
 
     merchant = merchant_id(slug)
     try:
@@ -97,7 +97,8 @@ def journal(slug: str, since: datetime, until: datetime, accounts: Path | None, 
     """Print the balanced journal of a period as CSV, in the merchant's accounts."""
     from portal.core.access import Conflict
     from portal.core.accounting import BadAccounts, account_map
-    from portal.services import accounting, merchants
+    from portal.services import merchants
+    from portal.services.ledgers import accounting
 
     merchant = merchant_id(slug)
     try:
@@ -123,7 +124,7 @@ def journal(slug: str, since: datetime, until: datetime, accounts: Path | None, 
 def credit_note(number: str, slug: str, format: str, out: Path | None) -> None:
     """Print the credit note NUMBER: UBL 2.1, or the paper that says the same."""
     from portal.core.access import NotFound
-    from portal.services import credit_notes
+    from portal.services.ledgers import credit_notes
 
     gateways = current_app.extensions["gateways"]
     merchant = merchant_id(slug)

@@ -23,7 +23,7 @@ def reconcile(once: bool, since: datetime | None, as_json: bool) -> None:
 
     Every difference is printed with both sides and is a task in the admin area; exit status 1.
     """
-    from portal.services import reconcile as service
+    from portal.services.gateways import reconcile as service
 
     clock = current_app.config.get("CLOCK") or (lambda: datetime.now(UTC))
     report = service.run(

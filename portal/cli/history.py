@@ -19,7 +19,7 @@ from portal.core.chain import Head
 @with_appcontext
 def verify_audit(as_json: bool, known: tuple[str, ...]) -> None:
     """Prove that history is as it was written; the first break of each merchant, exit status 1 on any."""
-    from portal.services import verifying_history
+    from portal.services.proofs import verifying_history
 
     chains = verifying_history.verify(known=_heads(known))
     problems = [one.problem for one in chains if one.fault is not None]

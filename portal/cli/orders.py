@@ -82,7 +82,7 @@ def import_orders(
 def replay_cancellations(slug: str, mapping: str, hours: int, as_json: bool, files: tuple[str, ...]) -> None:
     """Make closed returns of the cancellations in FILES, whose orders are imported; again changes nothing."""
     from portal.core.money import major
-    from portal.services import replay
+    from portal.services.past import replay
 
     totals: dict[tuple[str, str], list[int]] = {}
 

@@ -20,7 +20,7 @@ from flask.cli import with_appcontext
 @with_appcontext
 def create_user(email: str, name: str, roles: tuple[str, ...], language: str, password: str | None) -> None:
     """Make somebody who can sign in, or give a known one new roles and a new password."""
-    from portal.services import people
+    from portal.services.persons import people
 
     password = (
         password

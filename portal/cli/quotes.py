@@ -172,7 +172,8 @@ def policy_check(
     """
     from portal.core.access import SYSTEM
     from portal.quotes import requests
-    from portal.services import merchants, rejudging
+    from portal.services import merchants
+    from portal.services.past import rejudging
 
     files = {"policy": policy_file}
     values, faults = _read(files)

@@ -24,7 +24,7 @@ def verify_stock(slug: str, as_json: bool) -> None:
     in the house is what was authorized, received and inspected. S5: what a cancellation took out is
     available again, once.
     """
-    from portal.services import verifying
+    from portal.services.proofs import verifying
 
     result = verifying.run(merchant_id(slug) if slug else None)
     if as_json:
@@ -54,7 +54,7 @@ def ship(slug: str, order_ref: str, event_id: str, goods: tuple[str, ...]) -> No
     """
     from portal.core.access import NotFound
     from portal.db.base import transaction
-    from portal.services import fulfilment
+    from portal.services.warehousing import fulfilment
 
     told = tuple(_told(one) for one in goods)
     clock = current_app.config.get("CLOCK") or (lambda: datetime.now(UTC))

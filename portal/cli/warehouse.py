@@ -37,7 +37,7 @@ def _now() -> datetime:
 
 def _post(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
     """Hand an event to the portal as its web does: proved, stored once, answered."""
-    from portal.services import warehouse_events
+    from portal.services.warehousing import warehouse_events
 
     gateways = current_app.extensions["gateways"]
     answer = warehouse_events.receive("sandbox", headers, body, gateways=gateways, now=_now()).answer
@@ -47,7 +47,7 @@ def _post(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
 def _known(slug: str, order: str) -> str:
     """The order's id there; one that it was never asked about is learned now."""
     from portal.db import orders
-    from portal.services import asking
+    from portal.services.stockroom import asking
 
     for row in orders.by_number(merchant_id(slug), number_key(order))[:1]:
         told = asking.known_as(row.id)

@@ -16,8 +16,11 @@ from portal.demo import atelier, contested, house, morning, past, stories
 from portal.demo.playing import Desk, Story, play
 from portal.demo.wares import ATELIER, NORDHAUS, DemoOrder, Pay, incoming, warehouse
 from portal.ports import Gateways
-from portal.services import assigning, intake, links, listing, merchants, people
-from portal.services.list_filters import asked
+from portal.services import intake, links, merchants
+from portal.services.handling import assigning
+from portal.services.lists import listing
+from portal.services.lists.list_filters import asked
+from portal.services.persons import people
 
 PASSWORD = "demo-password"  # noqa: S105  a demo that anybody may enter
 PEOPLE = (

@@ -4,7 +4,10 @@ from portal.demo.contested import contest, refunded
 from portal.demo.morning import order_of
 from portal.demo.playing import Desk, Story
 from portal.demo.wares import BAG, BOOK, CANDLE, HAT, MUG, SHOES
-from portal.services import canned, shipping, tags, threads, unexpected
+from portal.services.docking import unexpected
+from portal.services.filing import shipping
+from portal.services.handling import tags
+from portal.services.talking import canned, threads
 
 FRESH = order_of("A-1010", 7, "Sample Waiting", HAT, BOOK, country="GB")
 LATE = order_of("A-1011", 8, "Sample Overdue", SHOES, MUG, country="GB")

@@ -7,8 +7,9 @@ from uuid import UUID
 from portal.demo.morning import order_of
 from portal.demo.playing import Desk, Story, photo
 from portal.demo.wares import CANDLE, HAT, LAMP, SHIRT, SHOES, DemoOrder, Item
-from portal.services import disputes, scoring, threads
+from portal.services import disputes
 from portal.services.disputes import Claim, LineClaim
+from portal.services.talking import scoring, threads
 
 
 def _contested(number: str, days: int, name: str, item: Item, language: str = "en") -> DemoOrder:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from portal.core.access import SYSTEM
 from portal.core.workflows import DispositionRule, Rule, Rules
 from portal.demo.playing import Desk, Story
-from portal.services import canned, playbooks, views, workflows
+from portal.services.lists import views
+from portal.services.rules import workflows
+from portal.services.talking import canned, playbooks
 
 FIT = ("too_small", "too_large", "does_not_fit")
 RULES = Rules(

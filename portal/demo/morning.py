@@ -4,22 +4,13 @@ from dataclasses import replace
 
 from portal.demo.playing import Desk, Story, photo
 from portal.demo.wares import BAG, BOOK, CANDLE, HAT, LAMP, MUG, SHIRT, SHOES, SOAP, DemoOrder, Item
-from portal.services import (
-    assigning,
-    canned,
-    deciding,
-    entry,
-    orders,
-    pictures,
-    receiving,
-    requests,
-    returns,
-    shipping,
-    tags,
-    threads,
-    unexpected,
-)
-from portal.services.deciding import LineDecision
+from portal.services import pictures
+from portal.services.docking import receiving, unexpected
+from portal.services.filing import returns, shipping
+from portal.services.handling import assigning, deciding, entry, requests, tags
+from portal.services.handling.deciding import LineDecision
+from portal.services.lists import orders
+from portal.services.talking import canned, threads
 
 
 def order_of(

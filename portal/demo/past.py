@@ -9,7 +9,9 @@ from uuid import UUID
 from portal.core.access import Conflict
 from portal.demo.playing import Desk, Story
 from portal.demo.wares import BAG, BOOK, CANDLE, HAT, LAMP, MUG, SHIRT, SHOES, SOAP, THROW, DemoOrder
-from portal.services import confirmation, deciding, jobs, scoring
+from portal.services import jobs
+from portal.services.handling import confirmation, deciding
+from portal.services.talking import scoring
 
 Drawn = TypeVar("Drawn", str, int)
 WEEKS = 8

@@ -17,20 +17,12 @@ from portal.core.links import FINISH, Site
 from portal.core.refunds.overrides import Overrides
 from portal.demo.wares import PLACES, DemoOrder
 from portal.ports import Gateways
-from portal.services import (
-    confirmation,
-    entry,
-    jobs,
-    links,
-    orders,
-    photos,
-    pictures,
-    receiving,
-    refunds,
-    returns,
-    shipping,
-    work,
-)
+from portal.services import jobs, links, photos, pictures, work
+from portal.services.docking import receiving
+from portal.services.filing import returns, shipping
+from portal.services.handling import confirmation, entry
+from portal.services.lists import orders
+from portal.services.refunding import refunds
 
 Story = Iterator[datetime]
 """What happens to one return; before each step it says when that is."""

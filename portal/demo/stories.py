@@ -7,19 +7,13 @@ from portal.core.access import SYSTEM, Actor
 from portal.core.links import Site
 from portal.core.refunds.overrides import Overrides
 from portal.ports import Gateways
-from portal.services import (
-    allowances,
-    bank_accounts,
-    cancellations,
-    confirmation,
-    deciding,
-    links,
-    orders,
-    receiving,
-    refunds,
-    returns,
-    shipping,
-)
+from portal.services import cancellations, links
+from portal.services.docking import receiving
+from portal.services.filing import returns, shipping
+from portal.services.handling import confirmation, deciding
+from portal.services.lists import orders
+from portal.services.paying import bank_accounts
+from portal.services.refunding import allowances, refunds
 
 
 def returns_under_way(

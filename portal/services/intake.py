@@ -20,8 +20,10 @@ from portal.core.policy.terms import Deal
 from portal.db import history, merchants, reimport
 from portal.db import intake as db_intake
 from portal.db.base import transaction
-from portal.services import fulfilment, reported, scope
+from portal.services import scope
 from portal.services.cancellations import ending
+from portal.services.gateways import reported
+from portal.services.warehousing import fulfilment
 
 TRIES = 20
 """Of one batch, where others were faster each time: nobody is there to press the button again."""

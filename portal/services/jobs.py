@@ -15,25 +15,15 @@ from portal.db.base import db, transaction
 from portal.db.refunds import Payout
 from portal.db.returns import Return
 from portal.ports import Declined, Gateways
-from portal.services import (
-    bank_accounts,
-    cancellations,
-    channels,
-    credits,
-    disputes,
-    expecting,
-    gateway_events,
-    looking,
-    notices,
-    overdue_requests,
-    payouts,
-    reconcile,
-    shipping,
-    warehouse,
-    warehouse_events,
-    work,
-)
-from portal.services.holding import release, void_parcels
+from portal.services import cancellations, channels, disputes, work
+from portal.services.filing import expecting, shipping
+from portal.services.filing.holding import release, void_parcels
+from portal.services.gateways import gateway_events, looking, reconcile
+from portal.services.handling import overdue_requests
+from portal.services.ledgers import credits
+from portal.services.paying import bank_accounts, payouts
+from portal.services.talking import notices
+from portal.services.warehousing import warehouse, warehouse_events
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from portal.core.numbers import is_valid, normalize
 from portal.db import history, merchants, orders, returns
 from portal.db.base import db, transaction, uuid7
 from portal.db.returns import Link, Return
-from portal.services import notices, scope
+from portal.services import scope
+from portal.services.talking import notices
 
 
 def create(actor: Actor, row: Return, purpose: str, *, site: Site, days: int, now: datetime) -> Link:

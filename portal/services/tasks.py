@@ -16,7 +16,8 @@ from portal.core.access import SYSTEM, Actor, Conflict, NotFound
 from portal.db import history
 from portal.db.base import db, insert_ignore, transaction, uuid7
 from portal.db.tasks import Task
-from portal.services import alerts, scope
+from portal.services import scope
+from portal.services.talking import alerts
 
 KINDS = (
     "refund_failed",

@@ -11,8 +11,9 @@ from flask import current_app, g, request, session
 
 from portal.core.access import Actor, NotAllowed, NotFound
 from portal.core.links import LinkFacts
-from portal.services import belonging, links, sessions
-from portal.services.sessions import Visit
+from portal.services import belonging, links
+from portal.services.persons import sessions
+from portal.services.persons.sessions import Visit
 from portal.web.page import now
 
 P = ParamSpec("P")

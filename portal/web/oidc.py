@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 from requests import RequestException
 from werkzeug.wrappers import Response
 
-from portal.services import oidc
+from portal.services.persons import oidc
 from portal.settings import Settings
 
 log = logging.getLogger(__name__)

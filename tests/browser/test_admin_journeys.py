@@ -25,7 +25,7 @@ def world(live_server: Server) -> World:
 def desk(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
     """A tab in which a supervisor has signed in by the form."""
     with live_server.app.app_context():
-        from portal.services import people
+        from portal.services.persons import people
 
         people.create_user(
             email="boss@people.example",
@@ -176,7 +176,9 @@ def test_no_page_of_the_desk_has_a_barrier(world: World, desk: Any, live_server:
     order = world.order()
     draft = world.draft(order)
     with live_server.app.app_context():
-        from portal.services import links, refunds, returns
+        from portal.services import links
+        from portal.services.filing import returns
+        from portal.services.refunding import refunds
 
         boss, site = world.actor(), live_server.app.extensions["site"]
         returns.choose_lines(boss, draft, builders.chosen(order, {"SHIRT": 1, "MUG": 2}), now=now())

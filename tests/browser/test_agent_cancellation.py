@@ -31,7 +31,7 @@ def desk(world: World) -> Desk:
 def agent(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
     """A tab in which a supervisor has signed in by the form."""
     with live_server.app.app_context():
-        from portal.services import people
+        from portal.services.persons import people
 
         people.create_user(
             email="boss@people.example",

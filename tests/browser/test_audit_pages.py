@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal.services import deciding, people, returns, tags
+from portal.services.filing import returns
+from portal.services.handling import deciding, tags
+from portal.services.persons import people
 from tests.browsing import accessibility_faults
 from tests.serving import Server
 from tests.web.admin_world import PASSWORD, a_world, now

@@ -11,7 +11,8 @@ import pytest
 
 from portal.core.logistics import ToldUnits
 from portal.db.base import transaction
-from portal.services import cancellations, fulfilment
+from portal.services import cancellations
+from portal.services.warehousing import fulfilment
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server
 from tests.web.buyers import bought, propose, service, start, state_of

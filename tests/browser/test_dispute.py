@@ -13,8 +13,11 @@ from portal.core.links import STATUS, url
 from portal.core.policy.terms import RestockingFee, Terms
 from portal.db.base import db
 from portal.db.returns import Link
-from portal.services import audit, disputes, links, people, refunds
+from portal.services import disputes, links
 from portal.services.disputes import Claim, LineClaim
+from portal.services.persons import people
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
 from tests import builders
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server

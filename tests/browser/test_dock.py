@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal.services import audit, verifying
+from portal.services.proofs import audit, verifying
 from tests.browsing import PHONE, accessibility_faults, scripted
 from tests.serving import Server
 from tests.web.admin_world import PASSWORD, World, a_world, now
@@ -27,7 +27,7 @@ def tablet(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
 
 def signed_in(live_server: Server, visit: Callable[..., Any], *, size: Any = TABLET) -> Any:
     with live_server.app.app_context():
-        from portal.services import people
+        from portal.services.persons import people
 
         people.create_user(
             email="dock@people.example",

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal.services import payouts, people, refunds
+from portal.services.paying import payouts
+from portal.services.persons import people
+from portal.services.refunding import refunds
 from tests import builders
 from tests.browsing import DESK, PHONE, accessibility_faults
 from tests.serving import Server

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.services import assigning, people, tags
+from portal.services.handling import assigning, tags
+from portal.services.persons import people
 from tests.browsing import accessibility_faults
 from tests.web.admin_world import World, a_world, now
 

@@ -30,7 +30,7 @@ def signed_in(
     live_server: Server, visit: Callable[..., Any], name: str, role: str, *, size: Any = DESK
 ) -> Any:
     with live_server.app.app_context():
-        from portal.services import people
+        from portal.services.persons import people
 
         people.create_user(
             email=f"{name}@people.example",
@@ -60,7 +60,7 @@ def test_the_inbox_updates_while_another_works(
     boss.evaluate("window.neverReloaded = true")
     agent.evaluate("window.neverReloaded = true")
     with live_server.app.app_context():
-        from portal.services import deciding
+        from portal.services.handling import deciding
 
         deciding.decline(world.actor("supervisor"), waiting, reason="other", message="No", now=now())
     for page in (boss, agent):
@@ -88,7 +88,7 @@ def test_the_list_and_the_expected_parcels_follow_what_happens_elsewhere(
     expect(boss.locator("#rows")).to_contain_text(number)
     expect(dock.locator("#expected")).not_to_contain_text(number)
     with live_server.app.app_context():
-        from portal.services import deciding
+        from portal.services.handling import deciding
 
         deciding.approve(world.actor("supervisor"), asked, now=now())
     expect(dock.locator("#expected")).to_contain_text(number)
@@ -128,7 +128,7 @@ def test_the_board_of_refunds_moves_by_itself(world: World, boss: Any, live_serv
     card = boss.locator("li[aria-labelledby=stage-arrived] .board-card")
     expect(card).to_have_count(1)
     with live_server.app.app_context():
-        from portal.services import refunds
+        from portal.services.refunding import refunds
 
         refunds.propose(world.actor("supervisor"), made, now=now())
     live_server.drain()
@@ -146,7 +146,7 @@ def test_the_page_of_a_return_follows_and_leaves_what_is_typed(
     boss.evaluate("window.neverReloaded = true")
     boss.locator("#message").fill("half a sentence")
     with live_server.app.app_context():
-        from portal.services import deciding
+        from portal.services.handling import deciding
 
         deciding.decline(world.actor("supervisor"), asked, reason="other", message="No", now=now())
     expect(boss.locator("#top")).to_contain_text("Declined")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal.services import canned, notices, requests, threads
+from portal.services.handling import requests
+from portal.services.talking import canned, notices, threads
 from tests.browsing import DESK, PHONE, accessibility_faults
 from tests.web.admin_world import World, a_world, now
 from tests.web.shops import picture
@@ -18,7 +19,7 @@ PASSWORD = "a password for tests"
 
 
 def agent(visit: Any, live_server: Any, world: World, role: str = "csr") -> Any:
-    from portal.services import people
+    from portal.services.persons import people
 
     with world.app.app_context():
         people.create_user(

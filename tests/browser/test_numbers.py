@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal.services import people
+from portal.services.persons import people
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server
 from tests.web.admin_world import PASSWORD, World, a_world, now

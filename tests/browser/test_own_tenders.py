@@ -15,7 +15,9 @@ from portal.core.refunds.overrides import Overrides
 from portal.db.base import db
 from portal.db.credits import Credit
 from portal.db.returns import Link
-from portal.services import payouts, people, refunds
+from portal.services.paying import payouts
+from portal.services.persons import people
+from portal.services.refunding import refunds
 from tests import builders
 from tests.browsing import DESK, PHONE, accessibility_faults
 from tests.serving import Server

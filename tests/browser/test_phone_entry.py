@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from portal.services import people, returns
+from portal.services.filing import returns
+from portal.services.persons import people
 from portal.words import Words
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server

@@ -22,7 +22,7 @@ def world(live_server: Server) -> World:
 def owner(world: World, live_server: Server, visit: Callable[..., Any]) -> Any:
     """A tab in which the shop's own admin has signed in."""
     with live_server.app.app_context():
-        from portal.services import people
+        from portal.services.persons import people
 
         people.create_user(
             email="owner@people.example",

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from portal.core.policy.terms import RestockingFee, Terms
-from portal.services import refunds
+from portal.services.refunding import refunds
 from tests import builders
 from tests.browsing import DESK, PHONE, accessibility_faults
 from tests.serving import Server
@@ -35,7 +35,7 @@ def signed_in(world: World, live_server: Server, visit: Callable[..., Any]) -> C
 
     def sign_in(role: str, viewport: Any = DESK) -> Any:
         with live_server.app.app_context():
-            from portal.services import people
+            from portal.services.persons import people
 
             people.create_user(
                 email=f"{role}@people.example",
@@ -128,7 +128,7 @@ def test_goods_that_stay_are_refunded_in_part_and_the_customer_follows_it(
     expect(boss.get_by_text("The refund is made.")).to_be_visible()
     live_server.drain()
     with live_server.app.app_context():
-        from portal.services import notices
+        from portal.services.talking import notices
 
         mail = next(one for one in notices.outbox() if one.event == "refund_granted")
         text = notices.as_sent(mail.id, site=live_server.app.extensions["site"]).text

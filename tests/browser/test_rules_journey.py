@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 from portal.core.access import Actor
 from portal.core.policy.terms import Terms
 from portal.core.workflows import DispositionRule, Rule, Rules, decision_from
-from portal.services import people, workflows
+from portal.services.persons import people
+from portal.services.rules import workflows
 from tests.browsing import DESK, accessibility_faults
 from tests.serving import Server
 from tests.web.admin_world import PASSWORD

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal.services import people
+from portal.services.persons import people
 from tests.browsing import DESK, accessibility_faults
 from tests.services.cancelling import canceled, goods, unshipped
 from tests.serving import Server

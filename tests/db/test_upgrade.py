@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.db.base import db
-from portal.services import verifying
+from portal.services.proofs import verifying
 
 MERCHANT, ORDER, PAYMENT, REFUND, PAYOUT = (f"{number:032x}" for number in range(1, 6))
 AT = "2026-11-21 12:00:00.000000"
@@ -102,7 +102,7 @@ def insert(connection: sa.Connection, table: str, **values: Any) -> None:
 
 
 def test_stock_begins_to_know_what_is_still_to_be_sent_and_what_is_coming_back(first_version: Flask) -> None:
-    from portal.services import stock
+    from portal.services.stockroom import stock
 
     shop, order, policy = UUID(MERCHANT), UUID(ORDER), UUID(int=20)
     with first_version.app_context(), db.engine.begin() as connection:
@@ -155,7 +155,7 @@ def test_what_happened_before_there_was_a_chain_is_chained_as_it_was_written(fir
     """Two shops whose rows lie among each other, and one to which nothing happened."""
     from portal.core.access import SYSTEM
     from portal.db import history
-    from portal.services import verifying_history
+    from portal.services.proofs import verifying_history
 
     shops = {"shop": UUID(MERCHANT), "second": UUID(int=31), "silent": UUID(int=32)}
     with first_version.app_context(), db.engine.begin() as connection:

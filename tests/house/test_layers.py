@@ -20,8 +20,8 @@ LIBRARIES: dict[str, set[str]] = {
     "db/health": {"sqlalchemy", "alembic"},  # which version the tables have
     "services": {"sqlalchemy"},
     "services/work": {"sqlalchemy", "dbos"},
-    "services/arrivals": {"holidays"},  # a calendar is a table, not an outside
-    "services/people": {"sqlalchemy", "argon2"},  # hashing is arithmetic, not an outside
+    "services/paying/arrivals": {"holidays"},  # a calendar is a table, not an outside
+    "services/persons/people": {"sqlalchemy", "argon2"},  # hashing is arithmetic, not an outside
     "services/photos": {"sqlalchemy", "PIL"},  # so is making a clean picture of bytes
 }
 # Flask itself is open to adapters: flask-mail, which sends the mails, is handed the app.

@@ -14,8 +14,10 @@ from portal.db import cancellations as stored
 from portal.db import returns as stored_returns
 from portal.db.base import db
 from portal.db.merchants import Merchant
-from portal.services import audit, cancellations, links, notices, recounting
+from portal.services import cancellations, links
 from portal.services.cancellations import CancellationPage, Choice, Wish
+from portal.services.proofs import audit, recounting
+from portal.services.talking import notices
 from tests.builders import SITE, Item, a_customer, a_period, a_person, an_item, an_order, as_it_is
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -20,7 +20,9 @@ from portal.db.base import db
 from portal.db.orders import Order
 from portal.db.refunds import Payout, Refund
 from portal.db.returns import Return
-from portal.services import audit, jobs, refunds, work
+from portal.services import jobs, work
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
 from tests import serving
 from tests.databases import Database
 from tests.mail import Mailbox

@@ -16,8 +16,11 @@ from portal.db.disputes import Dispute
 from portal.db.orders import OrderLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import disputes, people, receiving, refunds
+from portal.services import disputes
 from portal.services.disputes import Claim, LineClaim
+from portal.services.docking import receiving
+from portal.services.persons import people
+from portal.services.refunding import refunds
 from tests import builders
 from tests.builders import an_item
 

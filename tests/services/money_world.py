@@ -24,20 +24,13 @@ from portal.db.orders import OrderLine, Payment
 from portal.db.refunds import Payout, Refund
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Declined, Gateways, Unavailable
-from portal.services import (
-    audit,
-    authorizations,
-    confirmation,
-    gateway_events,
-    looking,
-    merchants,
-    payouts,
-    receiving,
-    reconcile,
-    recounting,
-    refunds,
-    settling,
-)
+from portal.services import merchants
+from portal.services.docking import receiving
+from portal.services.gateways import gateway_events, looking, reconcile
+from portal.services.handling import confirmation
+from portal.services.paying import authorizations, payouts, settling
+from portal.services.proofs import audit, recounting
+from portal.services.refunding import refunds
 from tests.services import racing_shop as shop
 
 REFUSALS = (Conflict, Refused, IllegalStep, NotAllowed)

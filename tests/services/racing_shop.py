@@ -15,7 +15,12 @@ from portal.core.links import Site
 from portal.core.money import minor
 from portal.core.policy.terms import Terms
 from portal.db.base import uuid7
-from portal.services import confirmation, intake, merchants, orders, receiving, refunds, returns, shipping
+from portal.services import intake, merchants
+from portal.services.docking import receiving
+from portal.services.filing import returns, shipping
+from portal.services.handling import confirmation
+from portal.services.lists import orders
+from portal.services.refunding import refunds
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SITE = Site(base_url="http://localhost", secret="only the tests sign with this key, nobody else")

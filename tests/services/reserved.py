@@ -12,7 +12,7 @@ from portal.core.facts import OrderFacts
 from portal.db.base import db, transaction
 from portal.db.orders import OrderPayment, Payment
 from portal.db.refunds import Payout
-from portal.services import refunds
+from portal.services.refunding import refunds
 from tests.builders import (
     NOW,
     Tender,

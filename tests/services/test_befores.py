@@ -14,22 +14,16 @@ from portal.db import history
 from portal.db import returns as stored
 from portal.db.base import db, transaction
 from portal.db.history import Happening
-from portal.services import (
-    accounting,
-    assigning,
-    audit,
-    bank_accounts,
-    deciding,
-    disputes,
-    links,
-    merchants,
-    people,
-    refunds,
-    returns,
-    tags,
-    views,
-    workflows,
-)
+from portal.services import disputes, links, merchants
+from portal.services.filing import returns
+from portal.services.handling import assigning, deciding, tags
+from portal.services.ledgers import accounting
+from portal.services.lists import views
+from portal.services.paying import bank_accounts
+from portal.services.persons import people
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
+from portal.services.rules import workflows
 from tests.builders import (
     HOME,
     NOW,

@@ -18,7 +18,8 @@ from portal.db.gateway import GatewayEvent
 from portal.db.merchants import Merchant
 from portal.db.refunds import Refund
 from portal.db.slots import slots
-from portal.services import gateway_events, refunds
+from portal.services.gateways import gateway_events
+from portal.services.refunding import refunds
 from tests import databases
 from tests.databases import KINDS, Database
 from tests.mail import Mailbox

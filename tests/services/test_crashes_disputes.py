@@ -16,7 +16,7 @@ from tests import builders
 from tests.services import racing
 from tests.services.crashing import KILLED, run_worker
 from tests.services.dispute_world import NOW, Place, a_place
-from tests.services.test_disputes import mails, offered, sound
+from tests.services.disputes.test_disputes import mails, offered, sound
 
 BEFORE, AFTER = "before_intent_commit", "after_intent_commit"
 BY_WORKER = (

@@ -14,7 +14,8 @@ from portal import create_app
 from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout
-from portal.services import reconcile, refunds
+from portal.services.gateways import reconcile
+from portal.services.refunding import refunds
 from tests import databases
 from tests.databases import KINDS, Database
 from tests.mail import Mailbox

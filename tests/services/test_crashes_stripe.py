@@ -9,7 +9,7 @@ import pytest
 
 from portal import create_app
 from portal.db.base import db
-from portal.services import refunds
+from portal.services.refunding import refunds
 from tests import databases
 from tests.databases import KINDS, Database
 from tests.mail import Mailbox

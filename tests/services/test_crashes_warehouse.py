@@ -16,7 +16,8 @@ from portal.db.base import db
 from portal.db.merchants import Merchant
 from portal.db.orders import OrderLine
 from portal.db.warehouse import WarehouseEvent
-from portal.services import asking, warehouse_events
+from portal.services.stockroom import asking
+from portal.services.warehousing import warehouse_events
 from tests.builders import a_merchant
 from tests.services import racing
 from tests.services.cancelling import beside, canceled, goods, page, proven, told, unshipped

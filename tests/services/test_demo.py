@@ -20,8 +20,11 @@ from portal.db.tasks import Task
 from portal.db.views import ReturnTag, SavedView
 from portal.db.workflows import Workflow
 from portal.demo import past
-from portal.services import audit, boards, merchants, people, verifying, verifying_history
-from portal.services.clocks import clocks_of, due_of
+from portal.services import merchants
+from portal.services.lists import boards
+from portal.services.lists.clocks import clocks_of, due_of
+from portal.services.persons import people
+from portal.services.proofs import audit, verifying, verifying_history
 from portal.words import LANGUAGES
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from portal.db.orders import Payment
 from portal.db.refunds import Payout
-from portal.services import audit
+from portal.services.proofs import audit
 from tests.stripe_server import running
 
 

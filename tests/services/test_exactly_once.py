@@ -18,7 +18,12 @@ from portal.adapters.payments.sandbox import SandboxPayments
 from portal.db.base import db
 from portal.db.refunds import Payout
 from portal.ports import RefundResult, Unavailable
-from portal.services import audit, looking, payouts, progress, reconcile, refunds, tasks
+from portal.services import tasks
+from portal.services.filing import progress
+from portal.services.gateways import looking, reconcile
+from portal.services.paying import payouts
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
 from tests.builders import a_customer, a_merchant, a_payment, a_person, an_item, an_order, came_back
 from tests.services.money_world import BEGAN, Clock
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from portal.services import orders
+from portal.services.lists import orders
 from tests import builders
 
 

@@ -12,18 +12,14 @@ from portal.core.policy.verdict import Refused
 from portal.db import returns as stored
 from portal.db.refunds import Payout
 from portal.ports import RefundResult, Unavailable
-from portal.services import (
-    audit,
-    confirmation,
-    desk,
-    links,
-    looking,
-    notices,
-    payouts,
-    refunds,
-    returns,
-    settling,
-)
+from portal.services import links
+from portal.services.filing import returns
+from portal.services.gateways import looking
+from portal.services.handling import confirmation, desk
+from portal.services.paying import payouts, settling
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
+from portal.services.talking import notices
 from tests.builders import (
     NOW,
     SITE,

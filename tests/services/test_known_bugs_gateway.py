@@ -10,7 +10,12 @@ from portal.db.credits import Credit, CreditEntry
 from portal.db.gateway import GatewayEvent
 from portal.db.refunds import Payout, Refund, Transfer
 from portal.ports import Unavailable
-from portal.services import audit, gateway_events, looking, notices, payouts, refunds, work
+from portal.services import work
+from portal.services.gateways import gateway_events, looking
+from portal.services.paying import payouts
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
+from portal.services.talking import notices
 from tests.builders import NOW, a_merchant, a_payment, a_person, an_item, an_order, as_it_is, came_back
 
 

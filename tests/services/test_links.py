@@ -10,7 +10,9 @@ from portal.core import links as core
 from portal.core.access import Conflict, NotFound
 from portal.db import returns as stored
 from portal.db.mails import Mail
-from portal.services import dossiers, links, merchants, notices
+from portal.services import links, merchants
+from portal.services.handling import dossiers
+from portal.services.talking import notices
 from tests.builders import (
     NOW,
     SITE,

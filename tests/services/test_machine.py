@@ -33,7 +33,10 @@ from portal.adapters.payments.sandbox import SandboxPayments
 from portal.adapters.warehouse.sandbox import SandboxWarehouse
 from portal.db import base, intake
 from portal.db.base import db
-from portal.services import payouts, quota, settling, stock, work
+from portal.services import work
+from portal.services.ledgers import quota
+from portal.services.paying import payouts, settling
+from portal.services.stockroom import stock
 from tests.databases import Database
 from tests.services.canceling_rules import CancelingRules
 from tests.services.money_world import Clock

@@ -13,7 +13,7 @@ from flask import Flask
 
 from portal.core.access import PERMISSIONS, ROLES, Actor, NotAllowed, NotFound
 from portal.db.base import Base, db, uuid7
-from portal.services import bulk
+from portal.services.handling import bulk
 from tests.builders import a_person
 from tests.services import use_cases
 from tests.services.use_cases import NEEDS, OF_ONESELF, OF_PEOPLE, Case

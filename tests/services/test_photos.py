@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from portal.core.access import Conflict, NotFound
-from portal.services import photos, returns
+from portal.services import photos
+from portal.services.filing import returns
 from tests.builders import NOW, a_customer, a_draft, a_merchant, a_person, an_order, chosen, terms
 
 

@@ -7,7 +7,8 @@ from portal.core.access import Conflict
 from portal.core.promotions import Promotion, PromotionStep, to_json
 from portal.db.orders import Order, OrderLineTax, Payment
 from portal.db.refunds import RefundLine
-from portal.services import audit, refunds
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
 from tests.builders import NOW, a_merchant, a_person, an_item, an_order, as_it_is, came_back, terms
 
 

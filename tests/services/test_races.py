@@ -19,7 +19,13 @@ from portal.core.policy.verdict import Verdict
 from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import audit, confirmation, holding, jobs, receiving, refunds, returns, stock, verifying
+from portal.services import jobs
+from portal.services.docking import receiving
+from portal.services.filing import holding, returns
+from portal.services.handling import confirmation
+from portal.services.proofs import audit, verifying
+from portal.services.refunding import refunds
+from portal.services.stockroom import stock
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import drop_checks, race

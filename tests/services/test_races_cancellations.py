@@ -18,7 +18,9 @@ from portal.core.policy.verdict import Refused
 from portal.db.base import db, transaction
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import cancellations, confirmation, fulfilment
+from portal.services import cancellations
+from portal.services.handling import confirmation
+from portal.services.warehousing import fulfilment
 from tests.builders import a_customer, a_draft, a_merchant, a_person, as_it_is, fill
 from tests.databases import Database
 from tests.services.cancelling import NOW, SITE, confirm, goods, line, page, propose, proven, unshipped

@@ -16,7 +16,10 @@ from portal.db import returns as stored
 from portal.db.base import db
 from portal.db.mails import Mail
 from portal.db.shipments import Document, Shipment
-from portal.services import audit, deciding, notices, shipping, verifying
+from portal.services.filing import shipping
+from portal.services.handling import deciding
+from portal.services.proofs import audit, verifying
+from portal.services.talking import notices
 from tests.builders import NOW, SITE, a_merchant, a_person, a_return, an_item, an_order
 from tests.databases import Database
 from tests.services.racing import race

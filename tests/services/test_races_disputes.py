@@ -8,7 +8,8 @@ from uuid import UUID
 from flask import Flask
 
 from portal.core.access import Actor
-from portal.services import audit, disputes
+from portal.services import disputes
+from portal.services.proofs import audit
 from tests.databases import Database
 from tests.services.dispute_world import NOW, a_place
 from tests.services.racing import race

@@ -10,9 +10,10 @@ from uuid import UUID
 from portal.core.access import Actor
 from portal.db import returns as stored
 from portal.db.base import db
-from portal.services import receiving, verifying
-from portal.services.receiving import InspectionEntry, Intake
-from portal.services.unexpected import Surprise
+from portal.services.docking import receiving
+from portal.services.docking.receiving import InspectionEntry, Intake
+from portal.services.docking.unexpected import Surprise
+from portal.services.proofs import verifying
 from tests.builders import NOW, a_merchant, a_person, a_return, an_item, an_order, line_ids
 from tests.databases import Database
 from tests.services.racing import race

@@ -17,7 +17,10 @@ from portal.db.base import db, uuid7
 from portal.db.credits import Credit, CreditEntry
 from portal.db.orders import OrderPayment, Payment
 from portal.db.refunds import Payout, Refund, Transfer
-from portal.services import audit, payouts, refunds, returns
+from portal.services.filing import returns
+from portal.services.paying import payouts
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import drop_checks, race

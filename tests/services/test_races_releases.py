@@ -14,7 +14,9 @@ from portal.db.base import db, transaction
 from portal.db.orders import Payment
 from portal.db.refunds import Payout
 from portal.ports import Unavailable
-from portal.services import audit, authorizations, payouts, refunds
+from portal.services.paying import authorizations, payouts
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import race

@@ -20,17 +20,13 @@ from portal.core.policy.verdict import Refused
 from portal.db.base import db, transaction
 from portal.db.orders import OrderLine
 from portal.db.stock import StockLevel, StockMovement
-from portal.services import (
-    audit,
-    cancellations,
-    fulfilment,
-    receiving,
-    returns,
-    stock,
-    stocktaking,
-    verifying,
-)
+from portal.services import cancellations
 from portal.services.cancellations import Choice, Wish
+from portal.services.docking import receiving
+from portal.services.filing import returns
+from portal.services.proofs import audit, verifying
+from portal.services.stockroom import stock, stocktaking
+from portal.services.warehousing import fulfilment
 from tests.builders import a_merchant, a_person, order_called
 from tests.databases import Database
 from tests.services import racing_shop

@@ -20,8 +20,9 @@ from portal.db.cancellations import Cancellation
 from portal.db.orders import OrderLine
 from portal.db.returns import Return
 from portal.ports import Gateways
-from portal.services import fulfilment, tasks, warehouse
-from portal.services.returns import start_draft
+from portal.services import tasks
+from portal.services.filing.returns import start_draft
+from portal.services.warehousing import fulfilment, warehouse
 from tests.builders import a_merchant, a_person
 from tests.databases import Database
 from tests.services import racing

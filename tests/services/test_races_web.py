@@ -19,7 +19,10 @@ from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import audit, links, people, returns, sessions
+from portal.services import links
+from portal.services.filing import returns
+from portal.services.persons import people, sessions
+from portal.services.proofs import audit
 from tests.databases import Database
 from tests.services import racing_shop as shop
 from tests.services.racing import race

@@ -81,7 +81,7 @@ def test_what_is_late_settles_and_what_is_away_comes_back(flask, shop, gateways,
 def test_marks_and_cut_offs_are_constraints(flask, shop, gateways, session):
     from datetime import UTC, datetime
 
-    from portal.services import asking
+    from portal.services.stockroom import asking
 
     order = unshipped(gateways, shop, goods("MUG", 2), goods("LID"))
     flask("mark", order.number, "MUG", "custom_made")

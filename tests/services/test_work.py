@@ -25,7 +25,10 @@ from portal.db.base import db, transaction, uuid7
 from portal.db.mails import Mail
 from portal.db.slots import slots
 from portal.ports import Unavailable
-from portal.services import notices, refunds, returns, work
+from portal.services import work
+from portal.services.filing import returns
+from portal.services.refunding import refunds
+from portal.services.talking import notices
 from tests.databases import Database
 from tests.mail import Mailbox, free_port, receiving
 from tests.services import racing

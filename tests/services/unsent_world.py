@@ -24,17 +24,10 @@ from portal.db.refunds import Payout, Refund
 from portal.db.returns import Return
 from portal.db.tasks import Task
 from portal.db.warehouse import WarehouseEvent
-from portal.services import (
-    asking,
-    authorizations,
-    byhand,
-    cancellations,
-    fulfilment,
-    links,
-    settling,
-    warehouse,
-    warehouse_events,
-)
+from portal.services import cancellations, links
+from portal.services.paying import authorizations, byhand, settling
+from portal.services.stockroom import asking
+from portal.services.warehousing import fulfilment, warehouse, warehouse_events
 from tests.builders import SITE, a_customer, a_payment, a_period, an_item, an_order, fill, shipping_cost
 from tests.services.money_world import MoneyWorld
 

@@ -16,49 +16,29 @@ from uuid import UUID
 from portal import services
 from portal.core.access import PERMISSIONS
 from portal.services import (
-    accounting,
-    allowances,
-    assigning,
-    bank,
-    bank_accounts,
-    byhand,
     cancellations,
-    canned,
     channels,
-    confirmation,
-    credits,
-    deciding,
-    desk,
     disputes,
-    entry,
     intake,
     links,
-    matching,
     merchants,
-    notices,
     photos,
     pictures,
-    playbooks,
-    policies,
-    presence,
-    receiving,
-    refunds,
-    replay,
-    requests,
-    returns,
-    scoring,
-    sessions,
-    shipping,
-    staff,
-    stocktaking,
-    tags,
     tasks,
-    threads,
-    unexpected,
-    views,
-    warehouse,
-    workflows,
 )
+from portal.services.docking import matching, receiving, unexpected
+from portal.services.filing import returns, shipping
+from portal.services.handling import assigning, confirmation, deciding, desk, entry, presence, requests, tags
+from portal.services.ledgers import accounting, credits
+from portal.services.lists import views
+from portal.services.past import replay
+from portal.services.paying import bank, bank_accounts, byhand
+from portal.services.persons import sessions, staff
+from portal.services.refunding import allowances, refunds
+from portal.services.rules import policies, workflows
+from portal.services.stockroom import stocktaking
+from portal.services.talking import canned, notices, playbooks, scoring, threads
+from portal.services.warehousing import warehouse
 
 Function = Callable[..., Any]
 
@@ -162,11 +142,11 @@ OF_ONESELF: tuple[Function, ...] = (
 """What belongs to a person: for everybody else, colleagues of every role too, it is not there."""
 
 ELSEWHERE = {
-    "people.change_password": "takes nobody's id: it is about whoever asks, and wants their password",
-    "sessions.end_others": "takes nobody's id: it ends sessions of whoever asks and of nobody else",
-    "bulk.run": "answers for each return what its use case says; a test of its own looks at that",
-    "allowances.proposal": "keeps nothing: what it works out is undone",
-    "refunds.revision": "keeps nothing: what it works out is undone",
+    "persons.people.change_password": "takes nobody's id: it is about whoever asks, and wants their password",
+    "persons.sessions.end_others": "takes nobody's id: it ends sessions of whoever asks and of nobody else",
+    "handling.bulk.run": "answers for each return what its use case says; a test of its own looks at that",
+    "refunding.allowances.proposal": "keeps nothing: what it works out is undone",
+    "refunding.refunds.revision": "keeps nothing: what it works out is undone",
 }
 """Writing use cases that are in no list above, and why."""
 

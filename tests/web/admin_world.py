@@ -12,7 +12,8 @@ from flask import Flask
 from portal.core.access import SYSTEM, Actor
 from portal.core.facts import OrderFacts
 from portal.core.policy.terms import Terms
-from portal.services import confirmation, dossiers, people, sessions
+from portal.services.handling import confirmation, dossiers
+from portal.services.persons import people, sessions
 from tests import builders
 from tests.builders import an_item
 from tests.checking import CheckingClient

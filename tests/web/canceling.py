@@ -10,9 +10,9 @@ from uuid import UUID
 from portal.core.facts import OrderFacts
 from portal.core.intake import Special
 from portal.core.links import FINISH
-from portal.services import cancellation_dossiers, cancellations, links
-from portal.services.cancellation_dossiers import CancellationDossier
-from portal.services.cancellations import Choice, Wish
+from portal.services import cancellations, links
+from portal.services.cancellations import Choice, Wish, cancellation_dossiers
+from portal.services.cancellations.cancellation_dossiers import CancellationDossier
 from tests import builders
 from tests.builders import a_payment, a_period, an_item, shipping_cost
 from tests.web.admin_world import World, now

@@ -22,7 +22,8 @@ from portal.core.links import Site, url
 from portal.core.policy.terms import Terms
 from portal.db.base import db, uuid7
 from portal.db.returns import Link
-from portal.services import intake, links, merchants, returns
+from portal.services import intake, links, merchants
+from portal.services.filing import returns
 
 PLACE = Address(
     name="Demo Customer", street=("Beispielweg 12",), postcode="20359", city="Hamburg", country="DE"

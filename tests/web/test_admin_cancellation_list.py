@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from portal.services import cancellation_list
+from portal.services.lists import cancellation_list
 from tests.web.admin_world import World, a_world
 from tests.web.canceling import Desk
 

@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from portal.services import cancellations, links, refunds, warehouse
+from portal.services import cancellations, links
 from portal.services.cancellations import Choice
+from portal.services.refunding import refunds
+from portal.services.warehousing import warehouse
 from tests import builders
 from tests.builders import a_payment, an_item
 from tests.web.admin_world import World, a_world, now

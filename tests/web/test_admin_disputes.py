@@ -9,8 +9,11 @@ from uuid import UUID
 import pytest
 
 from portal.core.policy.terms import RestockingFee, Terms
-from portal.services import disputes, pictures, receiving, refunds, threads
+from portal.services import disputes, pictures
 from portal.services.disputes import Claim, LineClaim
+from portal.services.docking import receiving
+from portal.services.refunding import refunds
+from portal.services.talking import threads
 from tests import builders
 from tests.web.admin_world import World, a_world, now
 from tests.web.shops import picture

@@ -3,7 +3,11 @@
 import pytest
 
 from portal.core.workflows import DispositionRule, Rules
-from portal.services import notices, stock, unexpected, verifying, workflows
+from portal.services.docking import unexpected
+from portal.services.proofs import verifying
+from portal.services.rules import workflows
+from portal.services.stockroom import stock
+from portal.services.talking import notices
 from tests.web import dock_steps
 from tests.web.admin_world import a_world, now
 

@@ -10,7 +10,7 @@ from flask import Flask
 from PIL import Image
 
 from portal.core.workflows import Rule, Rules
-from portal.services import workflows
+from portal.services.rules import workflows
 from tests.builders import an_item
 from tests.web.admin_world import World, a_world, now
 

@@ -14,7 +14,9 @@ from portal.core.policy.terms import Terms
 from portal.db import returns as stored
 from portal.db.base import db
 from portal.db.refunds import Refund
-from portal.services import credit_notes, payouts, refunds
+from portal.services.ledgers import credit_notes
+from portal.services.paying import payouts
+from portal.services.refunding import refunds
 from tests import builders
 from tests.checking import CheckingClient
 from tests.web.admin_world import World, a_world, now

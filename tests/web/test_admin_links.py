@@ -30,7 +30,7 @@ def draft(world: World) -> UUID:
     order = world.order()
     return_id = world.draft(order)
     with world.app.app_context():
-        from portal.services import returns
+        from portal.services.filing import returns
 
         agent = world.actor("csr")
         returns.choose_lines(agent, return_id, builders.chosen(order, {"SHIRT": 1}), now=now())

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.services import assigning, tags, views
+from portal.services.handling import assigning, tags
+from portal.services.lists import views
 from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

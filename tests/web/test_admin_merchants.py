@@ -12,23 +12,16 @@ from portal.core.refunds.overrides import Overrides
 from portal.db.base import db, transaction
 from portal.db.channels import ChannelMessage
 from portal.db.stock import StockLevel
-from portal.services import (
-    bank,
-    bank_accounts,
-    canned,
-    credits,
-    disputes,
-    links,
-    payouts,
-    people,
-    refunds,
-    requests,
-    sessions,
-    tasks,
-    unexpected,
-    views,
-)
-from portal.services.unexpected import Surprise
+from portal.services import disputes, links, tasks
+from portal.services.docking import unexpected
+from portal.services.docking.unexpected import Surprise
+from portal.services.handling import requests
+from portal.services.ledgers import credits
+from portal.services.lists import views
+from portal.services.paying import bank, bank_accounts, payouts
+from portal.services.persons import people, sessions
+from portal.services.refunding import refunds
+from portal.services.talking import canned
 from tests import builders
 from tests.services.cancelling import confirm, propose
 from tests.web.admin_world import World, a_world, now

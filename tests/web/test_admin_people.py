@@ -10,7 +10,7 @@ from flask import Flask
 from portal.db.base import db
 from portal.db.history import Happening
 from portal.db.people import Membership, Person
-from portal.services import people, staff
+from portal.services.persons import people, staff
 from tests.builders import ZONE
 from tests.web.admin_world import PASSWORD, World, a_world, now
 

@@ -10,7 +10,8 @@ from flask import Flask
 
 from portal.core.policy.terms import RestockingFee, ShippingTier, Terms, Window
 from portal.quotes.requests import policy
-from portal.services import merchants, policies
+from portal.services import merchants
+from portal.services.rules import policies
 from portal.web.admin.policy_rows import EXAMPLES
 from tests.web.admin_world import World, a_world, now
 

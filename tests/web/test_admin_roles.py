@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from portal.core.access import PERMISSIONS, ROLES
-from portal.services import people, sessions
+from portal.services.persons import people, sessions
 from tests.web.admin_world import World, a_world, now
 from tests.web.test_admin_merchants import fill
 

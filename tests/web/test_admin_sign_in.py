@@ -9,7 +9,7 @@ from flask import Flask
 
 from portal.db.base import db, transaction
 from portal.db.people import Person
-from portal.services import people
+from portal.services.persons import people
 from tests.web.admin_world import PASSWORD, World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -15,7 +15,8 @@ from portal.db.base import db, transaction
 from portal.db.channels import ChannelMessage
 from portal.db.stock import StockLevel
 from portal.ports import Declined
-from portal.services import stock, verifying
+from portal.services.proofs import verifying
+from portal.services.stockroom import stock
 from tests.services.cancelling import canceled, goods, unshipped
 from tests.web.admin_world import World, a_world
 

@@ -11,7 +11,8 @@ from portal.db.base import transaction
 from portal.db.mails import Mail
 from portal.db.merchants import Merchant
 from portal.db.messages import Entry
-from portal.services import canned, mail_log, notices, playbooks, threads
+from portal.services.lists import mail_log
+from portal.services.talking import canned, notices, playbooks, threads
 from tests.mail import Mailbox
 from tests.web.admin_world import World, a_world, now
 

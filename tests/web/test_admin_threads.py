@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.services import canned, notices, requests, threads
+from portal.services.handling import requests
+from portal.services.talking import canned, notices, threads
 from tests import builders
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from portal.core.workflows import Rule, Rules
-from portal.services import workflows
+from portal.services.rules import workflows
 from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

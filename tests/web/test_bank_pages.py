@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 
 from portal.core.policy.terms import Terms
-from portal.services import bank, bank_accounts, payouts, refunds
+from portal.services.paying import bank, bank_accounts, payouts
+from portal.services.refunding import refunds
 from tests import builders
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from portal.services import notices
+from portal.services.talking import notices
 from tests.adapters.parcels import bars_of
 from tests.web.admin_world import World, a_world
 
@@ -59,7 +59,7 @@ def test_declining_needs_a_reason_and_nothing_is_done_without(world: World, clie
 
 
 def test_returns_are_tagged_and_assigned(world: World, client: Any) -> None:
-    from portal.services import assigning, tags
+    from portal.services.handling import assigning, tags
 
     asked = world.requested()
     assert "1 done" in run(client, "tag", [asked, asked], tag="Check twice").page.text

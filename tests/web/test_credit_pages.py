@@ -13,7 +13,9 @@ from portal.core.policy.terms import Terms
 from portal.core.refunds.overrides import Overrides
 from portal.db.base import db
 from portal.db.credits import Credit
-from portal.services import credits, payouts, refunds
+from portal.services.ledgers import credits
+from portal.services.paying import payouts
+from portal.services.refunding import refunds
 from tests import builders
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened

@@ -12,8 +12,10 @@ from flask import Flask
 from portal.core.logistics import ToldUnits
 from portal.db.base import db, transaction
 from portal.db.returns import Return
-from portal.services import cancellations, disputes, fulfilment, links, notices
+from portal.services import cancellations, disputes, links
 from portal.services.cancellations import ending
+from portal.services.talking import notices
+from portal.services.warehousing import fulfilment
 from tests import builders
 from tests.web.admin_world import World
 from tests.web.buyers import bought, propose, start, state_of

@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 
 from portal.core.policy.terms import RestockingFee, Terms
-from portal.services import audit, deciding, disputes, refunds
+from portal.services import disputes
+from portal.services.handling import deciding
+from portal.services.proofs import audit
+from portal.services.refunding import refunds
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened
 

@@ -8,7 +8,7 @@ from flask import Flask
 
 from bench import lists, plans
 from bench.crowd import Crowd, crowd
-from portal.services import customer_list
+from portal.services.lists import customer_list
 from tests.web.admin_world import World, a_world
 
 

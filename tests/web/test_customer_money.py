@@ -14,7 +14,8 @@ from portal.core.promotions import Promotion, PromotionStep
 from portal.db.base import db, uuid7
 from portal.db.mails import Mail
 from portal.db.orders import Order
-from portal.services import receiving, refunds
+from portal.services.docking import receiving
+from portal.services.refunding import refunds
 from portal.web.words import words as spoken
 from tests.builders import line_ids
 from tests.html import words

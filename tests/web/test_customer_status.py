@@ -10,7 +10,9 @@ from flask import Flask
 
 from portal.core.numbers import is_valid
 from portal.core.policy.terms import Terms
-from portal.services import confirmation, deciding, receiving, returns
+from portal.services.docking import receiving
+from portal.services.filing import returns
+from portal.services.handling import confirmation, deciding
 from tests.web.shops import (
     Prepared,
     Shop,
@@ -247,7 +249,7 @@ def test_the_status_link_of_the_mail_opens_the_same_page(
 def test_the_mail_can_be_asked_for_again(
     client: Any, ready: Prepared, drain: Callable[[], None], app: Flask
 ) -> None:
-    from portal.services import notices
+    from portal.services.talking import notices
 
     confirm(client, ready)
     drain()
@@ -348,7 +350,7 @@ def start(client: Any, shop: Shop, number: str, proof: str) -> Any:
 def test_order_number_and_mail_or_postcode_send_a_link_to_the_address_on_file(
     client: Any, shop: Shop, proof: str
 ) -> None:
-    from portal.services import notices
+    from portal.services.talking import notices
 
     start(client, shop, "n-1", proof)
     path = newest_link(shop)
@@ -396,7 +398,7 @@ def test_starting_twice_goes_on_with_what_was_begun(client: Any, shop: Shop) -> 
 
 
 def test_a_return_number_sends_the_status_link(client: Any, shop: Shop, ready: Prepared) -> None:
-    from portal.services import notices
+    from portal.services.talking import notices
 
     confirm(client, ready)
     number = draft_of(shop, ready).number

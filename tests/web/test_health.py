@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.db.base import db
-from portal.services import health, warehouse
+from portal.services import health
+from portal.services.warehousing import warehouse
 from tests.builders import a_merchant
 from tests.checking import CheckingClient
 from tests.databases import Database

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from portal.db.merchants import Merchant
 from portal.db.orders import OrderLine
 from portal.db.warehouse import WarehouseEvent
-from portal.services import asking, work
+from portal.services import work
+from portal.services.stockroom import asking
 from tests.builders import a_merchant
 from tests.services.cancelling import NOW, beside, canceled, goods, unshipped
 from tests.warehouse_server import running, valid

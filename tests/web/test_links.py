@@ -195,7 +195,7 @@ def test_a_dead_link_explains_itself_and_a_new_one_can_be_asked_for(
     asked = client.submit(page, button="Ask for a new link", follow_redirects=True)
     assert asked.status_code == 200
     with app.app_context():
-        from portal.services import notices
+        from portal.services.talking import notices
 
         assert [mail.event for mail in notices.of_return(prepared.id)].count("new_link_requested") == 1
     client.submit(client.get(prepared.path), button="Ask for a new link")

@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 
 from portal.core.policy.terms import RestockingFee, Terms
-from portal.services import disputes, refunds
+from portal.services import disputes
 from portal.services.disputes import Claim, LineClaim
+from portal.services.refunding import refunds
 from tests import builders
 from tests.web.admin_world import World, a_world, now
 

@@ -20,7 +20,7 @@ from portal.db.merchants import Policy
 from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import list_rows
+from portal.services.lists import list_rows
 from tests.web.admin_world import World, a_world, now
 
 SIZE = 1500

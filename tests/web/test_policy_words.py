@@ -7,7 +7,7 @@ import pytest
 
 from portal.core.policy.judging import WORDS
 from portal.core.policy.terms import Depreciation, FeeTier, RestockingFee, ShippingTier, Terms, Window
-from portal.services.policies import as_plain
+from portal.services.rules.policies import as_plain
 from portal.words import Words, policies
 
 

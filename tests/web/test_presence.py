@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 
 from portal.core.access import Actor, NotFound
-from portal.services import people, presence
+from portal.services.handling import presence
+from portal.services.persons import people
 from tests.builders import a_person
 from tests.web.admin_world import PASSWORD, World, a_world, now
 

@@ -10,7 +10,8 @@ from portal.core.access import NotAllowed
 from portal.db import returns as stored
 from portal.db.base import db, transaction
 from portal.db.mails import Mail
-from portal.services import refunds, scoring
+from portal.services.refunding import refunds
+from portal.services.talking import scoring
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened
 

@@ -39,7 +39,7 @@ def refused(answer: Any, *told: str) -> None:
 
 
 def test_a_decision_on_what_was_decided_shows_both_and_is_sent_again(world: World, client: Any) -> None:
-    from portal.services import deciding
+    from portal.services.handling import deciding
 
     asked = world.requested({"MUG": 2})
     page = client.get(f"/admin/returns/{asked}/decision")
@@ -54,7 +54,7 @@ def test_a_decision_on_what_was_decided_shows_both_and_is_sent_again(world: Worl
 
 
 def test_an_approval_and_a_refusal_of_what_was_decided(world: World, client: Any) -> None:
-    from portal.services import deciding
+    from portal.services.handling import deciding
 
     asked = world.requested()
     seen, decline = client.get(f"/admin/returns/{asked}"), client.get(f"/admin/returns/{asked}/decline")
@@ -66,7 +66,7 @@ def test_an_approval_and_a_refusal_of_what_was_decided(world: World, client: Any
 
 
 def test_an_undo_of_what_another_took_back(world: World, client: Any) -> None:
-    from portal.services import deciding
+    from portal.services.handling import deciding
 
     asked = world.requested()
     by_another(world, deciding.decline, asked, reason="other")
@@ -77,7 +77,7 @@ def test_an_undo_of_what_another_took_back(world: World, client: Any) -> None:
 
 
 def test_a_count_of_what_another_counted(world: World, client: Any) -> None:
-    from portal.services import receiving
+    from portal.services.docking import receiving
 
     asked = world.confirmed({"MUG": 3})
     sheet = dock_steps.scanned(client, dock_steps.opened(client, asked), "MUG", "2", "A")
@@ -107,7 +107,7 @@ def test_an_inspection_of_what_another_inspected(world: World, client: Any) -> N
 
 
 def test_closing_and_reopening_what_another_closed_and_reopened(world: World, client: Any) -> None:
-    from portal.services import desk
+    from portal.services.handling import desk
 
     asked = world.inspected()
     page = client.get(f"/admin/returns/{asked}/closure")
@@ -121,7 +121,7 @@ def test_closing_and_reopening_what_another_closed_and_reopened(world: World, cl
 def test_a_policy_draft_that_another_wrote(world: World) -> None:
     from dataclasses import replace
 
-    from portal.services import policies
+    from portal.services.rules import policies
 
     client = world.signed_in("admin")
     page = client.get(f"/admin/policies/{world.own}/draft")
@@ -138,7 +138,7 @@ def test_a_policy_draft_that_another_wrote(world: World) -> None:
 def test_a_policy_that_another_changed_is_not_published_unseen(world: World) -> None:
     from dataclasses import replace
 
-    from portal.services import policies
+    from portal.services.rules import policies
 
     client, boss = world.signed_in("admin"), None
 
@@ -162,7 +162,7 @@ def test_a_policy_that_another_changed_is_not_published_unseen(world: World) -> 
 
 
 def test_a_refund_after_another_was_made_meanwhile(world: World, client: Any) -> None:
-    from portal.services import refunds
+    from portal.services.refunding import refunds
 
     asked = world.inspected({"MUG": 2})
     seen = client.get(f"/admin/returns/{asked}/refund")
@@ -189,7 +189,7 @@ def test_a_refund_of_what_more_was_graded_meanwhile_is_sent_again(world: World, 
 
 def test_an_approval_of_a_refund_that_was_changed_or_given_up(world: World) -> None:
     from portal.core.refunds.overrides import Overrides
-    from portal.services import refunds
+    from portal.services.refunding import refunds
 
     asked = world.inspected({"MUG": 2})
     line = world.lines(asked)["MUG"].order_line_id
@@ -214,7 +214,7 @@ def test_an_approval_of_a_refund_that_was_changed_or_given_up(world: World) -> N
 def test_goods_that_nobody_announced_are_decided_once(world: World, client: Any) -> None:
     from pathlib import Path
 
-    from portal.services import unexpected
+    from portal.services.docking import unexpected
 
     world.order()
     with world.app.app_context():

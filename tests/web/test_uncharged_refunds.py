@@ -12,7 +12,7 @@ from flask import Flask
 from portal.core.policy.terms import Terms
 from portal.db.base import db
 from portal.db.orders import Payment
-from portal.services import finance
+from portal.services.refunding import finance
 from tests import builders
 from tests.services.reserved import an_unpaid_order
 from tests.web.admin_world import World, a_world, now

@@ -22,11 +22,12 @@ from portal.db.cancellations import Cancellation
 from portal.db.orders import Order
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Gateways
-from portal.services import asking, scope
-from portal.services import returns as returning
+from portal.services import scope
 from portal.services.cancellations import reading, telling
 from portal.services.cancellations.reading import CancellationPage, PastRow
 from portal.services.cancellations.wishes import Choice, new_lines, new_return
+from portal.services.filing import returns as returning
+from portal.services.stockroom import asking
 
 
 @dataclass(frozen=True, kw_only=True)

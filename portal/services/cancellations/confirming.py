@@ -27,12 +27,15 @@ from portal.db.cancellations import Cancellation
 from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
 from portal.ports import Gateways
-from portal.services import asking, channels, closing, decisions, links, stock
+from portal.services import channels, links
 from portal.services.cancellations import ending, holding, reading, telling
 from portal.services.cancellations.reading import UNANSWERED, CancellationPage
 from portal.services.cancellations.wishes import new_number
-from portal.services.owed import AS_WORKED_OUT
-from portal.services.returns import Page
+from portal.services.filing import closing
+from portal.services.filing.returns import Page
+from portal.services.refunding import decisions
+from portal.services.refunding.owed import AS_WORKED_OUT
+from portal.services.stockroom import asking, stock
 
 PAST = "import"
 """The channel of cancellations that were made before there was a portal: nobody has to be told of them now."""

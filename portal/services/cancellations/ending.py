@@ -24,8 +24,11 @@ from portal.db.base import db, transaction
 from portal.db.cancellations import GATED, Cancellation
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import channels, closing, decisions, links, refunds, stock
+from portal.services import channels, links
 from portal.services.cancellations import holding, reading, telling
+from portal.services.filing import closing
+from portal.services.refunding import decisions, refunds
+from portal.services.stockroom import stock
 
 
 def decline(actor: Actor, return_id: UUID, *, reason: str = "", now: datetime) -> None:

@@ -21,10 +21,11 @@ from portal.db.base import db, transaction, uuid7
 from portal.db.cancellations import Cancellation
 from portal.db.returns import Return
 from portal.ports import Gateways
-from portal.services import asking, links, scope
+from portal.services import links, scope
 from portal.services.cancellations import holding, reading, telling
 from portal.services.cancellations.reading import Estimate
 from portal.services.cancellations.wishes import Wish, new_lines, new_number, new_return
+from portal.services.stockroom import asking
 
 AFTERWARDS = 30
 """Days after a proposal's end for which its link still tells what became of it."""

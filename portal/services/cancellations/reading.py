@@ -30,11 +30,13 @@ from portal.db.cancellations import Cancellation
 from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.ports import Gateways
-from portal.services import asking, refund_facts, scope
+from portal.services import scope
 from portal.services.cancellation_facts import CancellationFacts, as_without
 from portal.services.cancellation_facts import facts as facts_of
 from portal.services.cancellations.wishes import KIND, Choice, Wish, request_of
-from portal.services.refund_facts import RefundFacts
+from portal.services.refunding import refund_facts
+from portal.services.refunding.refund_facts import RefundFacts
+from portal.services.stockroom import asking
 
 AT_THE_END = ("inspected", "closed")
 """All of it has come, or never will: the refunds are what it gives back."""

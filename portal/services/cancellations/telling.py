@@ -15,7 +15,8 @@ from portal.db import history
 from portal.db.cancellations import Cancellation
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import alerts, cancellation_facts, notices
+from portal.services import cancellation_facts
+from portal.services.talking import alerts, notices
 
 
 def happened(actor: Actor, what: str, row: Return, now: datetime, **details: object) -> None:

@@ -16,12 +16,13 @@ from portal.db import orders, returns
 from portal.db.base import transaction
 from portal.db.returns import Return
 from portal.ports import Gateways
-from portal.services import confirmation, scope
+from portal.services import scope
 from portal.services.cancellations import confirming, reading
 from portal.services.cancellations.choosing import is_buyer
 from portal.services.cancellations.reading import CancellationPage
-from portal.services.returns import Page, as_request, estimate
-from portal.services.returns import page as return_page
+from portal.services.filing.returns import Page, as_request, estimate
+from portal.services.filing.returns import page as return_page
+from portal.services.handling import confirmation
 
 TRIES = 3
 """Numbers are random: one that is taken is drawn again."""

@@ -9,8 +9,8 @@ from portal.core import disputes as core
 from portal.core.access import Actor, Conflict
 from portal.core.lifecycles import DISPUTE
 from portal.db.base import transaction
-from portal.services import threads
 from portal.services.disputes import deciding, gate
+from portal.services.talking import threads
 
 
 def reply(

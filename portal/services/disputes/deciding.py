@@ -11,8 +11,9 @@ from portal.db.base import db, transaction
 from portal.db.disputes import Dispute
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import promised, tasks
+from portal.services import tasks
 from portal.services.disputes import gate, offering, settling, telling
+from portal.services.paying import promised
 
 TASKS = ("dispute_due", "dispute_overdue", "dispute_unpayable")
 

@@ -8,9 +8,9 @@ from portal.core import disputes as core
 from portal.core.money import Minor
 from portal.core.refunds.breakdown import Row
 from portal.core.returns import DraftLine
-from portal.services.refund_facts import RefundFacts
-from portal.services.returns import Page
-from portal.services.threads import Thread
+from portal.services.filing.returns import Page
+from portal.services.refunding.refund_facts import RefundFacts
+from portal.services.talking.threads import Thread
 
 
 @dataclass(frozen=True, kw_only=True)

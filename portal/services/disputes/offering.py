@@ -14,7 +14,7 @@ from portal.db.disputes import Dispute, Offer
 from portal.db.people import Person
 from portal.db.returns import Return
 from portal.services.disputes import deciding, gate, settling, telling
-from portal.services.returns import read
+from portal.services.filing.returns import read
 
 
 def offer(

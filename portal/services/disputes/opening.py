@@ -23,11 +23,13 @@ from portal.db.base import db, transaction, uuid7
 from portal.db.disputes import Dispute, DisputeLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import approvals, decisions, owed, pictures, scope, tasks, work
+from portal.services import pictures, scope, tasks, work
 from portal.services.disputes import gate, reading, settling, telling
-from portal.services.owed import AS_WORKED_OUT
+from portal.services.filing.returns import Page, read
+from portal.services.paying import approvals
 from portal.services.pictures import Prepared
-from portal.services.returns import Page, read
+from portal.services.refunding import decisions, owed
+from portal.services.refunding.owed import AS_WORKED_OUT
 
 
 @dataclass(frozen=True, kw_only=True)

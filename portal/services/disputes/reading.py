@@ -18,7 +18,7 @@ from portal.db.disputes import Dispute, DisputeLine, Offer
 from portal.db.gateway import Chargeback
 from portal.db.refunds import Refund, Transfer
 from portal.db.returns import Inspection, Return, ReturnLine
-from portal.services import pictures, refund_facts, scope, threads
+from portal.services import pictures, scope
 from portal.services.disputes import gate, settling
 from portal.services.disputes.facts import (
     Choice,
@@ -31,7 +31,9 @@ from portal.services.disputes.facts import (
     Sheet,
     Workspace,
 )
-from portal.services.returns import Page, read
+from portal.services.filing.returns import Page, read
+from portal.services.refunding import refund_facts
+from portal.services.talking import threads
 
 
 def sheet(actor: Actor, return_id: UUID, *, now: datetime) -> Sheet:

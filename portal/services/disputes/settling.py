@@ -22,8 +22,8 @@ from portal.db.base import db
 from portal.db.disputes import Dispute, DisputeLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services import decisions
-from portal.services.returns import Page, as_request, read
+from portal.services.filing.returns import Page, as_request, read
+from portal.services.refunding import decisions
 
 LET_GO = ("declined", "expired", "canceled", "overtaken", "refused")
 """Returns that hold no units any more: what they were about is with the customer."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from portal.db import returns
 from portal.db.disputes import Dispute, Offer
 from portal.db.returns import Return
-from portal.services import notices
+from portal.services.talking import notices
 
 
 def mail(

@@ -17,9 +17,9 @@ from portal.core.refunds.ledger import AUTHORIZED, CLEARING, DUE, OWN_CREDIT, PA
 from portal.db.base import db
 from portal.db.orders import OrderLine
 from portal.db.refunds import Payout, Refund, RefundLine, Transfer
+from portal.services.paying.settling import FREED
 from portal.services.proofs import DECIDED, Break, counted, rows, sums
 from portal.services.proofs.payments import latest
-from portal.services.settling import FREED
 
 GUARDED = ("history", "ledger_transfers", "stock_movements", "policies", "credit_entries", "credit_notes")
 """Tables that the database itself keeps as they were written."""

@@ -11,8 +11,8 @@ from portal.db.gateway import Chargeback, GatewayEvent
 from portal.db.orders import Order, OrderPayment, OutsideRefund, Payment
 from portal.db.refunds import Payout, Refund
 from portal.db.tasks import Task
+from portal.services.paying.settling import FREED, UNASKED
 from portal.services.proofs import HOLDING, Break, counted, rows, sums
-from portal.services.settling import FREED, UNASKED
 
 
 def captured(found: list[Break]) -> int:

@@ -17,9 +17,9 @@ from portal.db.merchants import Merchant
 from portal.db.refunds import Approval, Payout, Refund
 from portal.db.returns import Return
 from portal.db.tasks import Task
-from portal.services import approvals as approving
-from portal.services import credits, verifying_history
-from portal.services.proofs import Break, counted, rows
+from portal.services.ledgers import credits
+from portal.services.paying import approvals as approving
+from portal.services.proofs import Break, counted, rows, verifying_history
 
 STATES = {
     "succeeded": "refund.succeeded",

@@ -21,7 +21,7 @@ from portal.core.accounting import (
 )
 from portal.core.merchants import MerchantFacts
 from portal.core.refunds.ledger import TAX
-from portal.services import accounting
+from portal.services.ledgers import accounting
 from portal.web.actor import needs, person
 from portal.web.admin import books
 from portal.web.admin.shapes import Column

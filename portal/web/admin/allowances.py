@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict, NotAllowed
 from portal.core.facts import LineFacts
 from portal.core.money import Minor
-from portal.services import allowances, orders
-from portal.services.orders import OrderPage
-from portal.services.refunds import Proposal
+from portal.services.lists import orders
+from portal.services.lists.orders import OrderPage
+from portal.services.refunding import allowances
+from portal.services.refunding.refunds import Proposal
 from portal.web.actor import needs, person
 from portal.web.admin import panel as panels
 from portal.web.forms.refunds import AllowanceForm

@@ -9,8 +9,9 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import PERMISSIONS, ROLES
-from portal.services import audit_log, verifying_history
-from portal.services.audit_log import EntryFacts, Wanted
+from portal.services.lists import audit_log
+from portal.services.lists.audit_log import EntryFacts, Wanted
+from portal.services.proofs import verifying_history
 from portal.web.actor import needs, person
 from portal.web.admin.dossiers import changes, who
 from portal.web.admin.files import as_csv

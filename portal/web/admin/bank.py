@@ -10,8 +10,10 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
 from portal.core.lifecycles import BATCH
-from portal.services import bank, bank_accounts, dossiers, merchants
-from portal.services.bank import BatchFacts
+from portal.services import merchants
+from portal.services.handling import dossiers
+from portal.services.paying import bank, bank_accounts
+from portal.services.paying.bank import BatchFacts
 from portal.web.actor import needs, person
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column

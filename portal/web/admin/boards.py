@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
-from portal.services import boards
-from portal.services.boards import Stage
+from portal.services.lists import boards
+from portal.services.lists.boards import Stage
 from portal.web.actor import needs, person
 from portal.web.admin.shapes import Column
 from portal.web.page import now, page

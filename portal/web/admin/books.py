@@ -7,7 +7,7 @@ from typing import Any
 from flask import request, url_for
 
 from portal.core.merchants import MerchantFacts
-from portal.services import finance
+from portal.services.refunding import finance
 from portal.web.actor import person
 from portal.web.admin import periods
 from portal.web.admin.returns import as_id

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from flask import request, url_for
 from werkzeug.wrappers import Response
 
-from portal.services import entry
-from portal.services.returns import LineChoice, Page
+from portal.services.filing.returns import LineChoice, Page
+from portal.services.handling import entry
 from portal.web.actor import person
 from portal.web.admin import stale
 from portal.web.admin.dossiers import who

@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
 from portal.core.reasons import DECLINE_REASONS
-from portal.services import assigning, bulk
-from portal.services.bulk import ACTIONS, MOST, UNDONE, Result
+from portal.services.handling import assigning, bulk
+from portal.services.handling.bulk import ACTIONS, MOST, UNDONE, Result
 from portal.web.actor import needs, person
 from portal.web.admin.deciding import grace
 from portal.web.admin.shapes import Column

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from portal.core.access import Actor
 from portal.core.lifecycles import CANCELLATION
-from portal.services.cancellation_dossiers import CancellationDossier
 from portal.services.cancellations import CancellationPage, Choice
-from portal.services.closing import OPEN_REFUNDS
+from portal.services.cancellations.cancellation_dossiers import CancellationDossier
+from portal.services.filing.closing import OPEN_REFUNDS
 from portal.web.admin.proposal_rows import ShareRow, is_money, stays, total_label
 from portal.web.words import gettext as _
 from portal.web.words import words

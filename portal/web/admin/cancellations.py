@@ -9,9 +9,11 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.lifecycles import CANCELLATION
 from portal.core.money import major
-from portal.services import cancellation_list, cancellations, disputes, links, merchants, warehouse
-from portal.services.cancellation_dossiers import CancellationDossier, dossier
-from portal.services.cancellation_list import CancellationListing
+from portal.services import cancellations, disputes, links, merchants
+from portal.services.cancellations.cancellation_dossiers import CancellationDossier, dossier
+from portal.services.lists import cancellation_list
+from portal.services.lists.cancellation_list import CancellationListing
+from portal.services.warehousing import warehouse
 from portal.web.actor import needs, person
 from portal.web.admin import cancellation_rows as rows
 from portal.web.admin import dossiers, proposal_rows

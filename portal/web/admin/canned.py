@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound, Stale
 from portal.core.placeholders import NAMES
-from portal.services import canned, merchants
-from portal.services.canned import CannedFacts
-from portal.services.threads import LONGEST
+from portal.services import merchants
+from portal.services.talking import canned
+from portal.services.talking.canned import CannedFacts
+from portal.services.talking.threads import LONGEST
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.returns import as_id

@@ -12,8 +12,9 @@ from wtforms.validators import InputRequired, Length
 
 from portal.core import credits as codes
 from portal.core.access import Conflict, NotFound
-from portal.services import byhand, credits
-from portal.services.credits import CreditFacts
+from portal.services.ledgers import credits
+from portal.services.ledgers.credits import CreditFacts
+from portal.services.paying import byhand
 from portal.web.actor import needs, person
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column

@@ -8,7 +8,8 @@ from flask import Response as Answer
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
-from portal.services import assigning, customer_list, customers, tags
+from portal.services.handling import assigning, tags
+from portal.services.lists import customer_list, customers
 from portal.web.actor import needs, person
 from portal.web.admin.files import as_csv
 from portal.web.admin.shapes import Column

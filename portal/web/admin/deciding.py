@@ -12,9 +12,10 @@ from portal.core.access import Conflict, NotAllowed, NotFound, Stale
 from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import RETURN
 from portal.core.policy.verdict import Finding, Refused
-from portal.services import deciding, dossiers, objecting
-from portal.services.deciding import GRACE, LineDecision
-from portal.services.dossiers import Dossier
+from portal.services.filing import objecting
+from portal.services.handling import deciding, dossiers
+from portal.services.handling.deciding import GRACE, LineDecision
+from portal.services.handling.dossiers import Dossier
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.amounts import explained

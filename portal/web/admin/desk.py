@@ -8,10 +8,13 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Actor
-from portal.services import approvals, attention, boards, cancellation_list, overview, tasks
-from portal.services.boards import WHO, Inbox, Item
-from portal.services.cancellation_list import CancellationQueue
-from portal.services.overview import Queue, Waiting
+from portal.services import tasks
+from portal.services.lists import boards, cancellation_list, overview
+from portal.services.lists.boards import WHO, Inbox, Item
+from portal.services.lists.cancellation_list import CancellationQueue
+from portal.services.lists.overview import Queue, Waiting
+from portal.services.paying import approvals
+from portal.services.refunding import attention
 from portal.web.actor import needs, person
 from portal.web.admin.refund_rows import RefundRow, refund_row
 from portal.web.admin.shapes import Tab

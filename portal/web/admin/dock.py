@@ -12,8 +12,9 @@ from portal.core.access import Conflict, Stale
 from portal.core.dock import Count
 from portal.core.lifecycles import RETURN
 from portal.core.reasons import CHECKLIST, DISPOSITIONS
-from portal.services import dock, dossiers, receiving, unexpected
-from portal.services.dock import Found, Sheet
+from portal.services.docking import dock, receiving, unexpected
+from portal.services.docking.dock import Found, Sheet
+from portal.services.handling import dossiers
 from portal.web import uploads
 from portal.web.actor import needs, person
 from portal.web.admin import dock_count, stale

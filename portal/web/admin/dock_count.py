@@ -11,9 +11,9 @@ from portal.core import dock
 from portal.core.dock import Count, Foreign, Heap
 from portal.core.reasons import CHECKLIST, DISPOSITIONS, GRADES
 from portal.services import pictures
-from portal.services.dock import Sheet, SheetLine
-from portal.services.receiving import InspectionEntry, Intake
-from portal.services.unexpected import Surprise
+from portal.services.docking.dock import Sheet, SheetLine
+from portal.services.docking.receiving import InspectionEntry, Intake
+from portal.services.docking.unexpected import Surprise
 from portal.web import uploads
 
 ARRIVE, GRADE = "arrive", "grade"

@@ -8,8 +8,10 @@ from werkzeug.wrappers import Response
 from portal.core import dock as scans
 from portal.core.access import Conflict, NotFound, Stale
 from portal.core.reasons import GRADES
-from portal.services import dock, dossiers, matching, merchants, pictures, unexpected
-from portal.services.unexpected import Surprise
+from portal.services import merchants, pictures
+from portal.services.docking import dock, matching, unexpected
+from portal.services.docking.unexpected import Surprise
+from portal.services.handling import dossiers
 from portal.web import uploads
 from portal.web.actor import needs, person
 from portal.web.admin import stale

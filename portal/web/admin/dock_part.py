@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from portal.core.access import Actor
-from portal.services import pictures, unexpected
-from portal.services.dossiers import Dossier, InspectionFacts
-from portal.services.unexpected import Finding
+from portal.services import pictures
+from portal.services.docking import unexpected
+from portal.services.docking.unexpected import Finding
+from portal.services.handling.dossiers import Dossier, InspectionFacts
 from portal.web.words import gettext as _
 
 

@@ -12,10 +12,11 @@ from portal.core.access import Actor
 from portal.core.facts import STAYS
 from portal.core.refunds.breakdown import Breakdown, Row
 from portal.core.returns import DraftLine
-from portal.services import approvals, credit_notes
-from portal.services.closing import OPEN_REFUNDS
-from portal.services.dossiers import Dossier, HappeningFacts, InspectionFacts
-from portal.services.refunds import RefundFacts
+from portal.services.filing.closing import OPEN_REFUNDS
+from portal.services.handling.dossiers import Dossier, HappeningFacts, InspectionFacts
+from portal.services.ledgers import credit_notes
+from portal.services.paying import approvals
+from portal.services.refunding.refunds import RefundFacts
 from portal.web.admin.refund_rows import RefundRow, refund_row
 from portal.web.admin.shapes import Action, Happening
 from portal.web.words import gettext as _

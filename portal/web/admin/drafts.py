@@ -13,8 +13,8 @@ from portal.core.reasons import REASONS
 from portal.core.returns import BY_CUSTOMER, DraftLine, Step, is_done, needs_photo, steps_left, surveyed
 from portal.core.shipping import Pays
 from portal.core.workflows import EXCHANGE_FIRST
-from portal.services.objecting import BY_OVERRIDING, needs_reason
-from portal.services.returns import ANSWERED_LATER, Page
+from portal.services.filing.objecting import BY_OVERRIDING, needs_reason
+from portal.services.filing.returns import ANSWERED_LATER, Page
 from portal.web.admin.shapes import Task
 from portal.web.forms.returns import product_text
 from portal.web.words import gettext as _

@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response
 
 from portal.core.facts import CANCELLATIONS
 from portal.core.links import LinkFacts
-from portal.services import dossiers, links
-from portal.services.dossiers import Dossier
-from portal.services.notices import MailFacts
+from portal.services import links
+from portal.services.handling import dossiers
+from portal.services.handling.dossiers import Dossier
+from portal.services.talking.notices import MailFacts
 from portal.web.actor import by_itself, needs, person
 from portal.web.admin import drafts
 from portal.web.admin.dossiers import papers

@@ -8,8 +8,10 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
 from portal.core.merchants import MerchantFacts
-from portal.services import entry, merchants, orders
-from portal.services.orders import OrderHit
+from portal.services import merchants
+from portal.services.handling import entry
+from portal.services.lists import orders
+from portal.services.lists.orders import OrderHit
 from portal.web.actor import needs, person
 from portal.web.forms.entry import EntryForm
 from portal.web.forms.returns import as_id

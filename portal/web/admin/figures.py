@@ -16,8 +16,8 @@ from portal.core.lifecycles import RETURN
 from portal.core.listing import REFUND_STATES
 from portal.core.merchants import MerchantFacts
 from portal.core.reasons import CHANNELS, REASONS
-from portal.services import figures
-from portal.services.figures import Numbers
+from portal.services.lists import figures
+from portal.services.lists.figures import Numbers
 from portal.web.actor import needs, person
 from portal.web.admin import charts, periods
 from portal.web.admin.files import as_csv

@@ -14,7 +14,8 @@ from werkzeug.wrappers import Response
 from portal.core.access import NotFound
 from portal.core.merchants import MerchantFacts
 from portal.core.money import major
-from portal.services import accounting, books, credit_notes, finance
+from portal.services.ledgers import accounting, books, credit_notes
+from portal.services.refunding import finance
 from portal.web.actor import needs, person
 from portal.web.admin import books as frame
 from portal.web.admin import files, periods

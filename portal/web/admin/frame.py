@@ -5,7 +5,7 @@ from typing import Any
 from flask import current_app, g, request, url_for
 
 from portal.core.access import Actor
-from portal.services import boards
+from portal.services.lists import boards
 from portal.web import actor
 from portal.web.admin import keys
 from portal.web.admin.shapes import NavEntry, SignedIn

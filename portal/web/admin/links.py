@@ -9,9 +9,12 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict, NotFound
 from portal.core.links import LinkFacts, Site
 from portal.core.returns import BY_CUSTOMER, Step, is_done
-from portal.services import dossiers, links, notices, returns
-from portal.services.dossiers import Dossier
-from portal.services.returns import Page
+from portal.services import links
+from portal.services.filing import returns
+from portal.services.filing.returns import Page
+from portal.services.handling import dossiers
+from portal.services.handling.dossiers import Dossier
+from portal.services.talking import notices
 from portal.web.actor import needs, person
 from portal.web.admin import drafts
 from portal.web.admin.workspace import draft_of

@@ -9,7 +9,7 @@ from flask import Response
 
 from portal.core.accounting import harmless
 from portal.core.money import major
-from portal.services.list_rows import ListRow
+from portal.services.lists.list_rows import ListRow
 
 FIRST = ("number", "begun_at")
 """What every list shows, whatever its columns."""

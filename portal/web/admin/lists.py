@@ -25,20 +25,12 @@ from portal.core.listing import (
 )
 from portal.core.merchants import MerchantFacts
 from portal.core.reasons import CHANNELS, REASONS
-from portal.services import (
-    assigning,
-    bulk,
-    cancellation_list,
-    list_counts,
-    list_rows,
-    listing,
-    merchants,
-    tags,
-    views,
-)
-from portal.services.list_filters import Asked
-from portal.services.overview import merchants_of
-from portal.services.searching import Jump, jump
+from portal.services import merchants
+from portal.services.handling import assigning, bulk, tags
+from portal.services.lists import cancellation_list, list_counts, list_rows, listing, views
+from portal.services.lists.list_filters import Asked
+from portal.services.lists.overview import merchants_of
+from portal.services.lists.searching import Jump, jump
 from portal.web.actor import needs, person
 from portal.web.admin import list_file
 from portal.web.admin.list_words import chips, column_names, sort_names, tab_names

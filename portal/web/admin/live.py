@@ -3,7 +3,7 @@
 from flask import Blueprint, jsonify, request
 from werkzeug.wrappers import Response
 
-from portal.services import boards
+from portal.services.lists import boards
 from portal.web.actor import needs, person
 
 bp = Blueprint("live", __name__)

@@ -7,7 +7,8 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.lifecycles import MAIL
-from portal.services import mail_log, merchants
+from portal.services import merchants
+from portal.services.lists import mail_log
 from portal.web.actor import needs, person
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.merchants import MerchantFacts
 from portal.core.money import major
-from portal.services import measures
+from portal.services.lists import measures
 from portal.web.actor import needs, person
 from portal.web.admin import periods
 from portal.web.admin.files import as_csv

@@ -6,8 +6,8 @@ from uuid import UUID
 from flask import Blueprint, Response, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal.services import notices
-from portal.services.notices import MailFacts
+from portal.services.talking import notices
+from portal.services.talking.notices import MailFacts
 from portal.web.actor import needs, person
 from portal.web.admin.mails import framing, shown
 from portal.web.page import now, page, redirect_to, tell

@@ -10,8 +10,8 @@ from portal.core.cancellations import totals
 from portal.core.facts import CANCELLATIONS, LineFacts, OrderFacts, PaymentFacts
 from portal.core.money import Minor
 from portal.core.spans import count
-from portal.services import cancellation_list, orders
-from portal.services import dossiers as services
+from portal.services.handling import dossiers as services
+from portal.services.lists import cancellation_list, orders
 from portal.web.actor import needs, person
 from portal.web.admin import dossiers
 from portal.web.admin.proposal_rows import grouped

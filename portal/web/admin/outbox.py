@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, current_app
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import NotFound
-from portal.services import notices
+from portal.services.talking import notices
 from portal.web.admin.mails import framing, shown
 from portal.web.page import page
 

@@ -18,9 +18,9 @@ from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.refunds.overrides import WAIVABLE, Overrides
 from portal.core.returns import DraftLine
 from portal.core.spans import count
-from portal.services.allowances import price_of
-from portal.services.dossiers import Dossier
-from portal.services.refunds import Proposal
+from portal.services.handling.dossiers import Dossier
+from portal.services.refunding.allowances import price_of
+from portal.services.refunding.refunds import Proposal
 from portal.web.actor import person
 from portal.web.admin.amounts import explained
 from portal.web.admin.presence import around

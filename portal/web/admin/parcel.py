@@ -6,7 +6,7 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
-from portal.services import returns, shipping
+from portal.services.filing import returns, shipping
 from portal.web.actor import needs, person
 from portal.web.admin import both
 from portal.web.admin.prepare import settle

@@ -7,7 +7,8 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import ROLES, Actor, Conflict
 from portal.core.browsers import browser_and_system, shortened
-from portal.services import merchants, people, sessions, staff
+from portal.services import merchants
+from portal.services.persons import people, sessions, staff
 from portal.web import actor
 from portal.web.actor import needs, person
 from portal.web.admin.shapes import Column

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, g, request
 
-from portal.services import playbooks
+from portal.services.talking import playbooks
 from portal.web import actor
 from portal.web.words import words
 from portal.words.playbooks import ALWAYS, PLAYBOOKS

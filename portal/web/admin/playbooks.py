@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound, Stale
 from portal.core.merchants import MerchantFacts
-from portal.services import merchants, playbooks
-from portal.services.playbooks import PlaybookFacts
-from portal.services.threads import LONGEST
+from portal.services import merchants
+from portal.services.talking import playbooks
+from portal.services.talking.playbooks import PlaybookFacts
+from portal.services.talking.threads import LONGEST
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.canned import tabs

@@ -14,8 +14,10 @@ from portal.core.policy.terms import Terms
 from portal.core.rejudging import Rejudged, Totals
 from portal.quotes import requests, schema, texts
 from portal.quotes.faults import BadInput
-from portal.services import merchants, policies, rejudging
-from portal.services.policies import Policies
+from portal.services import merchants
+from portal.services.past import rejudging
+from portal.services.rules import policies
+from portal.services.rules.policies import Policies
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.policy_rows import EXAMPLES, Effect, all_terms, effect_of, return_row, worded

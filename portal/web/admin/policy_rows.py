@@ -9,7 +9,7 @@ from portal.core.money import Minor
 from portal.core.policy.changes import Change
 from portal.core.policy.terms import Terms
 from portal.core.rejudging import Rejudged, Totals
-from portal.services import policies
+from portal.services.rules import policies
 from portal.web.words import gettext as _
 from portal.web.words import words
 from portal.words import policies as told

@@ -9,8 +9,11 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.core.facts import CANCELLATIONS
 from portal.core.policy.verdict import Refused
-from portal.services import confirmation, entry, orders, photos, returns
-from portal.services.returns import Page
+from portal.services import photos
+from portal.services.filing import returns
+from portal.services.filing.returns import Page
+from portal.services.handling import confirmation, entry
+from portal.services.lists import orders
 from portal.web.actor import needs, person
 from portal.web.admin import both, drafts
 from portal.web.admin.workspace import back, contact_form, draft_of, uploads, workspace

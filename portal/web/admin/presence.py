@@ -6,8 +6,8 @@ from uuid import UUID
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.services import presence
-from portal.services.presence import DOING, Present
+from portal.services.handling import presence
+from portal.services.handling.presence import DOING, Present
 from portal.web.actor import by_itself, needs, person
 from portal.web.page import now, page
 from portal.web.words import gettext as _

@@ -12,7 +12,7 @@ from portal.core.policy.cases import Finding
 from portal.core.refunds.breakdown import Breakdown
 from portal.core.spans import count, merge
 from portal.services.cancellations import Choice, Estimate, Sheet
-from portal.services.orders import OrderPage
+from portal.services.lists.orders import OrderPage
 from portal.web.forms.proposals import Selection
 from portal.web.words import gettext as _
 from portal.web.words import words

@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.core.policy.verdict import Refused, Verdict
-from portal.services import cancellations, orders
+from portal.services import cancellations
 from portal.services.cancellations import Sheet, Wish, reading
-from portal.services.orders import OrderPage
+from portal.services.lists import orders
+from portal.services.lists.orders import OrderPage
 from portal.web.actor import needs, person
 from portal.web.admin import proposal_rows as rows
 from portal.web.admin.amounts import explained

@@ -9,8 +9,10 @@ from werkzeug.wrappers import Response
 
 from portal.core.lifecycles import REFUND
 from portal.core.money import major
-from portal.services import approvals, attention, merchants, refunds
-from portal.services.refunds import RefundFacts
+from portal.services import merchants
+from portal.services.paying import approvals
+from portal.services.refunding import attention, refunds
+from portal.services.refunding.refunds import RefundFacts
 from portal.web.actor import needs, person
 from portal.web.admin.files import as_csv
 from portal.web.admin.refund_rows import refund_row

@@ -6,9 +6,9 @@ from datetime import date
 from portal.core.access import Actor
 from portal.core.approvals import Standing, may_approve
 from portal.core.lifecycles import REFUND
-from portal.services.credit_notes import NoteFacts
-from portal.services.refund_facts import PayoutFacts
-from portal.services.refunds import RefundFacts
+from portal.services.ledgers.credit_notes import NoteFacts
+from portal.services.refunding.refund_facts import PayoutFacts
+from portal.services.refunding.refunds import RefundFacts
 from portal.web.admin.amounts import Explained, explained
 from portal.web.words import gettext as _
 from portal.web.words import words

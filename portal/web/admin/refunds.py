@@ -10,10 +10,12 @@ from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import REFUND, IllegalStep
 from portal.core.refunds.overrides import Overrides
-from portal.services import bank_accounts, byhand, dossiers, refunds
-from portal.services.dossiers import Dossier
-from portal.services.refund_facts import PayoutFacts
-from portal.services.refunds import Proposal, RefundFacts
+from portal.services.handling import dossiers
+from portal.services.handling.dossiers import Dossier
+from portal.services.paying import bank_accounts, byhand
+from portal.services.refunding import refunds
+from portal.services.refunding.refund_facts import PayoutFacts
+from portal.services.refunding.refunds import Proposal, RefundFacts
 from portal.web.actor import needs, person
 from portal.web.admin import panel as panels
 from portal.web.admin import stale

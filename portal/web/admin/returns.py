@@ -8,8 +8,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.refunds.breakdown import Breakdown, explain_change
-from portal.services import disputes, photos, refunds, shipping
-from portal.services.dossiers import Dossier, changes, dossier
+from portal.services import disputes, photos
+from portal.services.filing import shipping
+from portal.services.handling.dossiers import Dossier, changes, dossier
+from portal.services.refunding import refunds
 from portal.web.actor import needs, person
 from portal.web.admin import customers, deciding, dock_part, dossiers, presence, rulings, threads
 from portal.web.admin.amounts import explained

@@ -7,8 +7,8 @@ from flask import Blueprint, current_app, request, session, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict, NotFound
-from portal.services import oidc as by_claims
-from portal.services import people
+from portal.services.persons import oidc as by_claims
+from portal.services.persons import people
 from portal.web import actor, oidc
 from portal.web.extensions import csrf, limiter
 from portal.web.forms.admin import SignInForm, SignOutForm

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import request, url_for
 from werkzeug.wrappers import Response
 
-from portal.services import dossiers
+from portal.services.handling import dossiers
 from portal.web.actor import person
 from portal.web.admin.dossiers import who
 from portal.web.admin.shapes import Column

@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict, Stale
 from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import RETURN
-from portal.services import confirmation, deciding, desk, dossiers, shipping
-from portal.services.dossiers import Dossier
+from portal.services.filing import shipping
+from portal.services.handling import confirmation, deciding, desk, dossiers
+from portal.services.handling.dossiers import Dossier
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.deciding import grace, tell_decided

@@ -14,8 +14,8 @@ from wtforms.validators import InputRequired, Length, NumberRange
 
 from portal.core.access import Conflict, NotFound
 from portal.core.inventory import BUCKETS, COUNTED
-from portal.services import stocktaking
-from portal.services.stocktaking import Moved, Product, Shelf
+from portal.services.stockroom import stocktaking
+from portal.services.stockroom.stocktaking import Moved, Product, Shelf
 from portal.web.actor import needs, person
 from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id

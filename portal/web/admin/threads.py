@@ -11,9 +11,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
-from portal.services import canned, requests, returns, threads
-from portal.services.returns import Page
-from portal.services.threads import LONGEST, EntryFacts
+from portal.services.filing import returns
+from portal.services.filing.returns import Page
+from portal.services.handling import requests
+from portal.services.talking import canned, threads
+from portal.services.talking.threads import LONGEST, EntryFacts
 from portal.web import uploads
 from portal.web.actor import by_itself, needs, person
 from portal.web.customer.thread import kept_fields, last_day

@@ -6,7 +6,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.listing import from_address
-from portal.services import views
+from portal.services.lists import views
 from portal.web.actor import needs, person
 from portal.web.admin.lists import shop_of
 from portal.web.page import now, redirect_to, tell

@@ -3,7 +3,8 @@
 from flask import Blueprint, current_app, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.services import asking, worklist
+from portal.services.lists import worklist
+from portal.services.stockroom import asking
 from portal.web.actor import needs, person
 from portal.web.admin.shapes import Column
 from portal.web.page import page, redirect_to, tell

@@ -12,8 +12,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import NotFound, Stale
 from portal.core.workflows import Change, DispositionRule, Rule, Rules, changes, moved
-from portal.services import merchants, trying, workflows
-from portal.services.workflows import Workflows
+from portal.services import merchants
+from portal.services.past import trying
+from portal.services.rules import workflows
+from portal.services.rules.workflows import Workflows
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.shapes import Column

@@ -13,11 +13,13 @@ from portal.core.policy.verdict import Verdict
 from portal.core.returns import BY_CUSTOMER, Step, is_done, steps_left
 from portal.core.shipping import Method
 from portal.core.workflows import EXCHANGE_FIRST
-from portal.services import customers, entry, orders, returns, shipping
-from portal.services.orders import OrderHit
+from portal.services.filing import returns, shipping
+from portal.services.filing.returns import Page
+from portal.services.filing.shipping import Way
+from portal.services.handling import entry
+from portal.services.lists import customers, orders
+from portal.services.lists.orders import OrderHit
 from portal.services.outside import Unavailable
-from portal.services.returns import Page
-from portal.services.shipping import Way
 from portal.web.actor import person
 from portal.web.admin import both, drafts, rulings
 from portal.web.admin.amounts import explained

@@ -11,7 +11,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length, Optional
 
 from portal.core.access import Conflict
-from portal.services import bank_accounts
+from portal.services.paying import bank_accounts
 from portal.web.customer.opened import Opened, open_return
 from portal.web.extensions import limiter
 from portal.web.page import gateways, now, page, redirect_to, tell

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.core.returns import Step
-from portal.services import returns
+from portal.services.filing import returns
 from portal.web.customer.opened import Opened, elsewhere, go_on, open_return, settled_meanwhile
 from portal.web.forms.returns import AddressForm, address_form
 from portal.web.page import gateways, now, page

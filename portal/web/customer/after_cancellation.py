@@ -7,9 +7,10 @@ from typing import Any
 from flask import request
 
 from portal.core.access import Actor
-from portal.services import bank_accounts, credit_notes, credits
 from portal.services.cancellations import CancellationPage
-from portal.services.progress import Progress
+from portal.services.filing.progress import Progress
+from portal.services.ledgers import credit_notes, credits
+from portal.services.paying import bank_accounts
 from portal.web.customer.paid import paid_to
 from portal.web.page import now
 from portal.web.words import gettext as _

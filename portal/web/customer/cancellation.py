@@ -16,8 +16,8 @@ from portal.core.lifecycles import IllegalStep
 from portal.core.links import LinkFacts
 from portal.core.policy.verdict import REFUSED, Finding, Refused
 from portal.services import cancellations, links
-from portal.services import progress as following
 from portal.services.cancellations import CancellationPage
+from portal.services.filing import progress as following
 from portal.web.actor import holder
 from portal.web.customer import after_cancellation, dispute
 from portal.web.customer.opened import notices

@@ -14,7 +14,8 @@ from portal.core.access import Conflict
 from portal.core.policy.verdict import REFUSED, REVIEW, Refused
 from portal.core.refunds.breakdown import Breakdown
 from portal.core.returns import BY_CUSTOMER, Sending, Step, steps_left
-from portal.services import cancellations, confirmation
+from portal.services import cancellations
+from portal.services.handling import confirmation
 from portal.web.customer.items import counted
 from portal.web.customer.opened import PAGES, Opened, elsewhere, go_on, open_return, settled_meanwhile
 from portal.web.customer.order import outcome, together

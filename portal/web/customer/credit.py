@@ -12,7 +12,8 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from portal.core.merchants import MerchantFacts
-from portal.services import credits, merchants
+from portal.services import merchants
+from portal.services.ledgers import credits
 from portal.web.admin.shapes import Column
 from portal.web.extensions import limiter
 from portal.web.page import now, page, redirect_to

@@ -14,9 +14,10 @@ from portal.core.facts import MERCHANDISE, LineFacts
 from portal.core.policy.verdict import Finding, LineOffer, Refused
 from portal.core.returns import Step
 from portal.core.spans import count
-from portal.services import cancellations, returns
+from portal.services import cancellations
 from portal.services.cancellations import Around, Choice
-from portal.services.confirmation import UNITS_GONE
+from portal.services.filing import returns
+from portal.services.handling.confirmation import UNITS_GONE
 from portal.web.customer.opened import Opened, elsewhere, go_on, open_return, settled_meanwhile
 from portal.web.customer.order import (
     bundle_name,

@@ -13,7 +13,8 @@ from portal.core.access import Actor, Conflict
 from portal.core.facts import CANCELLATIONS
 from portal.core.links import LinkFacts
 from portal.core.returns import BY_CUSTOMER, Step, is_done, may_change, next_step
-from portal.services import cancellations, returns
+from portal.services import cancellations
+from portal.services.filing import returns
 from portal.web.actor import holder
 from portal.web.page import gateways, now, redirect_to, tell
 from portal.web.words import explained, speak, words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.services.progress import Progress, RefundNews, SentTo
+from portal.services.filing.progress import Progress, RefundNews, SentTo
 from portal.web.words import gettext as _
 from portal.web.words import words
 

@@ -5,7 +5,8 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from portal.core.access import NotFound
-from portal.services import credit_notes, shipping
+from portal.services.filing import shipping
+from portal.services.ledgers import credit_notes
 from portal.web.customer.opened import open_return
 from portal.web.page import gateways
 

@@ -13,7 +13,8 @@ from portal.core.access import Conflict, NotFound
 from portal.core.policy.rules import needs_photo
 from portal.core.reasons import REASONS
 from portal.core.returns import DraftLine, Step
-from portal.services import photos, returns
+from portal.services import photos
+from portal.services.filing import returns
 from portal.web import uploads
 from portal.web.customer.opened import Opened, elsewhere, go_on, open_return, settled_meanwhile
 from portal.web.extensions import limiter

@@ -9,7 +9,8 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from portal.core.facts import CANCELLATIONS
-from portal.services import cancellations, scoring
+from portal.services import cancellations
+from portal.services.talking import scoring
 from portal.web.customer.cancellation import open_cancellation
 from portal.web.customer.opened import open_return
 from portal.web.extensions import limiter

@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict, Stale
 from portal.core.returns import Step
 from portal.core.shipping import Method, Pays, ServicePoint, has_right_check_digit, tidy_tracking_number
-from portal.services import shipping
-from portal.services.shipping import Way
+from portal.services.filing import shipping
+from portal.services.filing.shipping import Way
 from portal.web.customer.opened import Opened, elsewhere, go_on, open_return, settled_meanwhile
 from portal.web.forms.returns import Problem
 from portal.web.page import gateways, now, page

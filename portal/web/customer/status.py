@@ -18,18 +18,14 @@ from portal.core.lifecycles import RETURN, IllegalStep
 from portal.core.refunds.breakdown import Breakdown, explain_change
 from portal.core.refunds.settlements import is_settlement
 from portal.core.spans import count
-from portal.services import (
-    bank_accounts,
-    cancellations,
-    confirmation,
-    credit_notes,
-    credits,
-    notices,
-    scoring,
-    shipping,
-)
-from portal.services import progress as following
-from portal.services.progress import Progress
+from portal.services import cancellations
+from portal.services.filing import progress as following
+from portal.services.filing import shipping
+from portal.services.filing.progress import Progress
+from portal.services.handling import confirmation
+from portal.services.ledgers import credit_notes, credits
+from portal.services.paying import bank_accounts
+from portal.services.talking import notices, scoring
 from portal.web.customer import cancellation, dispute, thread
 from portal.web.customer.check import sending_words, slot_words
 from portal.web.customer.opened import Opened, next_url, open_return

@@ -14,8 +14,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import Conflict
 from portal.core.facts import CANCELLATIONS
-from portal.services import requests, threads
-from portal.services.threads import LONGEST, Attached, EntryFacts
+from portal.services.handling import requests
+from portal.services.talking import threads
+from portal.services.talking.threads import LONGEST, Attached, EntryFacts
 from portal.web import uploads
 from portal.web.customer.opened import Opened, open_return
 from portal.web.extensions import limiter

@@ -18,7 +18,7 @@ from wtforms.validators import Length, NumberRange, Optional
 from portal.core.policy.overrides import Override
 from portal.core.reasons import CONDITIONS, DECLINE_REASONS, REASONS
 from portal.core.returns import DraftLine
-from portal.services.deciding import LineDecision
+from portal.services.handling.deciding import LineDecision
 from portal.web.forms.admin import ActionForm, _trimmed
 from portal.web.words import gettext, words
 from portal.web.words import lazy_gettext as _l

@@ -29,7 +29,7 @@ from portal.core.policy.terms import Terms
 from portal.core.reasons import REASONS
 from portal.core.refunds.overrides import WAIVABLE, WAYS, Overrides
 from portal.core.returns import Draft
-from portal.services.allowances import Allowance, Wish
+from portal.services.refunding.allowances import Allowance, Wish
 from portal.web.forms.admin import CHANNELS_OF_AGENTS, ActionForm, AmountField
 from portal.web.words import gettext, words
 from portal.web.words import lazy_gettext as _l

@@ -15,7 +15,7 @@ from wtforms.fields.choices import SelectChoice
 
 from portal.core.addresses import Address, AddressFinding, AddressRules, address_from
 from portal.core.reasons import CATEGORIES, CONDITIONS, REASONS, in_category
-from portal.services.returns import LineChoice, SurveyAnswer
+from portal.services.filing.returns import LineChoice, SurveyAnswer
 from portal.web.words import gettext as _
 from portal.web.words import words
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from portal.core.access import NotFound
-from portal.services import gateway_events
+from portal.services.gateways import gateway_events
 from portal.services.outside import Forged
 from portal.web.extensions import csrf, limiter
 from portal.web.page import now

@@ -6,8 +6,8 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from portal.core.access import NotFound, Stale
-from portal.services import warehouse_events
 from portal.services.outside import Forged
+from portal.services.warehousing import warehouse_events
 from portal.web.extensions import csrf, limiter
 from portal.web.page import now
 

@@ -1,0 +1,1 @@
+"""What arrives: scanned, counted, graded, and what nobody announced."""

@@ -1,0 +1,1 @@
+"""What gateways know: looked at, heard, and compared with ours."""

@@ -1,0 +1,1 @@
+"""Many of a kind: lists, searches, boards and numbers."""

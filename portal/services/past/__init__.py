@@ -1,0 +1,1 @@
+"""What lies behind: replayed as returns, or judged again by other rules."""

@@ -1,0 +1,1 @@
+"""What a shop lays down: its policy and its rules, version by version."""

@@ -1,0 +1,1 @@
+"""What is said to customers and among people: mails, threads, ready texts, scores."""

@@ -1,0 +1,1 @@
+"""Warehouses: told what must not leave, heard when they pick and send."""
