@@ -2,10 +2,10 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -57,6 +57,7 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+Read = TypeVar("Read")
 Json = sa.JSON().with_variant(JSONB(), "postgresql")
 
 
@@ -153,6 +154,16 @@ def already_read() -> dict[Any, Any] | None:
         session.info.update(read_in=current, read={})
     kept: dict[Any, Any] = session.info["read"]
     return kept
+
+
+def read_once(key: Any, read: Callable[[], Read]) -> Read:
+    """What ``read`` gives, asked for once in a database transaction that only reads; see ``already_read``."""
+    kept = already_read()
+    if kept is None:
+        return read()
+    if key not in kept:
+        kept[key] = read()
+    return kept[key]  # type: ignore[no-any-return]
 
 
 GAVE_WAY = frozenset({"40001", "40P01"})

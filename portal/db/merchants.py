@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core.addresses import address_from
 from portal.core.merchants import MerchantFacts
 from portal.core.policy.terms import Terms, from_json
-from portal.db.base import Base, Json, UtcTime, db, key, merchant_key
+from portal.db.base import Base, Json, UtcTime, db, key, merchant_key, read_once
 
 
 class Merchant(Base):
@@ -103,11 +103,15 @@ def with_terms(merchant_id: UUID, policy_id: UUID | None = None) -> tuple[Mercha
         .where(Merchant.id == merchant_id)
     )
     wanted = wanted.where(Policy.id == (policy_id if policy_id is not None else Merchant.policy_id))
-    found = db.session.execute(wanted).one_or_none()
-    if found is None:
-        raise LookupError(f"merchant {merchant_id} has no such policy")
-    merchant, policy = found
-    return facts(merchant), policy.id, terms_of(policy)
+
+    def read() -> tuple[MerchantFacts, UUID, Terms]:
+        found = db.session.execute(wanted).one_or_none()
+        if found is None:
+            raise LookupError(f"merchant {merchant_id} has no such policy")
+        merchant, policy = found
+        return facts(merchant), policy.id, terms_of(policy)
+
+    return read_once(("terms", merchant_id, policy_id), read)
 
 
 _read: dict[UUID, Terms] = {}

@@ -21,6 +21,7 @@ from portal.db.base import (
     db,
     key,
     merchant_key,
+    read_once,
     state_of,
     whole,
     within_merchant,
@@ -320,14 +321,15 @@ def get(return_id: UUID, *, lock: bool = False) -> Return | None:
     """The row; with ``lock`` nobody else changes it until the transaction ends."""
     wanted = sa.select(Return).where(Return.id == return_id)
     if lock:
-        wanted = wanted.with_for_update().execution_options(populate_existing=True)
-    return db.session.scalar(wanted)
+        return db.session.scalar(wanted.with_for_update().execution_options(populate_existing=True))
+    return read_once(("return", return_id), lambda: db.session.scalar(wanted))
 
 
 def lines_of(return_id: UUID) -> list[ReturnLine]:
     """The lines, in their order."""
     wanted = sa.select(ReturnLine).where(ReturnLine.return_id == return_id).order_by(ReturnLine.position)
-    return list(db.session.scalars(wanted.execution_options(populate_existing=True)))
+    fresh = wanted.execution_options(populate_existing=True)
+    return list(read_once(("return_lines", return_id), lambda: db.session.scalars(fresh).all()))
 
 
 def photos_of(line_ids: list[UUID]) -> dict[UUID, list[UUID]]:

@@ -104,13 +104,11 @@ def holder(link_id: UUID, *, now: datetime) -> tuple[Actor, LinkFacts] | None:
 
     Whether it is still open is for the caller to look at (``standing``): a finished link may still be read.
     """
-    row = db.session.execute(
-        sa.select(Link, Return.name).join(Return, Return.id == Link.return_id).where(Link.id == link_id)
-    ).one_or_none()
-    if row is None:
+    link = db.session.get(Link, link_id)
+    row = returns.get(link.return_id) if link is not None else None
+    if link is None or row is None:
         return None
-    link, name = row
-    actor = Actor(kind="link", id=link.id, name=name, return_id=link.return_id, merchant_id=link.merchant_id)
+    actor = Actor(kind="link", id=link.id, name=row.name, return_id=row.id, merchant_id=link.merchant_id)
     return actor, facts(link)
 
 

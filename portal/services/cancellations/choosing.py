@@ -49,12 +49,11 @@ class Around:
 def around(actor: Actor, return_id: UUID, *, gateways: Gateways, now: datetime) -> Around:
     """The order about a return, for its buyer. Raises ``NotFound``, ``NotAllowed``."""
     row = scope.return_row(actor, return_id, "returns.read")
-    head = orders.head(row.order_id) if row.order_id else None
-    if head is None or not is_buyer(row, head):
-        return Around()
     known = returning.read(row, now=now)
-    order, terms = known.order or orders.facts(head.id), known.terms
-    past = reading.past_of(head.id, email=order.email, but=[row.id])
+    order, terms = known.order, known.terms
+    if order is None or not is_buyer(row, order):
+        return Around()
+    past = reading.past_of(order.id, email=row.email, but=[row.id])
     companion = None
     choosing = row.state == "draft" and row.kind not in CANCELLATIONS and row.channel == "self_service"
     if choosing and (found := stored.beside(row.id)) is not None:
@@ -77,25 +76,20 @@ def around(actor: Actor, return_id: UUID, *, gateways: Gateways, now: datetime) 
 def proposals(actor: Actor, return_id: UUID, *, now: datetime) -> tuple[PastRow, ...]:
     """What waits for the buyer's answer in the order of a return; nothing for anybody else."""
     row = scope.return_row(actor, return_id, "returns.read")
-    if row.order_id is None or not row.email:
+    order = returning.read(row, now=now).order
+    if order is None or not is_buyer(row, order):
         return ()
-    buyer = sa.exists().where(Order.id == row.order_id, sa.func.lower(Order.email) == row.email)
-    return tuple(
-        one
-        for one in reading.past_of(
-            row.order_id, email=row.email, but=[row.id], only=(buyer, Return.state == "proposed")
-        )
-        if _waits(one, now)
-    )
+    past = reading.past_of(order.id, email=row.email, but=[row.id])
+    return tuple(one for one in past if _waits(one, now))
 
 
 def _waits(one: PastRow, now: datetime) -> bool:
     return one.state == "proposed" and (one.expires_at is None or one.expires_at > now)
 
 
-def is_buyer(row: Return, head: Order) -> bool:
+def is_buyer(row: Return, order: Order | OrderFacts) -> bool:
     """Whether the return is in the name of the address that the order was placed with."""
-    return bool(row.email) and row.email == head.email.lower()
+    return bool(row.email) and row.email == order.email.lower()
 
 
 def choose(

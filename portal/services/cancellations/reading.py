@@ -25,7 +25,7 @@ from portal.core.refunds.engine import quote
 from portal.core.returns import Draft, DraftLine
 from portal.db import cancellations as stored
 from portal.db import merchants, orders, returns
-from portal.db.base import db
+from portal.db.base import db, read_once
 from portal.db.cancellations import Cancellation
 from portal.db.refunds import Refund
 from portal.db.returns import Return
@@ -305,13 +305,16 @@ def order_for(actor: Actor, order_id: UUID, permission: str) -> OrderFacts:
     return orders.facts(order_id)
 
 
-def past_of(
-    order_id: UUID, *, email: str, but: Sequence[UUID] = (), only: Sequence[Any] = ()
-) -> tuple[PastRow, ...]:
+def past_of(order_id: UUID, *, email: str, but: Sequence[UUID] = ()) -> tuple[PastRow, ...]:
     """Every return and cancellation of an order but drafts, newest first; the caller has passed the gate.
 
     What was inspected tells what was decided, everything before it what was estimated.
     """
+    rows = read_once(("past", order_id, email), lambda: _past_of(order_id, email))
+    return tuple(one for one in rows if one.id not in but)
+
+
+def _past_of(order_id: UUID, email: str) -> tuple[PastRow, ...]:
     units = (
         sa.select(sa.func.sum(returns.ReturnLine.units))
         .where(returns.ReturnLine.return_id == Return.id)
@@ -325,7 +328,7 @@ def past_of(
     wanted = (
         sa.select(Return, Cancellation.expires_at, units, paid)
         .outerjoin(Cancellation, Cancellation.return_id == Return.id)
-        .where(Return.order_id == order_id, Return.state != "draft", Return.id.not_in(list(but)), *only)
+        .where(Return.order_id == order_id, Return.state != "draft")
         .order_by(Return.id.desc())
     )
     return tuple(

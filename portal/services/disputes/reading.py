@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from portal.core import disputes as core
 from portal.core.access import Actor
 from portal.core.money import Minor
-from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds.settlements import is_settlement
 from portal.db import returns
 from portal.db.base import db
@@ -96,7 +95,7 @@ def standings(page: Page) -> dict[UUID, core.LineStanding]:
     """Return line -> what became of it."""
     rows = {row.id: row for row in returns.lines_of(page.draft.id)}
     withheld: dict[UUID | None, Minor] = {}
-    for refund in _breakdowns(page.draft.id):
+    for refund in settling.refunds_that_count(page.draft.id):
         for part in refund.lines:
             kept = part.withheld + part.promotion
             withheld[part.line_id] = withheld.get(part.line_id, 0) + kept
@@ -117,7 +116,7 @@ def choices(page: Page) -> tuple[Choice, ...]:
     """Every line of the return with what can be contested of it."""
     standing, found = standings(page), _found(page)
     rows = {row.id: row for row in returns.lines_of(page.draft.id)}
-    made = [one for one in _breakdowns(page.draft.id) if not is_settlement(one)]
+    made = [one for one in settling.refunds_that_count(page.draft.id) if not is_settlement(one)]
     head = returns.get(page.draft.id)
     rooms = {one.line.id: one.room for one in settling.contested(page, None)}
     return tuple(
@@ -135,11 +134,6 @@ def choices(page: Page) -> tuple[Choice, ...]:
         )
         for line in page.draft.lines
     )
-
-
-def _breakdowns(return_id: UUID) -> list[breakdowns.Breakdown]:
-    wanted = sa.select(Refund.breakdown).where(Refund.return_id == return_id, Refund.state != "canceled")
-    return [breakdowns.from_json(one) for one in db.session.scalars(wanted.order_by(Refund.id))]
 
 
 def _found(page: Page) -> dict[UUID, list[Found]]:

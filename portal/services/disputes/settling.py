@@ -12,13 +12,13 @@ from portal.core.money import Minor
 from portal.core.refunds import breakdown as breakdowns
 from portal.core.refunds import settlements
 from portal.core.refunds.adjustments import kept
-from portal.core.refunds.breakdown import LineRefund, Negative, TooMuch
+from portal.core.refunds.breakdown import Breakdown, LineRefund, Negative, TooMuch
 from portal.core.refunds.overrides import Overrides
 from portal.core.refunds.settlements import Contested
 from portal.core.returns import DraftLine
 from portal.core.spans import Span, count, free, merge, without
 from portal.db import returns
-from portal.db.base import db
+from portal.db.base import db, read_once
 from portal.db.disputes import Dispute, DisputeLine
 from portal.db.refunds import Refund
 from portal.db.returns import Return
@@ -141,8 +141,16 @@ def _union(spans: Iterable[Span]) -> tuple[Span, ...]:
 def _refunded(return_id: UUID) -> dict[UUID | None, list[LineRefund]]:
     """Order line -> what each refund of the return that counts did with it, as it was decided."""
     found: dict[UUID | None, list[LineRefund]] = {}
-    wanted = sa.select(Refund.breakdown).where(Refund.return_id == return_id, Refund.state != "canceled")
-    for stored in db.session.scalars(wanted.order_by(Refund.id)):
-        for line in breakdowns.from_json(stored).lines:
+    for refund in refunds_that_count(return_id):
+        for line in refund.lines:
             found.setdefault(line.line_id, []).append(line)
     return found
+
+
+def refunds_that_count(return_id: UUID) -> tuple[Breakdown, ...]:
+    """What was decided in each refund of the return but those that were canceled, oldest first."""
+    wanted = sa.select(Refund.breakdown).where(Refund.return_id == return_id, Refund.state != "canceled")
+    return read_once(
+        ("breakdowns", return_id),
+        lambda: tuple(map(breakdowns.from_json, db.session.scalars(wanted.order_by(Refund.id)))),
+    )

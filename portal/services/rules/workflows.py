@@ -28,7 +28,7 @@ from portal.core.workflows import (
 )
 from portal.db import history, merchants
 from portal.db import workflows as stored
-from portal.db.base import already_read, db, transaction, uuid7
+from portal.db.base import db, read_once, transaction, uuid7
 from portal.db.merchants import Merchant
 from portal.db.orders import Order
 from portal.db.returns import Return
@@ -47,16 +47,11 @@ def rules_of(merchant_id: UUID) -> Rules:
 
 
 def _in_force(merchant_id: UUID) -> tuple[int, Rules]:
-    kept = already_read()
-    key = ("workflow", merchant_id)
-    if kept is not None and key in kept:
-        found: tuple[int, Rules] = kept[key]
-        return found
-    row = stored.in_force(merchant_id)
-    answer = (row.version, stored.rules_of(row)) if row is not None else (0, NO_RULES)
-    if kept is not None:
-        kept[key] = answer
-    return answer
+    def read() -> tuple[int, Rules]:
+        row = stored.in_force(merchant_id)
+        return (row.version, stored.rules_of(row)) if row is not None else (0, NO_RULES)
+
+    return read_once(("workflow", merchant_id), read)
 
 
 def decide(
