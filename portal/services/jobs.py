@@ -22,7 +22,7 @@ from portal.services.gateways import gateway_events, looking, reconcile
 from portal.services.handling import overdue_requests
 from portal.services.ledgers import credits
 from portal.services.paying import bank_accounts, payouts
-from portal.services.talking import notices
+from portal.services.talking import notices, threads
 from portal.services.warehousing import warehouse, warehouse_events
 
 log = logging.getLogger(__name__)
@@ -136,6 +136,7 @@ def expire(*, now: datetime, limit: int = 100) -> int:
             release(returns.draft(row))
             expecting.withdraw(row, now=now)
             void_parcels(row.id)
+            threads.settle(row, now=now)
             row.state, row.closed_at, row.version = RETURN.after(row.state, "expire"), now, row.version + 1
             history.record(SYSTEM, "return.expired", merchant_id=row.merchant_id, subject_id=row.id, now=now)
     return len(due)

@@ -15,6 +15,7 @@ from portal.db.refunds import Refund
 from portal.db.returns import Return, ReturnLine
 from portal.services.filing import expecting
 from portal.services.filing.holding import release, void_parcels
+from portal.services.talking import threads
 
 OPEN_REFUNDS = ("pending_approval", "approved", "pending", "failed")
 
@@ -43,6 +44,7 @@ def close_now(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
 
 def _end(actor: Actor, row: Return, *, reason: str, now: datetime) -> None:
     row.closed_at, row.closed_reason, row.version = now, reason, row.version + 1
+    threads.settle(row, now=now)
     history.record(
         actor, "return.closed", merchant_id=row.merchant_id, subject_id=row.id, now=now, reason=reason
     )

@@ -39,6 +39,9 @@ def remind_due(*, now: datetime, limit: int = 100) -> int:
             request = requests.of_id(return_id, entry_id)
             if row is None or request.outcome or request.reminded_at is not None or request.due_at is None:
                 continue
+            if _is_over(row):
+                threads.settle(row, now=now)
+                continue
             request.reminded_at = now
             asked = Asked(
                 asks=tuple(request.asks),
@@ -67,6 +70,9 @@ def expire(*, now: datetime, limit: int = 100) -> int:
             request = requests.of_id(return_id, entry_id)
             if row is None or request.outcome or request.due_at is None or request.due_at > now:
                 continue
+            if _is_over(row):
+                threads.settle(row, now=now)
+                continue
             requests.end(request, "expired", now)
             if row.state == "needs_info":
                 _give_up(row, request.due_at, now)
@@ -75,6 +81,11 @@ def expire(*, now: datetime, limit: int = 100) -> int:
             faults.point("before_intent_commit")
         faults.point("after_intent_commit")
     return len(due)
+
+
+def _is_over(row: Return) -> bool:
+    """Whether nothing comes of an answer any more."""
+    return row.state not in (*requests.ASKABLE, "needs_info")
 
 
 def _give_up(row: Return, due_at: datetime, now: datetime) -> None:

@@ -9,7 +9,9 @@ from portal.core.access import SYSTEM, Conflict, NotAllowed, NotFound, Stale
 from portal.core.policy.terms import Terms
 from portal.core.spans import count
 from portal.db import history, returns
-from portal.db.base import db
+from portal.db.base import db, transaction
+from portal.services import jobs
+from portal.services.filing import closing
 from portal.services.handling import confirmation, overdue_requests, requests
 from portal.services.talking import notices, threads
 from tests.builders import (
@@ -254,3 +256,35 @@ def test_a_question_asked_of_an_older_page_is_refused(session, shop, back):
     with pytest.raises(Stale):
         asked(shop, back, version=row(back).version - 1)
     assert row(back).state == "requested"
+
+
+def test_nobody_is_reminded_of_a_question_about_a_return_that_was_never_sent(session, gateways, shop):
+    back = a_return(gateways, shop, an_order(gateways, shop, (an_item("HAT", 1),)))
+    question = asked(shop, back, days=30)
+    jobs.expire(now=NOW + 22 * DAY)
+    assert row(back).state == "expired"
+    assert outcome(shop, back) == ["decided"]
+    assert overdue_requests.remind_due(now=NOW + 29.5 * DAY) == 0
+    assert not mails(back, "info_reminder")
+    assert not requests.answer(a_customer(back, shop), back, question, "It is M.", now=NOW + 23 * DAY)
+
+
+def test_a_return_that_is_closed_asks_nothing_any_more(session, gateways, shop):
+    back = a_return(gateways, shop, an_order(gateways, shop, (an_item("HAT", 1),)))
+    asked(shop, back)
+    with transaction():
+        found = returns.get(back, lock=True)
+        found.state = "in_transit"
+        closing.close_now(SYSTEM, found, reason="lost_in_transit", now=NOW)
+    assert outcome(shop, back) == ["decided"]
+
+
+def test_a_question_that_was_left_open_at_the_end_of_its_return_is_no_reminder(session, gateways, shop):
+    """As an earlier version left it: closed, and still asking."""
+    back = a_return(gateways, shop, an_order(gateways, shop, (an_item("HAT", 1),)))
+    asked(shop, back, days=3)
+    with transaction():
+        returns.get(back, lock=True).state = "closed"
+    assert overdue_requests.remind_due(now=NOW + 2.5 * DAY) == 1
+    assert not mails(back, "info_reminder")
+    assert outcome(shop, back) == ["decided"]
