@@ -1,18 +1,20 @@
 """Ready texts, playbooks and the log of e-mails: page, fragment, invalid, not allowed, another shop's."""
 
 import re
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db.base import transaction
+from portal.db.base import transaction, uuid7
 from portal.db.mails import Mail
 from portal.db.merchants import Merchant
 from portal.db.messages import Entry
 from portal.services.lists import mail_log
 from portal.services.talking import canned, notices, playbooks, threads
+from portal.words import Words
 from tests.mail import Mailbox
 from tests.web.admin_world import World, a_world, now
 
@@ -317,3 +319,89 @@ def test_another_shops_mail_is_neither_listed_nor_found(world: World, drain: obj
     assert client.get(f"/admin/messages/{mail.id}").status_code == 404
     assert client.get(f"/admin/messages/{mail.id}/attachments/x.pdf").status_code == 404
     assert client.get(f"/admin/mails?merchant={world.other}").status_code == 404
+
+
+def test_send_again_pressed_twice_sends_once_more(world: World, drain: object) -> None:
+    back = world.confirmed()
+    drain()  # type: ignore[operator]
+    with world.app.app_context():
+        (mail,) = notices.of_return(back)
+    client = world.signed_in("csr")
+    page = client.get(f"/admin/messages/{mail.id}")
+    for _n in range(2):
+        client.submit(page, button="Send again")
+        drain()  # type: ignore[operator]
+    with world.app.app_context():
+        assert [one.state for one in notices.of_return(back)] == ["sent", "sent"]
+    client.submit(client.get(f"/admin/messages/{mail.id}"), button="Send again")
+    with world.app.app_context():
+        assert len(notices.of_return(back)) == 3, "a page opened anew means it"
+
+
+def test_a_search_without_a_letter_finds_no_returns_without_an_order(world: World) -> None:
+    back, client = world.draft(), world.signed_in("csr")
+    with world.app.app_context(), transaction() as session:
+        session.execute(
+            sa.insert(Mail).values(
+                id=uuid7(), merchant_id=world.own, return_id=back, event="link", language="en",
+                recipient="somebody@example.com", values={}, message_id="<x@returns>", created_at=now(),
+            )
+        )  # fmt: skip
+    assert "somebody@example.com" in client.get("/admin/mails?q=somebody@").page.text
+    assert "No e-mail is like that" in client.get("/admin/mails", query_string={"q": "---"}).page.text
+
+
+@pytest.mark.parametrize("version", ["²", "9" * 5000])
+def test_a_version_that_is_no_number_is_as_if_none_was_told(world: World, version: str) -> None:
+    answer_id, client = a_text(world), world.signed_in("admin")
+    page = client.get(f"/admin/answers/{answer_id}")
+    assert client.submit(page, {"version": version}, button="Save the text").status_code == 303
+    page = client.get("/admin/playbooks/refund")
+    answer = client.submit(page, {"version": version, "text-en": "Mine"}, button="Save the playbook")
+    assert answer.status_code == 303
+    back = world.confirmed()
+    page = client.get(f"/admin/returns/{back}")
+    answer = client.submit(page, {"version": version, "question": "Which?"}, button="Ask the customer")
+    assert answer.status_code == 303
+
+
+def a_mail(world: World, at: datetime) -> UUID:
+    mail_id = uuid7()
+    with world.app.app_context(), transaction() as session:
+        session.execute(
+            sa.insert(Mail).values(
+                id=mail_id, merchant_id=world.own, event="finance_alert", language="en", values={}, sent_at=at,
+                recipient="somebody@example.com", message_id="<x@returns>", created_at=at, state="sent",
+            )
+        )  # fmt: skip
+    return mail_id
+
+
+def test_a_mail_tells_the_time_where_its_shop_is(world: World) -> None:
+    mail_id = a_mail(world, at := datetime(2026, 6, 15, 5, 0, tzinfo=UTC))
+    with world.app.app_context(), transaction() as session:
+        there = sa.update(Merchant).where(Merchant.id == world.own)
+        session.execute(there.values(zone="Pacific/Honolulu"))
+    client = world.signed_in("csr", merchants=(world.own, world.other))
+    shown = client.get(f"/admin/messages/{mail_id}").page.text
+    assert Words("en", "Pacific/Honolulu").moment(at) in shown
+
+
+def test_a_page_that_waits_for_a_mail_shows_all_of_it_once_it_is_sent(world: World, drain: object) -> None:
+    back, client = world.confirmed(), world.signed_in("csr")
+    with world.app.app_context():
+        threads.write(world.actor("csr"), back, "Take the blue box.", now=now())
+        mail = next(one for one in notices.of_return(back) if one.event == "message")
+    page = client.get(f"/admin/messages/{mail.id}")
+    assert "It is written when it is sent." in page.page.text
+    assert "HX-Refresh" not in client.get(f"/admin/messages/{mail.id}", htmx="standing").headers
+    drain()  # type: ignore[operator]
+    assert client.get(f"/admin/messages/{mail.id}", htmx="standing").headers["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in client.get(f"/admin/messages/{mail.id}").headers
+
+
+def test_the_last_page_of_the_log_counts_one_as_one(world: World) -> None:
+    first = a_mail(world, now())
+    after = a_mail(world, now())
+    shown = world.signed_in("csr").get(f"/admin/mails?after={after}").page.text
+    assert first < after and "1 e-mail on this page" in shown

@@ -4,9 +4,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
-from portal.services.handling import requests
+from portal.db.base import transaction
+from portal.db.returns import Return
+from portal.services.handling import deciding, requests
+from portal.services.lists import boards
 from portal.services.talking import canned, notices, threads
 from tests import builders
 from tests.web.admin_world import World, a_world, now
@@ -185,3 +189,51 @@ def test_another_shops_ready_text_is_not_found(world: World) -> None:
     client.get(f"/admin/returns/{back}")
     data: dict[str, Any] = {"canned": str(answer_id), "insert": "1", "message": ""}
     assert client.post(f"/admin/returns/{back}/messages", data=data).status_code == 404
+
+
+def test_a_question_about_what_changed_meanwhile_is_shown_beside_it_and_can_be_asked_all_the_same(
+    world: World,
+) -> None:
+    back, client = world.requested(), world.signed_in("csr")
+    page = client.get(f"/admin/returns/{back}")
+    with world.app.app_context():
+        deciding.approve(world.actor(), back, now=now())
+    refused = client.submit(page, {"question": "Which size?"}, button="Ask the customer")
+    assert refused.status_code == 409
+    assert "Which size?" in refused.page.text
+    assert talk(world, back) == []
+    again = client.submit(refused, button="Send mine all the same")
+    assert again.status_code == 303
+    assert talk(world, back) == [("request", "Which size?")]
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_what_came_while_the_reply_was_typed_is_still_new_after_it(world: World, earlier: bool) -> None:
+    back, client = world.confirmed(), world.signed_in("csr")
+    if earlier:
+        from_customer(world, back, "Where is it?")
+    page = client.get(f"/admin/returns/{back}")
+    from_customer(world, back, "And it is broken.")
+    answer = client.submit(page, {"message": "On its way."}, button="Send the message", follow_redirects=True)
+    with world.app.app_context():
+        unread = [one.body for one in threads.of_return(world.actor(), back).entries if one.read_at is None]
+        assert unread == ["And it is broken.", "On its way."]
+        (waits,) = boards.inbox(world.actor("csr"), now=now()).items
+        assert (waits.kind, waits.subject_id) == ("reply", back)
+    client.submit(answer, {"message": "Oh no."}, button="Send the message")
+    with world.app.app_context():
+        assert threads.of_return(world.actor(), back).unread == 0
+        assert boards.inbox(world.actor("csr"), now=now()).items == ()
+
+
+def test_a_customer_of_a_country_reads_the_ready_text_of_their_language(world: World) -> None:
+    """As a shop's system calls it: de-DE."""
+    back, client = world.confirmed(), world.signed_in("csr")
+    with world.app.app_context(), transaction() as session:
+        session.execute(sa.update(Return).where(Return.id == back).values(language="de-DE"))
+    answer_id = ready(world, {"de": "Guten Tag", "en": "Hello"})
+    page = client.get(f"/admin/returns/{back}")
+    assert "Language of the customer: Deutsch." in page.page.text and "(not in" not in page.page.text
+    answer = client.submit(page, {"canned": str(answer_id)}, button="Insert")
+    assert "Guten Tag" in answer.get_data(as_text=True)
+    assert "This text is not there in" not in answer.page.text

@@ -1,5 +1,6 @@
 """The thread on the customer's pages: written, read and answered with nothing but the link."""
 
+from datetime import timedelta
 from io import BytesIO
 from uuid import UUID
 
@@ -138,7 +139,8 @@ def test_an_answer_to_what_was_withdrawn_is_kept_as_a_message(world: World) -> N
     with world.app.app_context():
         requests.withdraw(world.actor(), back, question, now=now())
     answer = client.submit(page, {"answer": "Medium."}, button="Send the answer", follow_redirects=True)
-    assert "We have your message all the same." in answer.page.text
+    assert "We have your message and answer by e-mail." in answer.page.text
+    assert "The time to answer was over." not in answer.page.text
     assert talk(world, back)[-1] == ("customer", "Medium.", 0)
 
 
@@ -190,3 +192,14 @@ def test_a_note_leaves_the_house_on_no_page_and_in_no_mail(world: World, drain: 
         mails = notices.of_return(back)
         assert "message" in {mail.event for mail in mails}
         assert not [mail for mail in mails if CANARY in mail.text + mail.html + mail.subject]
+
+
+def test_an_answer_after_the_last_day_is_told_so_and_kept_as_a_message(world: World) -> None:
+    back = world.requested()
+    ask(world, back, days=1)
+    client = opened(world, back)
+    page = client.get(f"/r/{back}/status")
+    world.app.config["CLOCK"] = lambda: now() + timedelta(days=3)
+    answer = client.submit(page, {"answer": "Medium."}, button="Send the answer", follow_redirects=True)
+    assert "The time to answer was over." in answer.page.text
+    assert talk(world, back)[-1] == ("customer", "Medium.", 0)

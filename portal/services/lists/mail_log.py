@@ -89,10 +89,10 @@ def listing(
 def _matches(query: str, ids: list[UUID]) -> sa.ColumnElement[bool]:
     """What was typed is an address, a return's or an order's number, or words of a subject."""
     text = query.lower()
-    about = sa.select(Return.id).where(
-        Return.merchant_id.in_(ids),
-        sa.or_(Return.number == normalize(query), Return.order_number_key == number_key(query)),
-    )
+    named = [Return.number == normalize(query)]
+    if key := number_key(query):  # without one it would be every return that is of no order
+        named.append(Return.order_number_key == key)
+    about = sa.select(Return.id).where(Return.merchant_id.in_(ids), sa.or_(*named))
     tests = [
         Mail.recipient.istartswith(text, autoescape=True),
         Mail.return_id.in_(about),

@@ -149,15 +149,14 @@ def checked(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _free(row: CannedAnswer, name: str) -> None:
+    """Compared here: SQLite knows no other capitals than A to Z."""
     with db.session.no_autoflush:
-        taken = db.session.scalar(
-            sa.select(CannedAnswer.id).where(
-                CannedAnswer.merchant_id == row.merchant_id,
-                sa.func.lower(CannedAnswer.name) == name.lower(),
-                CannedAnswer.id != row.id,
+        others = db.session.scalars(
+            sa.select(CannedAnswer.name).where(
+                CannedAnswer.merchant_id == row.merchant_id, CannedAnswer.id != row.id
             )
-        )
-    if taken is not None:
+        ).all()
+    if any(other.casefold() == name.casefold() for other in others):
         raise Conflict("name_taken")
 
 
@@ -191,15 +190,21 @@ def filled(actor: Actor, answer_id: UUID, return_id: UUID) -> Filled:
     shop = merchants.by_id(row.merchant_id)
     if shop is None:
         raise NotFound
+    wanted = spoken(back.language)
     language = next(
-        (one for one in (back.language, shop.language, *sorted(row.texts)) if one in row.texts), back.language
+        (one for one in (wanted, spoken(shop.language), *sorted(row.texts)) if one in row.texts), wanted
     )
     return Filled(
         text=placeholders.filled(row.texts.get(language, ""), values(actor, back, shop.name)),
         language=language,
-        wanted=back.language,
-        is_missing=language != back.language,
+        wanted=wanted,
+        is_missing=language != wanted,
     )
+
+
+def spoken(language: str) -> str:
+    """The language of a tag as orders bring it: ``de`` of ``de-AT``."""
+    return language.replace("_", "-").partition("-")[0].lower()
 
 
 def values(actor: Actor, back: Return, shop_name: str) -> dict[str, str]:

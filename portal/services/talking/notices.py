@@ -6,6 +6,7 @@ from datetime import datetime
 from email.utils import formataddr
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -157,7 +158,8 @@ def _written(mail: Mail, *, gateways: Gateways, site: Site) -> tuple[Any, Messag
         raise NotFound
     merchant, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
     draft = returns.draft(row)
-    values = values_of(mail, row, draft, [s.value for s in steps_left(draft, terms, steps=BY_CUSTOMER)])
+    left = [step.value for step in steps_left(draft, terms, steps=BY_CUSTOMER)]
+    values = values_of(mail, row, draft, left, zone=merchant.zone)
     code = _counter_code(mail, row)
     values["has_qr"] = bool(code)
     real, marked = _addresses(mail, row, site)
@@ -276,8 +278,8 @@ def _envelope(message: Message, *, sender: str) -> dict[str, Any]:
     }
 
 
-def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) -> dict[str, Any]:
-    """What the templates may tell, as plain values."""
+def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str], *, zone: str) -> dict[str, Any]:
+    """What the templates may tell, as plain values; a day is one of the shop's calendar, in ``zone``."""
     refund = db.session.get(refunds.Refund, mail.refund_id) if mail.refund_id else None
     link_id = mail.values.get("links", {}).get("link")
     link = db.session.get(returns.Link, UUID(link_id)) if link_id else None
@@ -312,7 +314,7 @@ def values_of(mail: Mail, row: returns.Return, draft: Draft, left: list[str]) ->
             for line in draft.declined
         ],
         "left": left,
-        "expires_on": link.expires_at.date().isoformat() if link else "",
+        "expires_on": link.expires_at.astimezone(ZoneInfo(zone)).date().isoformat() if link else "",
         "ship_by": row.ship_by.isoformat() if row.ship_by else "",
         "sending": asdict(draft.sending) if draft.sending else None,
         "breakdown": refund.breakdown if refund else row.breakdown,
@@ -437,14 +439,20 @@ def _picture(code: str, gateways: Gateways) -> tuple[Attachment, ...]:
     return (Attachment(name="qr.png", media_type="image/png", content=content, cid="qr"),)
 
 
-def resend(actor: Actor, mail_id: UUID, *, now: datetime) -> None:
-    """Send a message once more, as a new one, to the customer's address as it is now."""
+def resend(actor: Actor, mail_id: UUID, *, nonce: str = "", now: datetime) -> None:
+    """Send a message once more, as a new one, to the customer's address as it is now.
+
+    The same ``nonce`` sends once. Raises ``NotFound``, ``NotAllowed``, ``Conflict("mail_queued")``.
+    """
     with transaction():
-        mail = db.session.get(Mail, mail_id)
+        mail = db.session.get(Mail, mail_id, populate_existing=True)
         if mail is None or mail.return_id is None:
             raise NotFound
-        row = scope.return_row(actor, mail.return_id, "returns.create")
-        _again(actor, mail, row, now=now)
+        row = scope.return_row(actor, mail.return_id, "returns.create", lock=True)
+        sent = db.session.scalars(sa.select(Mail.values).where(Mail.return_id == row.id)) if nonce else ()
+        if any(values.get("nonce") == nonce for values in sent):
+            return
+        _again(actor, mail, row, nonce=nonce, now=now)
 
 
 def resend_last(actor: Actor, return_id: UUID, *, now: datetime) -> None:
@@ -465,10 +473,11 @@ def resend_last(actor: Actor, return_id: UUID, *, now: datetime) -> None:
         _again(actor, last, row, now=now)
 
 
-def _again(actor: Actor, mail: Mail, row: returns.Return, *, now: datetime) -> None:
+def _again(actor: Actor, mail: Mail, row: returns.Return, *, nonce: str = "", now: datetime) -> None:
     if mail.state == "queued":
         raise Conflict("mail_queued")
-    values = {key: value for key, value in mail.values.items() if key not in ("links", "begun")}
+    values = {key: value for key, value in mail.values.items() if key not in ("links", "begun", "nonce")}
+    values |= {"nonce": nonce} if nonce else {}
     links = {name: UUID(link) for name, link in mail.values.get("links", {}).items()}
     queue(mail.event, returns.draft(row), now=now, links=links, refund_id=mail.refund_id, **values)
     history.record(
@@ -502,6 +511,7 @@ class MailFacts:
     """One message as the log shows it."""
 
     id: UUID
+    merchant_id: UUID
     return_id: UUID | None
     event: str
     language: str
@@ -587,11 +597,12 @@ def preview(
         language=draft.language,
         zone=merchant.zone,
         merchant=merchant,
-        values=values_of(mail, row, draft, left),
+        values=values_of(mail, row, draft, left, zone=merchant.zone),
         links={"link": _place(site, "link"), "status": _place(site, "status")},
     )
     return MailFacts(
         id=mail.id,
+        merchant_id=row.merchant_id,
         return_id=row.id,
         event=event,
         language=draft.language,

@@ -137,12 +137,14 @@ def write(
     attached: Sequence[Attached] = (),
     folder: Path | None = None,
     canned_id: UUID | None = None,
+    seen: UUID | None = None,
     now: datetime,
 ) -> UUID:
     """Write into the thread, and answer the entry; the same ``nonce`` again answers the entry it made.
 
     ``kind`` is ``agent`` or ``note`` for people (``agent`` where none is told), ``customer`` for the holder of
-    a link. A message of the shop goes out by mail too; what the other side wrote before counts as read.
+    a link. A message of the shop goes out by mail too; what the other side wrote before counts as read, up to the
+    entry ``seen`` where that is told: what came while somebody typed waits on.
     ``canned_id`` is the ready text that was used, counted once. ``folder`` keeps the pictures.
 
     Raises ``NotFound``, ``NotAllowed``, ``Conflict``: ``message_empty``, ``message_too_long``, ``still_a_draft``,
@@ -157,7 +159,9 @@ def write(
         row = gate(actor, return_id, kind)
         if (before := made_by(nonce, row)) is not None:
             return before
-        entry_id = add(actor, row, body, kind=kind, nonce=nonce, prepared=prepared, folder=folder, now=now)
+        entry_id = add(
+            actor, row, body, kind=kind, nonce=nonce, prepared=prepared, folder=folder, seen=seen, now=now
+        )
         if canned_id is not None and kind == "agent":
             count_use(canned_id, row.merchant_id)
         return entry_id
@@ -202,6 +206,7 @@ def add(
     nonce: str | None = None,
     prepared: Sequence[tuple[Prepared, UUID | None]] = (),
     folder: Path | None = None,
+    seen: UUID | None = None,
     now: datetime,
     answers_id: UUID | None = None,
     event: str = "message",
@@ -212,7 +217,7 @@ def add(
 
     ``event`` is the mail that brings it to the customer. Raises the same conflicts as ``write``.
     """
-    text = body.strip()
+    text = body.replace("\r\n", "\n").strip()  # a form sends two characters where its field counts one
     if not text and not prepared and asked is None:
         raise Conflict("message_empty")
     if len(text) > LONGEST:
@@ -234,8 +239,8 @@ def add(
     if kind in TO_CUSTOMER:
         mail_id = notices.queue(event, returns.draft(row), now=now, thread=told(text, asked, row))
         db.session.execute(sa.update(Entry).where(Entry.id == entry_id).values(mail_id=mail_id))
-        _read(row, ("customer",), now)
-        row.unread = 0
+        _read(row, ("customer",), now, upto=seen)
+        row.unread = _unread(row)
     elif kind == "customer":
         _read(row, TO_CUSTOMER, now)
         row.unread += 1
@@ -307,10 +312,15 @@ def mark_read(actor: Actor, return_id: UUID, *, upto: UUID | None = None, now: d
             _read(row, TO_CUSTOMER, now, upto=upto)
             return
         _read(row, ("customer",), now, upto=upto)
-        unread = sa.select(sa.func.count()).where(
-            Entry.return_id == row.id, Entry.kind == "customer", Entry.read_at.is_(None)
-        )
-        row.unread = db.session.scalar(unread) or 0
+        row.unread = _unread(row)
+
+
+def _unread(row: Return) -> int:
+    """How many messages of the customer nobody at the shop has seen."""
+    unread = sa.select(sa.func.count()).where(
+        Entry.return_id == row.id, Entry.kind == "customer", Entry.read_at.is_(None)
+    )
+    return db.session.scalar(unread) or 0
 
 
 def _read(row: Return, kinds: tuple[str, ...], now: datetime, *, upto: UUID | None = None) -> None:

@@ -17,7 +17,7 @@ from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
-from portal.web.forms.returns import Problem
+from portal.web.forms.returns import Problem, whole
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
 from portal.web.words import words
@@ -137,8 +137,7 @@ def _texts() -> dict[str, str]:
 
 
 def _version() -> int | None:
-    seen = request.form.get("version", "")
-    return int(seen) if seen.isdigit() else None
+    return whole(request.form.get("version", ""))
 
 
 def _form(

@@ -1,17 +1,20 @@
 """Messages to customers as they were sent; a link's place is shown, never its token."""
 
+import secrets
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from portal.services import merchants
 from portal.services.talking import notices
 from portal.services.talking.notices import MailFacts
 from portal.web.actor import needs, person
 from portal.web.admin.mails import framing, shown
-from portal.web.page import now, page, redirect_to, tell
+from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
+from portal.web.words import speak
 
 bp = Blueprint("messages", __name__)
 
@@ -21,16 +24,23 @@ bp = Blueprint("messages", __name__)
 def show(mail_id: UUID) -> AnyResponse:
     """One message: text and looks."""
     mail = notices.read(person(), mail_id)
-    return framing(
+    shop = merchants.by_id(mail.merchant_id)
+    speak(zone=shop.zone)
+    answer = framing(
         page(
             "admin/messages/show.html",
             fragments=("standing",),
             mail=mail,
             headers=_headers(mail),
             attachments=_attachments(mail),
-            may_send=person().may_somewhere("returns.create"),
+            may_send=person().may("returns.create", mail.merchant_id),
+            nonce=secrets.token_urlsafe(24),
         )
     )
+    if wants_fragment() and mail.state != "queued":
+        # Only a page that waits for the sending asks so: it shows the whole message now.
+        answer.headers["HX-Refresh"] = "true"
+    return answer
 
 
 def _headers(mail: MailFacts) -> list[tuple[str, str]]:
@@ -66,7 +76,7 @@ def looks(mail_id: UUID) -> Response:
 @needs("returns.create")
 def resend(mail_id: UUID) -> AnyResponse:
     """Send it once more, as a new message."""
-    notices.resend(person(), mail_id, now=now())
+    notices.resend(person(), mail_id, nonce=request.form.get("nonce", "")[:40], now=now())
     tell(_("It goes out once more."))
     mail = notices.read(person(), mail_id)
     return redirect_to(url_for("admin.returns.show", return_id=mail.return_id, _anchor="messages"))

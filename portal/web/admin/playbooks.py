@@ -16,7 +16,7 @@ from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.canned import tabs
 from portal.web.admin.returns import as_id
-from portal.web.forms.returns import Problem
+from portal.web.forms.returns import Problem, whole
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
 from portal.web.words import words
@@ -83,12 +83,10 @@ def edit(step: str) -> Response:
     found = next(one for one in playbooks.listing(person(), shop.id) if one.step == step)
     if request.method == "GET":
         return _form(found, shop)
-    seen = request.form.get("version", "")
+    seen = whole(request.form.get("version", ""))
     texts = {} if "reset" in request.form else _texts()
     try:
-        playbooks.save(
-            person(), shop.id, step, texts, version=int(seen) if seen.isdigit() else None, now=now()
-        )
+        playbooks.save(person(), shop.id, step, texts, version=seen, now=now())
     except Conflict as conflict:
         return _form(found, shop, conflict=conflict)
     except Stale:

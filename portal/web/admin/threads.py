@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal.core.access import Actor, Conflict, NotFound
+from portal.core.access import Actor, Conflict, NotFound, Stale
 from portal.core.facts import CANCELLATIONS
 from portal.services.filing import returns
 from portal.services.filing.returns import Page
@@ -18,6 +18,7 @@ from portal.services.talking import canned, threads
 from portal.services.talking.threads import LONGEST, EntryFacts
 from portal.web import uploads
 from portal.web.actor import by_itself, needs, person
+from portal.web.admin import stale
 from portal.web.customer.thread import kept_fields, last_day
 from portal.web.forms.returns import Problem, as_id, whole
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
@@ -45,11 +46,13 @@ def context(actor: Actor, view: Page, **more: Any) -> dict[str, Any]:
     names = {line.id: line.name for line in draft.lines}
     may_write = draft.state != "draft" and actor.may("messages.send", draft.merchant_id)
     ready = canned.listing(actor, merchant_id=draft.merchant_id) if may_write else ()
+    language = canned.spoken(draft.language)
     return {
         "talk": {
             "id": draft.id,
             "entries": [_shown(entry, names, draft.name) for entry in thread.entries],
             "unread": thread.unread,
+            "seen": thread.entries[-1].id if thread.entries else UUID(int=0),
             "of_lines": thread.of_lines,
             "kept": kept_fields(),
             "request": thread.request,
@@ -60,9 +63,9 @@ def context(actor: Actor, view: Page, **more: Any) -> dict[str, Any]:
             and draft.kind not in CANCELLATIONS,
             "holds": draft.state == "requested",
             "canned": ready,
-            "in_language": {one.id: draft.language in one.texts for one in ready},
+            "in_language": {one.id: language in one.texts for one in ready},
             "to": draft.email,
-            "language": draft.language,
+            "language": language,
             "lines": [(str(line.id), line.name) for line in draft.lines],
             "days": view.terms.info_days,
             "most_days": requests.MOST_DAYS,
@@ -124,6 +127,7 @@ def write(return_id: UUID) -> AnyResponse:
         threads.write(
             person(), return_id, request.form.get("message", ""), kind="agent", nonce=_nonce(), now=now(),
             attached=attached, folder=_folder(), canned_id=as_id(request.form.get("used", "")),
+            seen=as_id(request.form.get("seen", "")),
         )  # fmt: skip
     except Conflict as conflict:
         return _refused(view, "message", words().conflict(conflict.code, conflict.details))
@@ -158,18 +162,18 @@ def ask(return_id: UUID) -> AnyResponse:
     view = _view(return_id)
     lines = [line_id for text in request.form.getlist("lines") if (line_id := as_id(text)) is not None]
     days = whole(request.form.get("days", ""))
-    version = request.form.get("version", "")
     try:
         if days is None:
             raise Conflict("days_out_of_range", maximum=requests.MOST_DAYS)
         requests.ask(
             person(), return_id, request.form.get("question", ""), asks=request.form.getlist("asks"),
-            line_ids=lines, days=days, nonce=_nonce(), now=now(),
-            version=int(version) if version.isdigit() else None,
+            line_ids=lines, days=days, nonce=_nonce(), now=now(), version=whole(request.form.get("version", "")),
         )  # fmt: skip
     except Conflict as conflict:
         field = {"days_out_of_range": "days", "nothing_asked": "asks"}.get(conflict.code, "question")
         return _refused(view, field, words().conflict(conflict.code, conflict.details))
+    except Stale:
+        return _changed_meanwhile(return_id)
     tell(_("Asked. The customer is told by e-mail and reminded once."))
     return _back(view)
 
@@ -193,6 +197,19 @@ def read(return_id: UUID) -> AnyResponse:
     if wants_fragment():
         return Response(status=204)
     return redirect_to(url_for("admin.returns.show", return_id=return_id, _anchor="thread"))
+
+
+def _changed_meanwhile(return_id: UUID) -> Response:
+    """What was asked beside the return as it is now: nothing that was typed is lost."""
+    there = returns.page(person(), return_id, now=now()).draft
+    waits = words().state("return", "needs_info" if there.state == "requested" else there.state).name
+    question = (_("What do you need to know?"), request.form.get("question", ""), "")
+    return stale.refused(
+        shown=[question, (_("State"), waits, words().state("return", there.state).name)],
+        version=there.version,
+        instead=url_for("admin.returns.show", return_id=return_id),
+        subject_id=return_id,
+    )
 
 
 def _inserted(view: Page) -> AnyResponse:

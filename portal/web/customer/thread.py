@@ -157,10 +157,18 @@ def answer(return_id: UUID, request_id: UUID) -> AnyResponse:
         else:
             if in_time:
                 tell(_("Thank you. We have your answer and go on with your return."))
-            else:
+            elif _was_over(opened, request_id):
                 tell(_("The time to answer was over. We have your message all the same."), "wait")
+            else:
+                tell(_("We have your message and answer by e-mail."))
             return _back(opened)
     return _page(opened, field="answer", problem=problem)
+
+
+def _was_over(opened: Opened, request_id: UUID) -> bool:
+    """Whether the last day had passed; else it was withdrawn, decided, or answered elsewhere."""
+    entries = threads.of_return(opened.actor, opened.id).entries
+    return any(one.id == request_id and one.outcome in ("", "expired") for one in entries)
 
 
 @bp.post("/read")

@@ -155,3 +155,11 @@ def test_a_playbook_is_changed_as_it_was_seen_by_those_who_may(session, shop):
         playbooks.save(a_person(a_merchant()), shop, "refund", {"en": "Two"}, now=NOW)
     with pytest.raises(Conflict):
         playbooks.save(a_person(shop), shop, "dancing", {"en": "Two"}, now=NOW)
+
+
+@pytest.mark.parametrize("again", ["Ärger mit dem Paket", "ÄRGER mit dem Paket"])
+def test_names_are_compared_beyond_the_letters_of_english(session, shop, again):
+    save(shop, name="Ärger mit dem Paket")
+    with pytest.raises(Conflict, match="name_taken"):
+        save(shop, name=again)
+    assert len(canned.listing(a_person(shop))) == 1

@@ -1,6 +1,7 @@
 """Messages: every one that is promised is sent once, kept without its token, and told in the right language."""
 
 from email.utils import parseaddr
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,6 +11,7 @@ from portal.services import links
 from portal.services.handling import confirmation, deciding
 from portal.services.refunding import refunds
 from portal.services.talking import notices
+from portal.words import Words
 from tests.builders import (
     NOW,
     SITE,
@@ -174,3 +176,20 @@ def test_a_declined_return_is_told_why(app, session, gateways, smtp, drain):
     (first, _) = notices.of_return(draft)
     with pytest.raises(NotFound):
         notices.read(a_person(a_merchant()), first.id)
+
+
+def test_the_last_day_of_a_link_is_one_of_the_shops_calendar(app, session, gateways, drain):
+    """It ends at five in the morning in UTC: in Honolulu that is the day before."""
+    shop = a_merchant(zone="Pacific/Honolulu")
+    agent, early = a_person(shop), NOW.replace(hour=5)
+    draft = a_draft(agent, shop, an_order(gateways, shop), now=early)
+    link = links.send_link(agent, draft, site=app.extensions["site"], now=early)
+    session.commit()
+    drain()
+    session.expire_all()
+    (mail,) = notices.of_return(draft)
+    words = Words("en", "Pacific/Honolulu")
+    there = link.expires_at.astimezone(ZoneInfo("Pacific/Honolulu")).date()
+    assert there != link.expires_at.date()
+    assert words.day(there, weekday=True) in mail.text
+    assert words.day(link.expires_at.date(), weekday=True) not in mail.text

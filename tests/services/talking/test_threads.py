@@ -166,3 +166,10 @@ def test_the_history_says_that_something_was_written_and_not_what(session, shop,
     told = [one for one in history.of([back]) if one.what == "return.note.added"]
     assert len(told) == 1
     assert "secret-canary" not in str(told[0].details)
+
+
+def test_a_line_end_counts_once_as_in_the_field_and_is_kept_as_one(session, shop, back):
+    typed = "\r\n".join(["x" * 98] * 50) + "x" * 51
+    assert len(typed.replace("\r\n", "\n")) == threads.LONGEST < len(typed)
+    threads.write(a_person(shop), back, typed, now=NOW)
+    assert bodies(a_person(shop), back) == [("agent", typed.replace("\r\n", "\n"))]
