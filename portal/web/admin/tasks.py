@@ -34,6 +34,9 @@ OF_REFUND = (
 OF_RETURN = ("warehouse_silent", "shipped_after_release", "warehouse_contradicts")
 """Kinds whose subject is a return or a cancellation."""
 
+WITH_RETURN = (*OF_RETURN, "safety_recall", "exchange_wanted")
+"""Kinds whose subject has the page of a return."""
+
 OF_DISPUTE = ("dispute_due", "dispute_overdue", "dispute_unpayable", "settlement_canceled")
 """Kinds whose subject is a dispute."""
 
@@ -139,7 +142,7 @@ def _page_of(task: TaskFacts) -> str | None:
         return None
     if task.kind in OF_DISPUTE:
         return url_for("admin.disputes.show", dispute_id=task.subject_id)
-    if task.kind in OF_RETURN:
+    if task.kind in WITH_RETURN:
         return url_for("admin.returns.show", return_id=task.subject_id)
     return url_for("admin.refunds.show", refund_id=task.subject_id) if task.kind in OF_REFUND else None
 
