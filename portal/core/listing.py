@@ -30,6 +30,8 @@ OPEN_MONEY: Final = ("none", "calculated", "canceled", "partially_refunded")
 OPEN_DISPUTES: Final = tuple(state for state in DISPUTE.states if not DISPUTE.final(state))
 ME, NOBODY = "me", "nobody"
 EXPIRING_DAYS: Final = 3
+YEARS: Final = range(2000, 2200)
+"""Days of any other are a slip of the keyboard, and a calendar has no day after its last one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +135,8 @@ def without(filters: Filters, name: str, value: str = "") -> Filters:
 def columns_from(said: str) -> tuple[str, ...]:
     """The columns that ``said`` names (``state,customer``), in their order; those usual where it names none."""
     wanted = said.split(",")
-    return tuple(one for one in COLUMNS if one in wanted) or SHOWN
+    found = tuple(one for one in COLUMNS if one in wanted)
+    return SHOWN if not found or set(found) == set(SHOWN) else found
 
 
 TABS: Final[Mapping[str, Filters]] = {
@@ -161,8 +164,16 @@ def _id(said: str) -> UUID | None:
         return None
 
 
+def day_from(said: str) -> date:
+    """A day as an address has it. Raises ``ValueError`` for what is none, or of none of ``YEARS``."""
+    found = date.fromisoformat(said)
+    if found.year not in YEARS:
+        raise ValueError(said)
+    return found
+
+
 def _day(said: str) -> date | None:
     try:
-        return date.fromisoformat(said)
+        return day_from(said)
     except ValueError:
         return None

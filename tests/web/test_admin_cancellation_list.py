@@ -109,7 +109,7 @@ def test_filters_stay_in_the_address(desk: Desk, client: Any) -> None:
     desk.propose()
     page = client.get("/admin/cancellations?q=demo&state=proposed").page
     assert "q=demo" in page.link("All")
-    assert "state=proposed" in page.link("As CSV")
+    assert "state=proposed" in page.link("This list as CSV")
     values, _names = page.fields(page.form(action="/admin/cancellations"))
     assert (values["q"], values["state"]) == ("demo", "proposed")
 

@@ -12,8 +12,10 @@ from portal.core.policy.terms import RestockingFee, Terms
 from portal.services import disputes
 from portal.services.disputes import Claim, LineClaim
 from portal.services.refunding import refunds
+from portal.web.admin import list_file
 from tests import builders
 from tests.web.admin_world import World, a_world, now
+from tests.web.canceling import Desk
 
 TERMS = Terms(return_postage="merchant", restocking_fee=RestockingFee(percent_bp=2000))
 
@@ -97,3 +99,32 @@ def test_customers_as_they_are_searched(world: World) -> None:
     assert (
         world.signed_in("csr", merchants=(world.other,)).get("/admin/customers.csv").data.count(b"\r\n") == 1
     )
+
+
+def test_a_file_ends_where_its_list_ends_however_long_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_file, "AT_ONCE", 2)
+    for n in range(3):
+        contested(world, refunded(world), f"number {n}")
+        Desk(world=world).propose()
+        world.order(email=f"{n}@shop.example", name=f"Demo {n}")
+    client = world.signed_in("admin")
+    for path, count in (
+        ("/admin/refunds", 3), ("/admin/refunds?list=mine", 3), ("/admin/disputes", 3),
+        ("/admin/disputes?state=all", 3), ("/admin/cancellations", 3),
+    ):  # fmt: skip
+        found = rows(client, path)
+        assert len({row[next(iter(row))] for row in found}) == len(found) == count, path
+    everybody = [row["email"] for row in rows(client, "/admin/customers")]
+    assert len(everybody) == len(set(everybody)) >= 4
+    happened = list(csv.DictReader(io.StringIO(client.get("/admin/audit.csv").get_data(as_text=True))))
+    assert len({row["number"] for row in happened}) == len(happened) > 30
+    stock = list(csv.DictReader(io.StringIO(client.get("/admin/stock/levels.csv").get_data(as_text=True))))
+    assert [row["sku"] for row in stock] == sorted({row["sku"] for row in stock})
+
+
+def test_what_is_not_ones_own_is_not_found_before_the_file_begins(world: World) -> None:
+    client = world.signed_in("csr")
+    for name in ("cancellations", "returns"):
+        assert client.get(f"/admin/{name}.csv?merchant={world.other}").status_code == 404

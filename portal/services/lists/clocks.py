@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -25,6 +26,8 @@ class Clock:
     after: timedelta = timedelta()
     refunds: tuple[str, ...] = ()
     """Refund states in which it waits; all when empty."""
+    zone: tzinfo = UTC
+    """Where the shop's days end."""
 
     @property
     def column(self) -> Any:
@@ -45,12 +48,12 @@ class Clock:
         """When it is due that waits since then."""
         if isinstance(since, datetime):
             return since + self.after
-        return datetime.combine(since, time(), UTC) + DAY
+        return datetime.combine(since + DAY, time(), self.zone).astimezone(UTC)
 
     def over(self, now: datetime) -> sa.ColumnElement[bool]:
         """Whether it was due at ``now`` at the latest."""
         if self.by_day:
-            return sa.and_(*self.tests, self.column <= (now.astimezone(UTC) - DAY).date())
+            return sa.and_(*self.tests, self.column <= now.astimezone(self.zone).date() - DAY)
         return sa.and_(*self.tests, self.column <= now - self.after)
 
 
@@ -68,13 +71,19 @@ STATES = tuple(state for state, *_ in _TABLE)
 
 def clocks(merchant_ids: Iterable[UUID]) -> dict[UUID, dict[str, Clock]]:
     """merchant -> state -> its clock, by the terms that are in force there now."""
-    return {one: clocks_of(merchants.with_terms(one)[2]) for one in merchant_ids}
+    found = {}
+    for one in merchant_ids:
+        shop, _policy_id, terms = merchants.with_terms(one)
+        found[one] = clocks_of(terms, ZoneInfo(shop.zone))
+    return found
 
 
-def clocks_of(terms: Terms) -> dict[str, Clock]:
-    """state -> its clock by these terms."""
+def clocks_of(terms: Terms, zone: tzinfo) -> dict[str, Clock]:
+    """state -> its clock by these terms, of a shop whose days are those of ``zone``."""
     return {
-        state: Clock(state=state, since=since, after=timedelta(hours=hours(terms)), refunds=refunds)
+        state: Clock(
+            state=state, since=since, after=timedelta(hours=hours(terms)), refunds=refunds, zone=zone
+        )
         for state, since, hours, refunds in _TABLE
     }
 

@@ -18,7 +18,7 @@ from portal.db.base import UtcTime, db
 from portal.db.orders import Order, OrderLine
 from portal.db.returns import Return, ReturnLine
 from portal.services.lists import orders, searching
-from portal.services.lists.customers import CAME_TO_NOTHING, LOOKED_AT, rate_bp
+from portal.services.lists.customers import CAME_TO_NOTHING, GONE_BACK, LOOKED_AT, rate_bp
 from portal.services.lists.list_filters import aside
 from portal.services.lists.overview import merchants_of
 
@@ -49,7 +49,7 @@ def place_from(text: str) -> Place:
         place = Place(at=datetime.fromisoformat(moment), id=UUID(last))
     except ValueError:
         raise NotFound from None
-    if place.at.tzinfo is None:
+    if place.at.tzinfo is None or place.at.year not in range(1900, 9000):
         raise NotFound
     return place
 
@@ -280,9 +280,9 @@ def _bought(emails: Sequence[str], ids: Sequence[UUID]) -> dict[int, tuple[int, 
 
 
 def _returned(emails: Sequence[str], ids: Sequence[UUID]) -> dict[int, tuple[int, int]]:
-    """n -> (returns that came to something, their units without those that were declined)."""
+    """n -> (returns that came to something, their units that came back or may still)."""
     mine = _newest_of_each(Return, emails, ids)
-    units = sa.func.coalesce(sa.func.sum(ReturnLine.units - ReturnLine.declined_units), 0)
+    units = sa.func.coalesce(sa.func.sum(GONE_BACK), 0)
     wanted = (
         sa.select(mine.c.n, sa.func.count(sa.distinct(mine.c.id)), units)
         .join(Return, Return.id == mine.c.id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +53,13 @@ class ListRow:
     first_line: str
     lines: int
     reasons: tuple[str, ...]
+
+    @property
+    def due_on(self) -> datetime | date | None:
+        """What to tell of ``due_at``: where it is the end of a day, that day."""
+        if self.due_at and self.state == "needs_info":
+            return self.due_at - timedelta(seconds=1)
+        return self.ship_by if self.due_at and self.state == "approved" else self.due_at
 
     @property
     def disputed(self) -> bool:

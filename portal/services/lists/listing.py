@@ -7,8 +7,8 @@ index instead and sorted. So neither a rare nor a common filter reads more than 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -46,7 +46,15 @@ def cursor_from(text: str, *, back: bool) -> Cursor | None:
 
 
 def _read_value(text: str) -> Any:
-    return int(text) if text.lstrip("-").isdecimal() else datetime.fromisoformat(text)
+    """Raises ``ValueError`` for what is none, ``OverflowError`` for what no row can have."""
+    if not text.lstrip("-").isdecimal():
+        at = datetime.fromisoformat(text)
+        if at.year not in range(1900, 9000):
+            raise OverflowError(text)
+        return at
+    if abs(number := int(text)) >= 2**63:
+        raise OverflowError(text)
+    return number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +177,9 @@ class _Branch:
 
     def _past_day(self, column: Any, value: datetime, last: UUID, down: bool) -> sa.ColumnElement[bool]:
         """Days are due at their end, so they stand between the moments of other clocks."""
-        begins = (value - DAY).astimezone(UTC)
-        on = begins.date()
-        if begins.time() == time():
+        clock = cast(Clock, self.clock)
+        on = value.astimezone(clock.zone).date() - DAY
+        if clock.due(on) == value:
             same = sa.and_(column == on, Return.id < last if down else Return.id > last)
             return sa.or_(column < on if down else column > on, same)
         return sa.and_(column <= on if down else column > on)
@@ -216,8 +224,8 @@ def _by_clock(wanted: Asked, tests: Tests, rare: sa.ColumnElement[bool] | None) 
             yield _Branch(
                 rank=0, by=clock.since, descending=False, tests=(*here, *clock.tests, *tests), clock=clock
             )
-            still = Return.refund_state.not_in(clock.refunds) if clock.refunds else clock.column.is_(None)
-            yield _Branch(rank=1, by="created_at", descending=True, tests=(*here, still, *tests))
+            for still in _still(clock):
+                yield _Branch(rank=1, by="created_at", descending=True, tests=(*here, still, *tests))
         for state in states:
             if state not in ticking:
                 yield _Branch(
@@ -226,3 +234,15 @@ def _by_clock(wanted: Asked, tests: Tests, rare: sa.ColumnElement[bool] | None) 
         if not states:
             others = aside(Return.state).not_in(list(ticking))
             yield _Branch(rank=1, by="created_at", descending=True, tests=(*mine, others, *tests))
+
+
+def _still(clock: Clock) -> Iterator[sa.ColumnElement[bool]]:
+    """Which returns in its state a clock does not tick for; each is of one of these alone."""
+    never = clock.column.is_(None)
+    if not clock.refunds:
+        yield never
+        return
+    yield Return.refund_state.not_in(clock.refunds)
+    yield sa.and_(
+        never, Return.refund_state.in_(clock.refunds)
+    )  # taken up again, though nothing of it ever came

@@ -1,7 +1,7 @@
 """What people look at first: what waits for somebody, and returns as short rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -143,7 +143,10 @@ def waiting(actor: Actor) -> Waiting:
     recent = db.session.scalars(sa.select(Return.id).where(mine).order_by(Return.id.desc()).limit(8)).all()
     return Waiting(
         asked_anew=_queue(mine, Return.state == "draft", Return.id.in_(asked)),
-        recent=rows(recent),
+        recent=tuple(
+            row if actor.may("refunds.read", row.merchant_id) else replace(row, estimate=None)
+            for row in rows(recent)
+        ),
         counts=_counts(ids),
     )
 

@@ -183,8 +183,8 @@ def jump(actor: Actor, text: str, ids: Sequence[UUID]) -> Jump | None:
     text = text.strip()
     if not text or not ids:
         return None
-    if is_valid(text):
-        return _to_number(text, ids)
+    if is_valid(text) and (found := _to_number(actor, text, ids)):
+        return found  # else it may still be the number of an order: one in 32 of eight digits looks like ours
     if "@" in text:
         return _to_customer(ids, Return.email == text.lower(), Order.email == text.lower())
     return (
@@ -196,21 +196,17 @@ def jump(actor: Actor, text: str, ids: Sequence[UUID]) -> Jump | None:
     )
 
 
-def _to_number(text: str, ids: Sequence[UUID]) -> Jump | None:
+def _to_number(actor: Actor, text: str, ids: Sequence[UUID]) -> Jump | None:
+    """What has this number; a refund or dispute for whoever may see it, else the search has its return."""
     number = normalize(text)
-    for prefix, kind, wanted in (
-        (
-            DISPUTE_PREFIX,
-            "dispute",
-            sa.select(Dispute.id).where(Dispute.number == number, Dispute.merchant_id.in_(ids)),
-        ),
-        (
-            REFUND_PREFIX,
-            "refund",
-            sa.select(Refund.id).where(Refund.number == number, Refund.merchant_id.in_(ids)),
-        ),
-    ):
+    tables: tuple[tuple[str, str, str, Any], ...] = (
+        (DISPUTE_PREFIX, "dispute", "disputes.read", Dispute),
+        (REFUND_PREFIX, "refund", "refunds.read", Refund),
+    )
+    for prefix, kind, permission, table in tables:
         if number.startswith(prefix):
+            seen = [one for one in ids if actor.may(permission, one)]
+            wanted = sa.select(table.id).where(table.number == number, table.merchant_id.in_(seen))
             found = db.session.scalar(wanted)
             return Jump(kind=kind, id=found) if found else None
     return _only("return", _numbered(text, ids))

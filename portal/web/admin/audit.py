@@ -1,20 +1,21 @@
 """Who did what: the history of the merchants, looked through, taken away, and proved to be what was written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core.access import PERMISSIONS, ROLES
+from portal.core.listing import day_from
 from portal.services.lists import audit_log
 from portal.services.lists.audit_log import EntryFacts, Wanted
 from portal.services.proofs import verifying_history
 from portal.web.actor import needs, person
+from portal.web.admin import list_file
 from portal.web.admin.dossiers import changes, who
-from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column
 from portal.web.page import page
@@ -24,8 +25,6 @@ from portal.web.words import words
 bp = Blueprint("audit", __name__)
 
 PER_PAGE = 50
-MOST = 20_000
-"""Rows of a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +70,9 @@ def file() -> Response:
     """Exactly this list, as it was written."""
     wanted, _day_is_wrong = _wanted()
     head = ("at", "merchant", "number", "what", "who", "kind", "return", "details", "before", "after")
-    rows = [
-        (
+
+    def told(one: EntryFacts) -> list_file.Row:
+        return (
             one.at.isoformat(),
             one.merchant,
             str(one.sequence),
@@ -84,9 +84,11 @@ def file() -> Response:
             _flat({name: pair[0] for name, pair in one.changed.items()}),
             _flat({name: pair[1] for name, pair in one.changed.items()}),
         )
-        for one in audit_log.entries(person(), wanted, limit=MOST)
-    ]
-    return as_csv(head, rows, "history.csv")
+
+    def read(after: UUID | None) -> tuple[Sequence[EntryFacts], UUID | None]:
+        return list_file.by_id(audit_log.entries(person(), wanted, after=after, limit=list_file.AT_ONCE))
+
+    return list_file.streamed(head, told, read, "history.csv")
 
 
 @bp.get("/audit/proof")
@@ -151,7 +153,7 @@ def _wanted() -> tuple[Wanted, bool]:
     day, is_wrong = None, False
     if typed := request.args.get("day", "").strip():
         try:
-            day = date.fromisoformat(typed)
+            day = day_from(typed)
         except ValueError:
             is_wrong = True
     said = {name: request.args.get(name, "").strip()[:60] for name in ("who", "what", "number")}

@@ -1,5 +1,6 @@
 """Cancellations: the list with its search, and the page of one, live until nothing can change any more."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import Blueprint, request, url_for
@@ -12,13 +13,12 @@ from portal.core.money import major
 from portal.services import cancellations, disputes, links, merchants
 from portal.services.cancellations.cancellation_dossiers import CancellationDossier, dossier
 from portal.services.lists import cancellation_list
-from portal.services.lists.cancellation_list import CancellationListing
+from portal.services.lists.cancellation_list import CancellationListing, CancellationRow
 from portal.services.warehousing import warehouse
 from portal.web.actor import needs, person
 from portal.web.admin import cancellation_rows as rows
-from portal.web.admin import dossiers, proposal_rows
+from portal.web.admin import dossiers, list_file, proposal_rows
 from portal.web.admin.amounts import explained
-from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.forms.proposals import WarehouseAnswerForm, WithdrawalForm
@@ -28,14 +28,12 @@ from portal.web.words import speak, words
 
 bp = Blueprint("cancellations", __name__)
 
-MOST_IN_A_FILE = 5000
-
 
 @bp.get("/cancellations")
 @needs("returns.read")
 def index() -> Response:
     """Search, filters and pages stand in the address; a number typed exactly goes straight to its page."""
-    found, kept = _listed(limit=50)
+    found, kept = _listed(after=as_id(request.args.get("after", "")), limit=50)
     if found.exact is not None and "HX-Request" not in request.headers:
         return redirect_to(url_for("admin.returns.show", return_id=found.exact))
     state = kept.get("state", "")
@@ -57,6 +55,7 @@ def index() -> Response:
         query=kept.get("q", ""),
         state=state,
         special=special,
+        sees_money=person().may_somewhere("refunds.read"),
         merchant_id=as_id(kept.get("merchant", "")),
         csv_url=url_for("admin.cancellations.table", **kept),  # type: ignore[arg-type]
         next_url=url_for("admin.cancellations.index", **kept, after=found.next) if found.next else None,  # type: ignore[arg-type]
@@ -64,7 +63,7 @@ def index() -> Response:
     )
 
 
-def _listed(*, limit: int) -> tuple[CancellationListing, dict[str, str]]:
+def _listed(*, after: UUID | None = None, limit: int) -> tuple[CancellationListing, dict[str, str]]:
     """What the address asks for, and its filters as they go on to the next page."""
     asked = {
         name: request.args.get(name, "").strip() for name in ("q", "state", "merchant", "silent", "late")
@@ -78,7 +77,7 @@ def _listed(*, limit: int) -> tuple[CancellationListing, dict[str, str]]:
         merchant_id=as_id(asked["merchant"]),
         silent=bool(asked["silent"]),
         late=bool(asked["late"]),
-        after=as_id(request.args.get("after", "")),
+        after=after,
         limit=limit,
     )
     return found, {name: value for name, value in asked.items() if value}
@@ -123,23 +122,26 @@ def _tabs(counts: dict[str, int], kept: dict[str, str]) -> tuple[Tab, ...]:
 @needs("returns.read")
 def table() -> Answer:
     """The list as it is filtered, as CSV; amounts in whole units of their currency."""
-    found, _kept = _listed(limit=MOST_IN_A_FILE)
     head = (
         "cancellation", "state", "order", "customer", "email", "items", "units", "amount", "currency", "asked_by",
         "channel", "requested_at", "answered_at", "warehouse", "shop",
     )  # fmt: skip
     sees = person().may_somewhere("refunds.read")
-    lines = [
-        (
+
+    def told(row: CancellationRow) -> list_file.Row:
+        return (
             row.number or "", row.state, row.order_number, row.name, row.email, row.first_line, str(row.units),
             f"{major(row.amount, row.currency):f}" if sees and row.amount is not None else "", row.currency,
             row.asked_by, row.channel, row.created_at.isoformat(timespec="seconds"),
             row.answered_at.isoformat(timespec="seconds") if row.answered_at else "", row.warehouse_state,
             row.merchant_name,
-        )
-        for row in found.rows
-    ]  # fmt: skip
-    return as_csv(head, lines, "cancellations.csv")
+        )  # fmt: skip
+
+    def read(after: UUID | None) -> tuple[Sequence[CancellationRow], UUID | None]:
+        found, _kept = _listed(after=after, limit=list_file.AT_ONCE)
+        return found.rows, found.next
+
+    return list_file.streamed(head, told, read, "cancellations.csv")
 
 
 # ------------------------------------------------------------------------------------------- the page of one

@@ -1,5 +1,6 @@
 """A customer's history and return rate; and what colleagues put on a return: tags, and who looks after it."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +11,14 @@ from werkzeug.wrappers import Response
 from portal.core.access import Conflict
 from portal.services.handling import assigning, tags
 from portal.services.lists import customer_list, customers
+from portal.services.lists.customer_list import CustomerRow, Place
 from portal.web.actor import needs, person
-from portal.web.admin.files import as_csv
+from portal.web.admin import list_file
 from portal.web.admin.shapes import Column
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
 
 bp = Blueprint("customers", __name__)
-
-MOST_IN_A_FILE = 5000
 
 
 @bp.get("/customers")
@@ -53,12 +53,7 @@ def index() -> Response:
 @needs("returns.read")
 def table() -> Answer:
     """The list as it is searched, as CSV; the rate is a part of one."""
-    query = request.args.get("q", "").strip()[:200]
-    found = customer_list.listing(person(), query=query)
-    rows = [*found.rows]
-    while found.next is not None and len(rows) < MOST_IN_A_FILE:
-        found = customer_list.listing(person(), query=query, after=found.next, limit=500)
-        rows += found.rows
+    query, actor = request.args.get("q", "").strip()[:200], person()
     head = (
         "customer",
         "email",
@@ -70,14 +65,18 @@ def table() -> Answer:
         "units_returned",
         "rate",
     )
-    lines = [
-        (
+
+    def told(row: CustomerRow) -> list_file.Row:
+        return (
             row.name, row.email, row.phone, row.at.isoformat(timespec="seconds"), str(row.orders), str(row.returns),
             str(row.bought), str(row.returned), f"{row.rate_bp / 10_000:.4f}" if row.bought else "",
-        )
-        for row in rows[:MOST_IN_A_FILE]
-    ]  # fmt: skip
-    return as_csv(head, lines, "customers.csv")
+        )  # fmt: skip
+
+    def read(after: Place | None) -> tuple[Sequence[CustomerRow], Place | None]:
+        found = customer_list.listing(actor, query=query, after=after, limit=list_file.AT_ONCE)
+        return found.rows, found.next
+
+    return list_file.streamed(head, told, read, "customers.csv")
 
 
 @bp.get("/customers/<uuid:subject_id>")

@@ -1,5 +1,7 @@
 """The list of disputes: what is open, the one due first on top, as a page and as a file."""
 
+from collections.abc import Sequence
+
 from flask import Response as Answer
 from flask import request, url_for
 from werkzeug.wrappers import Response
@@ -8,18 +10,16 @@ from portal.core.disputes import GROUNDS, OPEN, WAITS_FOR_MERCHANT
 from portal.core.lifecycles import DISPUTE
 from portal.core.money import major
 from portal.services import disputes, merchants
-from portal.services.disputes.listing import Listing
+from portal.services.disputes.listing import DisputeRow, Listing
 from portal.web.actor import needs, person
+from portal.web.admin import list_file
 from portal.web.admin.disputes import bp, time_left
-from portal.web.admin.files import as_csv
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Tab
 from portal.web.page import now, page, redirect_to
 from portal.web.words import gettext as _
 from portal.web.words import words
 from portal.words import disputing
-
-MOST_IN_A_FILE = 5000
 
 
 @bp.get("/disputes")
@@ -81,7 +81,6 @@ def _listed(**part: int) -> tuple[Listing, dict[str, str]]:
 @needs("disputes.read")
 def table() -> Answer:
     """The list as it is filtered, as CSV; amounts in whole units of their currency, codes instead of words."""
-    found, _kept = _listed(limit=MOST_IN_A_FILE)
     shops = {one.id: one.name for one in merchants.of_actor(person())}
     head = (
         "dispute", "state", "ground", "return", "customer", "contested", "offered", "offered_by", "currency",
@@ -91,16 +90,19 @@ def table() -> Answer:
     def said(amount: int | None, currency: str) -> str:
         return "" if amount is None else f"{major(amount, currency):f}"
 
-    lines = [
-        (
+    def told(row: DisputeRow) -> list_file.Row:
+        return (
             row.number, row.state, row.ground, row.return_number, row.customer, said(row.claimed, row.currency),
             said(row.offered, row.currency), "" if row.offered is None else "customer" if row.by_customer else "shop",
             row.currency, row.opened_at.isoformat(timespec="seconds"),
             row.until.isoformat(timespec="seconds") if row.until else "", shops.get(row.merchant_id, ""),
-        )
-        for row in found.rows
-    ]  # fmt: skip
-    return as_csv(head, lines, "disputes.csv")
+        )  # fmt: skip
+
+    def read(after: int | None) -> tuple[Sequence[DisputeRow], int | None]:
+        found, _kept = _listed(after=after or 0, limit=list_file.AT_ONCE)
+        return found.rows, int(found.next) if found.next else None
+
+    return list_file.streamed(head, told, read, "disputes.csv")
 
 
 def _tabs(counts: dict[str, int], kept: dict[str, str]) -> tuple[Tab, ...]:

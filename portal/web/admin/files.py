@@ -14,12 +14,13 @@ def as_csv(head: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> Ans
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(head)
-    writer.writerows([[cell if _is_number(cell) else harmless(cell) for cell in row] for row in rows])
+    writer.writerows([[plain(cell) for cell in row] for row in rows])
     return as_file(out.getvalue().encode(), "text/csv; charset=utf-8", name)
 
 
-def _is_number(cell: str) -> bool:
-    return cell.removeprefix("-").replace(".", "", 1).isdecimal()
+def plain(cell: str) -> str:
+    """The cell as no formula; a number below zero is none."""
+    return cell if cell.removeprefix("-").replace(".", "", 1).isdecimal() else harmless(cell)
 
 
 def as_file(content: bytes, media_type: str, name: str, *, inline: bool = False) -> Answer:

@@ -2,14 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Response
+from flask.globals import request_ctx
 
 from portal.core.accounting import harmless
 from portal.core.money import major
 from portal.services.lists.list_rows import ListRow
+from portal.web.admin.files import plain
 
 FIRST = ("number", "begun_at")
 """What every list shows, whatever its columns."""
@@ -43,10 +47,14 @@ def head(columns: Sequence[str]) -> str:
     return _written([names(columns)])
 
 
-def lines(rows: Sequence[ListRow], columns: Sequence[str]) -> str:
-    """Some rows of the file; what a spreadsheet would run as a formula is made harmless."""
+def lines(rows: Sequence[ListRow], columns: Sequence[str], sees_money: Collection[UUID]) -> str:
+    """Some rows of the file; what a spreadsheet would run as a formula is made harmless.
+
+    Amounts are told of the shops ``sees_money`` alone.
+    """
     wanted = names(columns)
-    return _written([[harmless(cells[name]) for name in wanted] for cells in map(_cells, rows)])
+    told = (_cells(row) | ({} if row.merchant_id in sees_money else {"refund": ""}) for row in rows)
+    return _written([[harmless(cells[name]) for name in wanted] for cells in told])
 
 
 def _written(rows: Iterable[Sequence[str]]) -> str:
@@ -55,7 +63,7 @@ def _written(rows: Iterable[Sequence[str]]) -> str:
     return out.getvalue()
 
 
-def _cells(row: ListRow) -> Mapping[str, str]:
+def _cells(row: ListRow) -> dict[str, str]:
     return {
         "number": row.number or "",
         "state": row.state,
@@ -87,6 +95,47 @@ def _cells(row: ListRow) -> Mapping[str, str]:
 
 def _at(moment: datetime | None) -> str:
     return moment.isoformat(timespec="seconds") if moment else ""
+
+
+Row = Sequence[str]
+
+AT_ONCE = 200
+"""Rows of a table that are read and held at once."""
+
+
+T = TypeVar("T")
+
+
+def streamed(
+    head: Row, told: Callable[[T], Row], read: Callable[[Any], tuple[Sequence[T], Any]], name: str
+) -> Response:
+    """A table as a file that is read while it is sent: all of it, however long it is.
+
+    ``read`` answers ``AT_ONCE`` rows after a place, and the next place; None is the beginning, and the end.
+    """
+    asked = request_ctx.copy()
+    rows, place = read(None)  # what is wrong with the question is told before anything is sent
+    first = _plain([head, *map(told, rows)])
+
+    def pieces() -> Iterator[str]:
+        yield first
+        after = place
+        while after is not None:
+            with asked.copy():  # the request's own context is over by the time that this is sent
+                rows, after = read(after)
+                piece = _plain(map(told, rows))
+            yield piece
+
+    return answer(pieces(), name)
+
+
+def _plain(rows: Iterable[Row]) -> str:
+    return _written([[plain(cell) for cell in row] for row in rows])
+
+
+def by_id(rows: Sequence[Any]) -> tuple[Sequence[Any], UUID | None]:
+    """Rows of which ``AT_ONCE`` were asked for, with the last one's id where there may be more."""
+    return rows, rows[-1].id if len(rows) >= AT_ONCE else None
 
 
 def answer(pieces: Iterator[str], name: str) -> Response:

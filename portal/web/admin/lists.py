@@ -70,7 +70,7 @@ def index() -> AnyResponse:
     return page(
         "admin/returns/index.html",
         fragments=("rows",),
-        also=("filters",) if from_chip else (),
+        also=("filters", "search-form") if from_chip else (),
         rows=list_rows.rows(here.ids),
         found=here,
         filters=filters,
@@ -91,6 +91,7 @@ def index() -> AnyResponse:
         plain_url=url_for("admin.returns.index"),
         previous_url=_url(filters, columns, before=str(here.previous)) if here.previous else None,
         next_url=_url(filters, columns, after=str(here.next)) if here.next else None,
+        sees_money=_sees_money(wanted),
         may_assign=person().may_somewhere("returns.assign"),
         may_share=person().may_somewhere("views.share"),
         bulk=bulk.offered(person()),
@@ -107,22 +108,27 @@ def table() -> Response:
     filters, columns = _asked_for()
     wanted = asked(filters, merchants.of_actor(person()))
     return list_file.answer(
-        _pieces(current_app._get_current_object(), wanted, columns),  # type: ignore[attr-defined]
+        _pieces(current_app._get_current_object(), wanted, columns, _sees_money(wanted)),  # type: ignore[attr-defined]
         "returns.csv",
     )
 
 
-def _pieces(app: Flask, wanted: Asked, columns: Sequence[str]) -> Iterator[str]:
+def _pieces(app: Flask, wanted: Asked, columns: Sequence[str], sees_money: frozenset[UUID]) -> Iterator[str]:
     """The file as it is read, each batch in a context of its own: the request's is over by the time it is sent."""
     yield list_file.head(columns)
     cursor = None
     while True:
         with app.app_context():
             rows, cursor = list_rows.batch(wanted, cursor)
-            piece = list_file.lines(rows, columns)
+            piece = list_file.lines(rows, columns, sees_money)
         yield piece
         if cursor is None:
             return
+
+
+def _sees_money(wanted: Asked) -> frozenset[UUID]:
+    """Of which shops the amounts are told to whoever asks."""
+    return frozenset(one for one in wanted.ids if wanted.actor.may("refunds.read", one))
 
 
 def place(found: Jump) -> str:
@@ -245,8 +251,14 @@ def _choices(
     def options(chosen: Sequence[str], named: Sequence[tuple[str, str]]) -> tuple[Option, ...]:
         return tuple(Option(value=value, name=name, chosen=value in chosen) for value, name in named)
 
+    everybody = [(str(one), name) for one, name in assigning.everybody(person())]
     people = [("me", _("Me")), ("nobody", _("Nobody"))]
-    people += [(str(one), name) for one, name in assigning.everybody(person()) if one != person().id]
+    people += [one for one in everybody if one[0] in (filters.assignee,) or one[0] != str(person().id)]
+    if filters.assignee and filters.assignee not in dict(people):
+        people.append((filters.assignee, _("somebody else")))
+    known = tags.known(person())
+    if filters.tag and filters.tag not in known:
+        known = (*known, filters.tag)
     names = column_names()
     return {
         "states": options(filters.states, [(one, said.state("return", one).name) for one in RETURN.states]),
@@ -257,7 +269,7 @@ def _choices(
         "kinds": options(filters.kinds, [(one, said.kind(one)) for one in KINDS]),
         "reasons": options(filters.reasons, [(one, said.reason(one)) for one in REASONS]),
         "people": options((filters.assignee,), people),
-        "known_tags": options((filters.tag,), [(one, one) for one in tags.known(person())]),
+        "known_tags": options((filters.tag,), [(one, one) for one in known]),
         "shops": options((str(filters.merchant_id),), [(str(shop.id), shop.name) for shop in shops]),
         "sorts": options((filters.sort,), list(sort_names().items())),
         "all_columns": options(columns, [(one, names[one]) for one in COLUMNS]),

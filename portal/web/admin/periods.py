@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import request
 
+from portal.core.listing import day_from
 from portal.core.merchants import MerchantFacts
 from portal.web.page import now
 from portal.web.words import gettext as _
@@ -55,4 +56,4 @@ def shortcuts(shop: MerchantFacts) -> tuple[tuple[str, Period], ...]:
 
 def _day(name: str, default: date) -> date:
     text = request.args.get(name, "").strip()
-    return date.fromisoformat(text) if text else default
+    return day_from(text) if text else default

@@ -1,5 +1,6 @@
 """The list of refunds: what waits for people, or those of a state, as a page and as a file."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from portal.services.paying import approvals
 from portal.services.refunding import attention, refunds
 from portal.services.refunding.refunds import RefundFacts
 from portal.web.actor import needs, person
-from portal.web.admin.files import as_csv
+from portal.web.admin import list_file
 from portal.web.admin.refund_rows import refund_row
 from portal.web.admin.refunds import bp
 from portal.web.admin.returns import as_id
@@ -24,7 +25,6 @@ from portal.web.words import gettext as _
 from portal.web.words import words
 
 PER_PAGE = 50
-MOST_IN_A_FILE = 5000
 LISTS = ("mine", "failed", "stuck")
 """What waits for people, each a list of its own, oldest first."""
 
@@ -77,7 +77,6 @@ def _listed(*, after: UUID | None = None, limit: int) -> tuple[str, str, tuple[R
 @needs("refunds.read")
 def table() -> Answer:
     """The list as it is filtered, as CSV; amounts in whole units of their currency, codes instead of words."""
-    _state, _which, rows = _listed(limit=MOST_IN_A_FILE)
     shops = {one.id: one.name for one in merchants.of_actor(person())}
     head = (
         "refund", "state", "amount", "currency", "return", "customer", "by", "reason", "made_at", "approved_at",
@@ -87,15 +86,17 @@ def table() -> Answer:
     def at(moment: datetime | None) -> str:
         return moment.isoformat(timespec="seconds") if moment else ""
 
-    lines = [
-        (
+    def told(row: RefundFacts) -> list_file.Row:
+        return (
             row.number, row.state, f"{major(row.amount, row.currency):f}", row.currency, row.return_number,
             row.customer, row.created_by, row.reason, at(row.created_at), at(row.approved_at), at(row.succeeded_at),
             " ".join(sorted({payout.tender for payout in row.current})), shops.get(row.merchant_id, ""),
-        )
-        for row in rows
-    ]  # fmt: skip
-    return as_csv(head, lines, "refunds.csv")
+        )  # fmt: skip
+
+    def read(after: UUID | None) -> tuple[Sequence[RefundFacts], UUID | None]:
+        return list_file.by_id(_listed(after=after, limit=list_file.AT_ONCE)[2])
+
+    return list_file.streamed(head, told, read, "refunds.csv")
 
 
 def _tabs(state: str, which: str) -> list[Tab]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from portal.core.inventory import BUCKETS, COUNTED
 from portal.services.stockroom import stocktaking
 from portal.services.stockroom.stocktaking import Moved, Product, Shelf
 from portal.web.actor import needs, person
-from portal.web.admin.files import as_csv
+from portal.web.admin import list_file
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column
 from portal.web.page import now, page, redirect_to, tell
@@ -30,7 +31,6 @@ bp = Blueprint("stock", __name__, url_prefix="/stock")
 
 PER_PAGE = 50
 MOVEMENTS = 100
-MOST_IN_A_FILE = 10_000
 
 
 class CountForm(FlaskForm):
@@ -97,12 +97,15 @@ def index() -> Response:
 @needs("stock.read")
 def table() -> Answer:
     """The list as it is filtered, as CSV."""
-    rows = stocktaking.listing(person(), text=request.args.get("q", "").strip()[:100], limit=MOST_IN_A_FILE)
-    lines = [
-        (row.merchant, row.sku, row.location, *(str(row.units.get(bucket, 0)) for bucket in BUCKETS))
-        for row in rows
-    ]
-    return as_csv(("shop", "sku", "location", *BUCKETS), lines, "stock.csv")
+    text = request.args.get("q", "").strip()[:100]
+
+    def told(row: Shelf) -> list_file.Row:
+        return row.merchant, row.sku, row.location, *(str(row.units.get(bucket, 0)) for bucket in BUCKETS)
+
+    def read(after: UUID | None) -> tuple[Sequence[Shelf], UUID | None]:
+        return list_file.by_id(stocktaking.listing(person(), text=text, after=after, limit=list_file.AT_ONCE))
+
+    return list_file.streamed(("shop", "sku", "location", *BUCKETS), told, read, "stock.csv")
 
 
 @bp.get("/<uuid:level_id>")
@@ -139,16 +142,20 @@ def show(level_id: UUID) -> Response:
 @needs("stock.read")
 def moved(level_id: UUID) -> Answer:
     """Every movement of one product, as CSV."""
-    rows = stocktaking.movements(person(), level_id, limit=MOST_IN_A_FILE)
     head = ("at", "why", "location", "bucket", "units", "number", "by", "note")
-    lines = [
-        (
+
+    def told(row: Moved) -> list_file.Row:
+        return (
             row.at.isoformat(timespec="seconds"), row.why, row.location, row.bucket, str(row.delta), row.number,
             row.by, row.note,
+        )  # fmt: skip
+
+    def read(after: UUID | None) -> tuple[Sequence[Moved], UUID | None]:
+        return list_file.by_id(
+            stocktaking.movements(person(), level_id, after=after, limit=list_file.AT_ONCE)
         )
-        for row in rows
-    ]  # fmt: skip
-    return as_csv(head, lines, "movements.csv")
+
+    return list_file.streamed(head, told, read, "movements.csv")
 
 
 @bp.route("/<uuid:level_id>/<string:bucket>/count", methods=["GET", "POST"])

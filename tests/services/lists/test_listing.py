@@ -11,7 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from portal.core.facts import CANCELLATIONS
-from portal.core.listing import SORTS, TABS, Filters, from_address, to_address, without
+from portal.core.listing import (
+    COLUMNS,
+    SHOWN,
+    SORTS,
+    TABS,
+    Filters,
+    columns_from,
+    from_address,
+    to_address,
+    without,
+)
 from portal.db.base import db, uuid7
 from portal.db.people import Person
 from portal.db.returns import Return, ReturnLine
@@ -333,6 +343,11 @@ def test_an_address_says_what_the_filters_are_and_nonsense_is_as_if_it_were_not_
     assert all(from_address(to_address(tab)) == tab for tab in TABS.values())
 
 
+def test_the_usual_columns_stand_in_their_usual_order_also_when_a_form_names_them() -> None:
+    assert columns_from(",".join(one for one in COLUMNS if one in SHOWN)) == columns_from("") == SHOWN
+    assert columns_from("due,state") == ("state", "due")
+
+
 def test_a_place_in_another_list_is_no_place_in_this_one(shops: tuple[UUID, UUID]) -> None:
     from portal.core.access import NotFound
 
@@ -364,7 +379,7 @@ def test_a_clock_is_due_by_the_terms_of_its_merchant(shops: tuple[UUID, UUID]) -
     other = put(shops[0], state="requested", submitted_at=NOW)
     db.session.commit()
     due = {one.id: one.due_at for one in list_rows.rows([row.id, other.id])}
-    assert due == {row.id: datetime(2026, 3, 5, tzinfo=UTC), other.id: NOW + timedelta(hours=24)}
+    assert due == {row.id: datetime(2026, 3, 4, 23, tzinfo=UTC), other.id: NOW + timedelta(hours=24)}
 
 
 def test_rows_name_who_looks_after_them(shops: tuple[UUID, UUID]) -> None:
