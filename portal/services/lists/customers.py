@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, NotFound
-from portal.core.facts import CANCELLATIONS
+from portal.core.facts import CANCELLATIONS, KEEP
 from portal.core.money import Minor
 from portal.db.base import db
 from portal.db.disputes import Dispute
@@ -26,6 +26,13 @@ LOOKED_AT = 500
 """Of one customer, the newest so many orders and returns are added up."""
 
 CAME_TO_NOTHING = ("draft", "canceled", "declined", "expired")
+
+GONE_BACK = sa.case(
+    (Return.kind == KEEP, 0),
+    (Return.state.in_(("requested", "needs_info")), ReturnLine.units - ReturnLine.declined_units),
+    else_=ReturnLine.authorized_units,
+)
+"""Units of a line that came back or may still: of a closed return those that arrived, of a price adjustment none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +77,7 @@ class Customer:
     """Without drafts and those that came to nothing."""
     bought: int
     returned: int
-    """Units, of merchandise that was bought, and of those that were taken back or are on their way."""
+    """Units, of merchandise that was bought, and of those that came back or may still (``GONE_BACK``)."""
     disputes: int
     open_disputes: int
     worth: tuple[Worth, ...]
@@ -108,7 +115,7 @@ def _customer(actor: Actor, row: Any) -> Customer:
     bought = _bought(orders)
     came = sa.select(
         sa.func.count(sa.distinct(Return.id)),
-        sa.func.coalesce(sa.func.sum(ReturnLine.units - ReturnLine.declined_units), 0),
+        sa.func.coalesce(sa.func.sum(GONE_BACK), 0),
     ).outerjoin(ReturnLine, ReturnLine.return_id == Return.id)
     real = (Return.id.in_(returns), Return.kind.not_in(CANCELLATIONS), Return.state.not_in(CAME_TO_NOTHING))
     count, units = db.session.execute(came.where(*real)).one()

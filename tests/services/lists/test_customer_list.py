@@ -9,9 +9,23 @@ import sqlalchemy as sa
 from portal.core.access import NotFound
 from portal.db.base import db
 from portal.db.orders import Order
+from portal.services.handling import desk
 from portal.services.lists import customer_list, customers
 from portal.services.lists.customer_list import Place
-from tests.builders import NOW, a_draft, a_merchant, a_person, a_return, an_item, an_order
+from portal.services.refunding import allowances
+from tests.builders import (
+    NOW,
+    SITE,
+    a_draft,
+    a_merchant,
+    a_person,
+    a_return,
+    an_item,
+    an_order,
+    as_it_is,
+    inspect,
+    receive,
+)
 
 
 @pytest.fixture
@@ -173,3 +187,27 @@ def test_what_is_no_place_in_the_list_is_not_found(text):
 def test_a_place_is_read_back_from_an_address():
     place = Place(at=NOW, id=uuid4())
     assert customer_list.place_from(str(place)) == place
+
+
+def test_only_what_came_back_or_may_still_counts_as_returned(shop, gateways):
+    agent = a_person(shop)
+    order = an_order(gateways, shop, (an_item("MUG", 4, "10.00"),))
+    lost = a_return(gateways, shop, order, {"MUG": 3})
+    receive(shop, lost, {"MUG": 1})
+    inspect(shop, lost)
+    desk.close(agent, lost, now=NOW)
+    found = customers.of(agent, lost)
+    assert (found.bought, found.returned, found.rate_bp) == (4, 1, 2500), "two never came, and are free again"
+    again = a_return(gateways, shop, as_it_is(order), {"MUG": 2})
+    assert customers.of(agent, again).returned == 3
+    kept = allowances.Allowance(line_id=order.items[0].id, units=1, amount=200)
+    allowances.create(
+        agent,
+        order.id,
+        allowances.Wish(lines=(kept,), reason="arrived_damaged", note="A scratch"),
+        site=SITE,
+        now=NOW,
+    )
+    (row,) = customer_list.listing(agent).rows
+    assert (row.returns, row.returned) == (3, 3), "what stays with the customer did not come back"
+    assert customers.of(agent, again).returned == 3
