@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from portal.services import cancellations
+from portal.web.admin.measures import duration
 from tests.checking import CheckingClient
 from tests.services.cancelling import a_customer, canceled, goods, unshipped
 from tests.web.admin_world import World, a_world, now
@@ -62,6 +63,19 @@ def test_every_row_is_there_as_a_file(world: World, client: CheckingClient, drai
         (row,) = csv.DictReader(io.StringIO(answer.get_data(as_text=True)))
         assert row[columns] and answer.headers["Cache-Control"] == "no-store"
     assert (row["in_the_ledger"], row["worked_out_anew"], row["differs_in"]) == ("10.00", "10.00", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 seconds"), (59.4, "59 seconds"), (59.7, "1 minute"), (61, "1 minute 1 second"), (3600, "1 hour"),
+        (47 * 3600 + 60, "47 hours 1 minute"), (71 * 3600, "2 days 23 hours"), (72 * 3600, "3 days"),
+        (30 * 86400 + 7200, "30 days"),
+    ],
+)  # fmt: skip
+def test_a_time_is_told_in_the_two_units_that_matter(app: Flask, seconds: float, told: str) -> None:
+    with app.test_request_context():
+        assert duration(seconds) == told
 
 
 def test_another_shops_figures_are_not_found(world: World, client: CheckingClient) -> None:

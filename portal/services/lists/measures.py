@@ -19,6 +19,7 @@ from portal.core.merchants import MerchantFacts
 from portal.db import merchants
 from portal.db.base import db
 from portal.db.cancellations import Cancellation
+from portal.db.disputes import Dispute
 from portal.db.refunds import Payout, Refund
 from portal.db.returns import Return
 from portal.services import scope
@@ -182,8 +183,10 @@ def _confirmed(merchant_id: UUID, since: datetime, until: datetime) -> list[sa.C
 def _timed(merchant_id: UUID, since: datetime, until: datetime) -> Sequence[Timed]:
     """Sent is sent when its last transfer is; a refund without any (nothing to pay) when it succeeded.
 
-    What gives nothing back (a service that runs out) has no refund to wait for, and is not among them.
+    What gives nothing back (a service that runs out) has no refund to wait for, and is not among them; nor is
+    what a dispute paid on top, later and by its own clock.
     """
+    of_dispute = sa.exists().where(Dispute.return_id == Return.id, Dispute.settlement_id == Refund.id)
     begun = sa.func.coalesce(Payout.sent_at, Payout.settled_at)
     wanted = (
         sa.select(
@@ -199,7 +202,7 @@ def _timed(merchant_id: UUID, since: datetime, until: datetime) -> Sequence[Time
         .join(Cancellation, Cancellation.return_id == Return.id)
         .join(Refund, sa.and_(Refund.return_id == Return.id, Refund.state != "canceled"))
         .outerjoin(Payout, sa.and_(Payout.refund_id == Refund.id, Payout.state.not_in(NEVER_SENT)))
-        .where(*_confirmed(merchant_id, since, until), Refund.amount_minor > 0)
+        .where(*_confirmed(merchant_id, since, until), Refund.amount_minor > 0, ~of_dispute)
         .group_by(
             Return.id, Return.number, Cancellation.answered_at, Refund.amount_minor, Refund.succeeded_at
         )

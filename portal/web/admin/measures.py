@@ -116,7 +116,7 @@ def faults() -> dict[str, str]:
 
 def duration(seconds: float) -> str:
     """A time span in the two largest units that matter."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return ngettext("%(num)s second", "%(num)s seconds", round(seconds))
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -128,7 +128,9 @@ def duration(seconds: float) -> str:
     if hours < 48:
         told = ngettext("%(num)s hour", "%(num)s hours", hours)
         return f"{told} {ngettext('%(num)s minute', '%(num)s minutes', rest)}" if rest else told
-    return ngettext("%(num)s day", "%(num)s days", hours // 24)
+    days, rest = divmod(hours, 24)
+    told = ngettext("%(num)s day", "%(num)s days", days)
+    return f"{told} {ngettext('%(num)s hour', '%(num)s hours', rest)}" if rest and days < 10 else told
 
 
 def percent(rate: Fraction | None) -> str:

@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from portal.core.access import NotAllowed, NotFound
-from portal.db.refunds import Payout
+from portal.db.base import transaction, uuid7
+from portal.db.disputes import Dispute
+from portal.db.refunds import Payout, Refund
 from portal.services import cancellations
 from portal.services.lists import measures
 from portal.services.paying import payouts
@@ -54,6 +56,26 @@ def test_processing_time_is_from_the_yes_to_the_last_transfer_that_is_sent(shop,
     assert (found.count, found.seconds, found.average, found.median_seconds) == (3, 480, 160, 50)
     assert (found.fast, found.waiting, found.met) == (2, 1, False)
     assert [one.return_id for one in found.slowest] == [slow_one]
+
+
+def test_what_a_dispute_paid_later_on_top_is_no_processing_time(shop, gateways, session):
+    made = canceled(gateways, shop, unshipped(gateways, shop, goods("MUG", 2, "10.00")), {"MUG": 1})
+    sent(session, gateways, (a_person(shop, "csr"), made), after=timedelta(seconds=30))
+    with transaction():
+        first = session.scalars(sa.select(Refund)).one()
+        same = {column.key: getattr(first, column.key) for column in Refund.__table__.columns}
+        later = Refund(**same | {"id": uuid7(), "number": "RF-LATER", "amount_minor": 100})
+        session.add(later)
+        session.flush()
+        session.add(
+            Dispute(
+                id=uuid7(), merchant_id=shop, return_id=made, number="DS-1", state="resolved_customer",
+                ground="amount", opened_at=NOW, due_at=NOW, closed_at=NOW, outcome="settled",
+                settlement_id=later.id, settled_minor=100,
+            )
+        )  # fmt: skip
+    found = read(shop).processing
+    assert (found.count, found.seconds, found.waiting) == (1, 30, 0)
 
 
 def test_two_payments_are_sent_when_the_later_one_is(shop, gateways, session):
