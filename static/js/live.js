@@ -24,19 +24,50 @@
     return [...part.querySelectorAll("input, textarea, select")].some(changed) || !!part.querySelector("dialog[open]")
   }
 
+  const typed = () => [...document.querySelectorAll("main input, main textarea, main select")].some(changed)
+
   const show = (part) => {
-    const at = document.activeElement
     part.querySelectorAll(".live-wait").forEach((one) => one.remove())
-    if (at && part.contains(at)) kept.set(part.id, at.id ? `#${CSS.escape(at.id)}` : at.getAttribute("href") ? `a[href="${CSS.escape(at.getAttribute("href"))}"]` : "")
-    open.set(part.id, [...part.querySelectorAll("details[open][id]")].map((one) => one.id))
     window.htmx.trigger(part, "desk:changed")
   }
+  // What is the same element in the answer: the one of its id, else the one that leads and reads the same, in its order.
+  const like = (one) => [one.tagName, ...["href", "name", "value", "aria-label"].map((name) => one.getAttribute(name)), one.textContent.replace(/\s+/g, " ").trim()].join("|")
+  const sameAs = (one, part) => {
+    const sign = like(one)
+    const nth = [...part.querySelectorAll(one.tagName)].filter((other) => like(other) === sign).indexOf(one)
+    const href = one.getAttribute("href")
+    return (fresh) => {
+      const byId = one.id && fresh.querySelector(`#${CSS.escape(one.id)}`)
+      const alike = [...fresh.querySelectorAll(one.tagName)].filter((other) => like(other) === sign)
+      return byId || alike[nth] || (href && fresh.querySelector(`a[href="${CSS.escape(href)}"]`)) || null
+    }
+  }
   // An answer that a part asked for by itself brings others with it: those in use wait until they are not.
+  // Where the reader is, and what is unfolded, is looked at when the answer is there: not when it was asked for.
   let asker = null
+  let focused = null
+  let unfolded = []
+  const forced = new Set()
+  document.addEventListener("input", () => forced.clear())
   const behind = new Map()
   document.addEventListener("htmx:beforeSwap", (event) => {
     const elt = event.detail.requestConfig && event.detail.requestConfig.elt
-    asker = elt && elt.matches && elt.matches("[data-live]") ? elt.id : null
+    const part = elt && elt.matches && elt.matches("[data-live]") && event.detail.target === elt ? elt : null
+    asker = part ? part.id : null
+    focused = null
+    unfolded = []
+    if (!part || !event.detail.shouldSwap) return
+    const pressed = forced.delete(part.id)
+    if (!pressed && inUse(part)) {
+      event.detail.shouldSwap = false
+      asker = null
+      return wait(part)
+    }
+    const at = document.activeElement
+    const around = at && at.closest("[data-live]")
+    if (pressed) focused = { id: part.id, find: (fresh) => { fresh.tabIndex = -1; return fresh } }
+    else if (around) focused = { id: around.id, find: sameAs(at, around) }
+    unfolded = [...part.querySelectorAll("details[open]")].map((one) => sameAs(one.id ? one : one.querySelector("summary") || one, part))
   })
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     if (!asker || !event.detail.target || !inUse(event.detail.target)) return
@@ -54,18 +85,16 @@
     behind.clear()
   }, 300))
 
-  const kept = new Map()
-  const open = new Map()
   document.addEventListener("htmx:afterSwap", (event) => {
+    const part = asker && event.detail.target && event.detail.target.id === asker ? document.getElementById(asker) : null
     asker = null
-    const part = event.detail.target && event.detail.target.id ? document.getElementById(event.detail.target.id) : null
     if (!part) return
-    for (const id of open.get(part.id) || []) { const fold = document.getElementById(id); if (fold) fold.open = true }
-    const wanted = kept.get(part.id)
-    const found = wanted && part.querySelector(wanted)
+    for (const find of unfolded) { const fold = find(part); if (fold) fold.closest("details").open = true }
+    const around = focused && document.getElementById(focused.id)
+    const found = around && (!document.activeElement || document.activeElement === document.body) && focused.find(around)
     if (found) found.focus({ preventScroll: true })
-    kept.delete(part.id)
-    open.delete(part.id)
+    focused = null
+    unfolded = []
   })
 
   // What came while somebody typed waits behind a button, and comes by itself once nothing is typed any more.
@@ -79,7 +108,7 @@
     button.type = "button"
     button.className = "button button-small"
     button.textContent = from.dataset.show
-    button.addEventListener("click", () => show(part))
+    button.addEventListener("click", () => { forced.add(part.id); show(part) })
     notice.append(from.dataset.waits + " ", button)
     part.prepend(notice)
   }
@@ -100,6 +129,7 @@
       const answer = await fetch(`${from.dataset.url}?seen=${encodeURIComponent(from.dataset.seen)}`, {
         headers: { Accept: "application/json" }, redirect: "manual", cache: "no-store",
       })
+      if (answer.type === "opaqueredirect" && !typed()) return location.reload()  // signed out: say so, show nothing more
       if (answer.status === 200) {
         from.dataset.seen = (await answer.json()).seen
         refresh()

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import DESK, PHONE, accessibility_faults
+from tests.builders import a_customer
 from tests.serving import Server
 from tests.web.admin_world import PASSWORD, World, a_world, now
 
@@ -163,3 +164,80 @@ def test_the_inbox_can_be_used_by_everybody(world: World, boss: Any) -> None:
     assert accessibility_faults(boss) == []
     boss.set_viewport_size(PHONE)
     expect(boss.locator("#inbox")).to_be_visible()
+
+
+class HeldBack:
+    """What the parts of the inbox ask for by themselves waits here until it is let go."""
+
+    def __init__(self, page: Any) -> None:
+        self.page, self.waiting, self.is_over = page, [], False
+        page.route("**/admin/", self.hold)
+
+    def hold(self, route: Any) -> None:
+        if not self.is_over and route.request.headers.get("hx-request") == "true":
+            self.waiting.append(route)
+        else:
+            route.continue_()
+
+    def until_asked(self) -> None:
+        """Until the inbox and what waits beside it have asked."""
+        for _n in range(300):
+            if len(self.waiting) == 2:
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"asked {len(self.waiting)} times, not twice")
+
+    def let_go(self) -> None:
+        """The answers come, and so does whatever is asked for afterwards."""
+        self.is_over = True
+        for route in self.waiting:
+            route.continue_()
+
+
+def test_what_is_typed_between_question_and_answer_stays(world: World, boss: Any) -> None:
+    boss.evaluate(
+        """() => { const field = document.createElement("input"); field.id = "typed";
+        field.setAttribute("aria-label", "Typed"); document.getElementById("inbox").append(field) }"""
+    )
+    held = HeldBack(boss)
+    number = world.dossier(world.requested()).page.draft.number or ""
+    held.until_asked()
+    boss.locator("#typed").focus()
+    boss.keyboard.type("half a sentence")
+    held.let_go()
+    expect(boss.locator("#inbox .live-wait")).to_be_visible(timeout=30_000)
+    assert boss.locator("#typed").input_value() == "half a sentence"
+    assert number not in boss.locator("#inbox").inner_text()
+    boss.get_by_role("button", name="Show it").first.click()
+    expect(boss.locator("#inbox")).to_contain_text(number)
+    assert boss.evaluate("document.activeElement.id") == "inbox"
+
+
+def test_whoever_went_elsewhere_meanwhile_is_not_called_back(world: World, boss: Any) -> None:
+    first = world.requested()
+    link = boss.locator(f"#waits-decide-{first}")
+    expect(link).to_be_visible(timeout=30_000)
+    link.focus()
+    held = HeldBack(boss)
+    second = world.requested()
+    held.until_asked()
+    boss.locator("#desk-search").focus()
+    held.let_go()
+    expect(boss.locator(f"#waits-decide-{second}")).to_be_visible(timeout=30_000)
+    assert boss.evaluate("document.activeElement.id") == "desk-search"
+
+
+def test_a_button_that_has_the_focus_keeps_it_too(world: World, boss: Any, live_server: Server) -> None:
+    asked = world.requested()
+    with live_server.app.app_context():
+        from portal.services.handling import requests
+
+        requests.ask(world.actor("supervisor"), asked, "Which size?", asks=("answer",), now=now())
+    boss.goto(f"/admin/returns/{asked}")
+    boss.get_by_role("button", name="Withdraw the question").focus()
+    with live_server.app.app_context():
+        from portal.services.talking import threads
+
+        threads.write(a_customer(asked, world.own), asked, "One moment, please", now=now())
+    expect(boss.locator("#entries")).to_contain_text("One moment, please", timeout=30_000)
+    assert boss.evaluate("document.activeElement.textContent.trim()") == "Withdraw the question"
