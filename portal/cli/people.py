@@ -53,8 +53,8 @@ def create_merchant(slug: str, file: BinaryIO) -> None:
     from portal.core.policy.terms import from_json
     from portal.services import merchants
 
-    told = tomllib.load(file)
     try:
+        told = tomllib.load(file)
         terms = from_json(told.pop("policy", {}))
         merchants.create(slug=slug, terms=terms, now=datetime.now(UTC), **told)
     except (ValueError, TypeError) as problem:

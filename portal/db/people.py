@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.access import ROLES, Actor
 from portal.db.base import Base, UtcTime, db, key, merchant_key
+from portal.db.merchants import Merchant
 
 
 class Person(Base):
@@ -96,12 +97,16 @@ def actor(person_id: UUID, epoch: int) -> Actor | None:
     return Actor(kind="person", id=person_id, name=rows[0].name, roles=roles)
 
 
-def of_session(digest: str, now: datetime) -> tuple[PersonSession, Actor] | None:
-    """The session whose token has that digest, and who holds it; None when it or the person was ended."""
+def of_session(digest: str, now: datetime) -> tuple[PersonSession, Actor, dict[str, str]] | None:
+    """The session whose token has that digest, who holds it, and the zone of each of their shops by its id.
+
+    None when it or the person was ended.
+    """
     wanted = (
-        sa.select(PersonSession, Person.name, Membership.merchant_id, Membership.role)
+        sa.select(PersonSession, Person.name, Membership.merchant_id, Membership.role, Merchant.zone)
         .join(Person, Person.id == PersonSession.person_id)
         .outerjoin(Membership, Membership.person_id == Person.id)
+        .outerjoin(Merchant, Merchant.id == Membership.merchant_id)
         .where(
             PersonSession.digest == digest,
             PersonSession.ended_at.is_(None),
@@ -109,13 +114,15 @@ def of_session(digest: str, now: datetime) -> tuple[PersonSession, Actor] | None
             PersonSession.epoch == Person.session_epoch,
             Person.active,
         )
+        .order_by(Merchant.name)
     )
     rows = db.session.execute(wanted).all()
     if not rows:
         return None
     roles = {row.merchant_id: row.role for row in rows if row.merchant_id is not None}
     kept: PersonSession = rows[0][0]
-    return kept, Actor(kind="person", id=kept.person_id, name=rows[0].name, roles=roles)
+    zones = {str(row.merchant_id): row.zone for row in rows if row.merchant_id is not None}
+    return kept, Actor(kind="person", id=kept.person_id, name=rows[0].name, roles=roles), zones
 
 
 def end_sessions(*tests: sa.ColumnElement[bool], because: str, now: datetime) -> int:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
@@ -30,7 +31,14 @@ def create(
     zone: str = "Europe/Berlin",
     now: datetime,
 ) -> UUID:
-    """A new merchant with the first version of its policy. Raises ``ValueError`` when the slug is taken."""
+    """A new merchant with the first version of its policy.
+
+    Raises ``ValueError`` when the slug is taken, or there is no such time zone.
+    """
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{zone!r} is no time zone, such as Europe/Berlin") from None
     with transaction() as session:
         if merchants.by_slug(slug) is not None:
             raise ValueError(f"there is a merchant {slug!r} already")

@@ -119,15 +119,17 @@ def visit() -> Visit:
         if found.is_due and not _by_itself():
             sessions.seen(found, now=now())
         g.visit = found
+        g.zone = found.zones.get(request.args.get("merchant", "")) or next(iter(found.zones.values()), "")
     return g.visit  # type: ignore[no-any-return]
 
 
 def _by_itself() -> bool:
     """Whether a page asked on its own, as boards do: that keeps nobody signed in who has left."""
-    return request.headers.get("HX-Request") == "true" and request.method == "GET" or _is_quiet()
+    return request.headers.get("HX-Request") == "true" and request.method == "GET" or is_quiet()
 
 
-def _is_quiet() -> bool:
+def is_quiet() -> bool:
+    """Whether this is a view that pages ask on their own, and nothing else."""
     view = current_app.view_functions.get(request.endpoint or "")
     return bool(getattr(view, "asks_by_itself", False))
 

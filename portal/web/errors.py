@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
@@ -15,7 +16,7 @@ from portal.core.lifecycles import IllegalStep
 from portal.core.policy.verdict import Refused
 from portal.services import merchants
 from portal.services.outside import Declined, Unavailable
-from portal.web.actor import LinkDead, SignInNeeded
+from portal.web.actor import LinkDead, SignInNeeded, is_quiet
 from portal.web.extensions import ForeignRequest, came_from_here
 from portal.web.page import FRAGMENT_HEADERS, wants_fragment
 from portal.web.words import gettext as _
@@ -94,14 +95,39 @@ def link_dead(error: LinkDead) -> Response:
 
 
 def sign_in_needed(_error: SignInNeeded) -> AnyResponse:
-    """To the sign-in page, and back to here afterwards where that is a page."""
-    back = request.full_path.rstrip("?") if request.method == "GET" else None
-    url = url_for("admin.sign_in.show", next=back)
+    """To the sign-in page, and back to here afterwards where that is a page. Nothing that was typed is lost by it."""
+    if (
+        wants_fragment() and is_quiet()
+    ):  # what a page asks by itself does not take it away from whoever writes there
+        return make_response("", 204)
+    typed = _typed() if request.method == "POST" and (came_from_here() or wants_fragment()) else []
+    if typed:
+        url = url_for("admin.sign_in.show")
+        return answer(403, "errors/signed-out.html", typed=typed, address=request.path, sign_in_url=url)
     if wants_fragment():
         response = make_response("", 204)
-        response.headers["HX-Redirect"] = url
+        response.headers["HX-Redirect"] = url_for("admin.sign_in.show", next=_page_around())
         return response
-    return redirect(url, 303)
+    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("admin.sign_in.show", next=back), 303)
+
+
+def _page_around() -> str | None:
+    """The page in which a part was asked for: that is where to come back to, and not to the part alone."""
+    try:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return None
+    return (f"{shown.path}?{shown.query}" if shown.query else shown.path) or None
+
+
+def _typed() -> list[tuple[str, str]]:
+    """(name, value) of what was sent, to be offered again."""
+    return [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name != "csrf_token" and not any(secret in name for secret in SECRETS)
+    ]
 
 
 def foreign(_error: ForeignRequest) -> Response:
@@ -112,13 +138,7 @@ def csrf(error: CSRFError) -> Response:
     """The form is too old, or not ours. What was typed is offered again where our own page sent it."""
     if isinstance(error, ForeignRequest):
         return foreign(error)
-    typed: list[tuple[str, str]] = []
-    if came_from_here() and not wants_fragment():
-        typed = [
-            (name, value)
-            for name, value in request.form.items(multi=True)
-            if name != "csrf_token" and not any(secret in name for secret in SECRETS)
-        ]
+    typed = _typed() if came_from_here() and not wants_fragment() else []
     return answer(403, "errors/form-expired.html", typed=typed, address=request.path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from authlib.integrations.base_client import MismatchingStateError, OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app, request, session, url_for
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from requests import RequestException
@@ -45,6 +46,9 @@ PATIENCE = 10
 
 LEEWAY = 60
 """Seconds by which its clock may be ahead or behind."""
+
+KEYS_FOR = 10
+"""Seconds for which keys that were asked for because of an unknown one are not asked for again."""
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -101,6 +105,8 @@ def finish() -> tuple[oidc.Claims, str, str, str]:
         "exp": {"essential": True},
         "nonce": {"essential": True},
     }
+    if f"_state_oidc_{request.args.get('state', '')}" not in session:
+        raise Refusal("state")  # before anything that came with it is looked at or shown
     if request.args.get("iss", settings.oidc_issuer) != settings.oidc_issuer:
         raise Refusal("untrusted", "iss")
     try:
@@ -159,9 +165,7 @@ def signed_out(token: str) -> tuple[str, str, datetime]:
     """(subject, the provider's session, when) of a logout token. Raises ``Refusal``."""
     client, settings = _client(), _settings()
     try:
-        keys = KeySet.import_key_set(client.fetch_jwk_set())
-        registry = JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
-        told = jwt.decode(token, key=keys, registry=registry).claims
+        told = _decoded(client, token)
     except RequestException:
         raise Refusal("unavailable") from None
     except (JoseError, ValueError, KeyError, TypeError) as problem:
@@ -186,6 +190,21 @@ def signed_out(token: str) -> tuple[str, str, datetime]:
     ):
         raise Refusal("untrusted", "exp")
     return str(told.get("sub") or ""), str(told.get("sid") or ""), when
+
+
+def _decoded(client: Any, token: str) -> dict[str, Any]:
+    """The claims of a token that the provider signed; its keys are asked for anew when it has another since."""
+    registry = JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
+    try:
+        keys = KeySet.import_key_set(client.fetch_jwk_set())
+        return jwt.decode(token, key=keys, registry=registry).claims
+    except InvalidKeyIdError:
+        last, at = current_app.extensions.get("oidc_keys_at", -KEYS_FOR), monotonic()
+        if at - last < KEYS_FOR:
+            raise
+        current_app.extensions["oidc_keys_at"] = at
+        keys = KeySet.import_key_set(client.fetch_jwk_set(force=True))
+        return jwt.decode(token, key=keys, registry=registry).claims
 
 
 def origin(settings: Settings) -> str:

@@ -24,8 +24,11 @@ def words() -> Words:
     return g.words  # type: ignore[no-any-return]
 
 
-def speak(language: str = "", zone: str = DEFAULT_ZONE, *, default: str = "en") -> Words:
-    """Answer in ``language`` unless the reader has chosen one; times are told in ``zone``."""
+def speak(language: str = "", zone: str = "", *, default: str = "en") -> Words:
+    """Answer in ``language`` unless the reader has chosen one; times are told in ``zone``.
+
+    Where a page names none, it is that of the shop that is asked for, or of the first one of whoever is signed in.
+    """
     chosen = session.get("language", "")
     if chosen not in LANGUAGES:
         chosen = (
@@ -33,7 +36,7 @@ def speak(language: str = "", zone: str = DEFAULT_ZONE, *, default: str = "en") 
             if language
             else best_match(request.headers.get("Accept-Language", ""), default)
         )
-    g.words = Words(chosen, zone)
+    g.words = Words(chosen, zone or g.get("zone") or DEFAULT_ZONE)
     return g.words  # type: ignore[no-any-return]
 
 

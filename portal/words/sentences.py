@@ -162,6 +162,11 @@ CONFLICTS: dict[str, tuple[str, ...]] = {
     "no_role": (N_("Choose a role, for one merchant at least."),),
     "no_email": (N_("Enter an e-mail address, such as name@example.com."),),
     "works_here_already": (N_("This person works here already. Change the role on the person's own page."),),
+    "invited_elsewhere": (
+        N_(
+            "Another shop has invited this person, who has not chosen a password yet. Try again when that is done."
+        ),
+    ),
     "has_signed_in": (N_("This person has a way to sign in already."),),
     "last_admin": (N_("Somebody has to stay administrator. Give that role to another person first."),),
     "works_elsewhere": (N_("This person works for others too. Take the role here away instead."),),

@@ -19,6 +19,7 @@ from joserfc.jwk import RSAKey
 KEY = RSAKey.generate_key(2048, parameters={"use": "sig", "alg": "RS256", "kid": "right"})
 FOREIGN = RSAKey.generate_key(2048, parameters={"use": "sig", "alg": "RS256", "kid": "right"})
 CLIENT_ID, CLIENT_SECRET = "returns-portal", "a client secret for tests alone"
+LATER = RSAKey.generate_key(2048, parameters={"use": "sig", "alg": "RS256", "kid": "later"})
 Twist = Callable[[dict[str, Any]], None]
 
 
@@ -39,6 +40,8 @@ class Provider:
         self.sign: Callable[[dict[str, Any]], str] = lambda claims: jwt.encode(
             {"alg": "RS256", "kid": "right"}, claims, KEY
         )
+        self.keys = [KEY]
+        """Those that it tells of now."""
         self.metadata: dict[str, Any] = {}
         self.token: dict[str, Any] = {}
         self.userinfo: dict[str, Any] | None = None
@@ -112,7 +115,7 @@ def running() -> Iterator[Provider]:
                     told["userinfo_endpoint"] = f"{here}/userinfo"
                 self.answer(200, told | provider.metadata)
             elif self.path == "/jwks":
-                self.answer(200, {"keys": [KEY.as_dict(private=False)]})
+                self.answer(200, {"keys": [key.as_dict(private=False) for key in provider.keys]})
             elif self.path == "/userinfo" and self.headers.get("Authorization") == "Bearer at-1":
                 self.answer(200, provider.userinfo or {})
             else:

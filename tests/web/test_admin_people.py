@@ -1,14 +1,17 @@
 """Who works here: invited, given roles, signed out, let go; one's own sessions; the history and its proof on pages."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db.base import db
+from portal.core.access import SYSTEM
+from portal.db import history
+from portal.db.base import db, transaction
 from portal.db.history import Happening
+from portal.db.merchants import Merchant
 from portal.db.people import Membership, Person
 from portal.services.persons import people, staff
 from tests.builders import ZONE
@@ -73,6 +76,84 @@ def test_an_invitation_without_role_or_address_is_refused(world: World, admin: A
     assert admin.submit(page, {"email": "a@people.example"}, button="Invite").status_code == 422
     answer = admin.submit(page, {"email": "nonsense", f"role-{world.own}": "csr"}, button="Invite")
     assert answer.status_code == 422 and "Enter an e-mail address" in answer.page.text
+
+
+def test_nobody_is_handed_the_invitation_of_somebody_whom_another_shop_invited(
+    world: World, admin: Any, app: Flask
+) -> None:
+    """Whoever has such a link chooses the password, and is that person at the other shop too."""
+    theirs = world.signed_in("admin", merchants=(world.other,))
+    invited = {"name": "Demo Wanted", "email": "wanted@people.example", f"role-{world.other}": "admin"}
+    page = theirs.submit(theirs.get("/admin/people"), invited, button="Invite").page
+    link = page.text.partition("/admin/welcome/")[2].split()[0]
+    again = {"email": "wanted@people.example", f"role-{world.own}": "csr"}
+    answer = admin.submit(admin.get("/admin/people"), again, button="Invite")
+    assert answer.status_code == 422 and "/admin/welcome/" not in answer.page.text
+    assert "Another shop has invited this person" in answer.page.text
+    assert role(world, "wanted@people.example") == {world.other: "admin"}
+    visitor = app.test_client()
+    visitor.submit(visitor.get(f"/admin/welcome/{link}"), {"password": "long enough for me"})
+    assert admin.submit(admin.get("/admin/people"), again, button="Invite").status_code == 303
+    assert role(world, "wanted@people.example") == {world.other: "admin", world.own: "csr"}
+
+
+def test_an_invitation_ends_with_the_last_role_and_with_the_next_invitation(
+    world: World, admin: Any, app: Flask
+) -> None:
+    typed = {"name": "Demo New", "email": "new@people.example", f"role-{world.own}": "csr"}
+    links = []
+    for _ in range(2):
+        page = admin.submit(admin.get("/admin/people"), typed, button="Invite").page
+        links.append(page.text.partition("/admin/welcome/")[2].split()[0])
+        assert app.test_client().get(f"/admin/welcome/{links[-1]}").status_code == 200
+        page = admin.get(f"/admin/people/{person_id(world, 'new@people.example')}")
+        assert admin.submit(page, {f"role-{world.own}": ""}, button="Save roles").status_code == 303
+        assert [app.test_client().get(f"/admin/welcome/{one}").status_code for one in links] == [404] * len(
+            links
+        )
+
+
+def test_a_refused_invitation_keeps_what_was_chosen_and_a_good_one_begins_anew(
+    world: World, admin: Any
+) -> None:
+    typed = {"name": "Demo New", "email": "nonsense", f"role-{world.own}": "finance"}
+    refused = admin.submit(admin.get("/admin/people"), typed, button="Invite")
+    fields, _ = refused.page.fields(refused.page.form(button="Invite"))
+    assert fields[f"role-{world.own}"] == "finance" and fields["name"] == "Demo New"
+    good = admin.submit(refused, {"email": "new@people.example"}, button="Invite")
+    assert good.page.fields(good.page.form(button="Invite"))[0]["email"] == ""
+    assert role(world, "new@people.example") == {world.own: "finance"}
+
+
+def test_whoever_loses_the_last_role_is_signed_out_and_finds_the_sign_in_page(
+    world: World, admin: Any, app: Flask
+) -> None:
+    csr = world.signed_in("csr")
+    page = admin.get(f"/admin/people/{person_id(world, 'csr-0@people.example')}")
+    admin.submit(page, {f"role-{world.own}": ""}, button="Save roles")
+    assert csr.get("/admin/").status_code == 303
+    visitor = app.test_client()
+    answer = sign_in(visitor, "csr-0@people.example", PASSWORD)
+    assert answer.status_code == 422 and "you have no role here" in answer.page.text
+    assert visitor.get("/admin/").status_code == 303
+
+
+def test_whoever_has_no_role_any_more_can_let_somebody_else_sign_in(world: World, app: Flask) -> None:
+    stays = world.signed_in("csr")
+    with app.app_context(), transaction():
+        db.session.execute(sa.delete(Membership))
+    assert stays.get("/admin/").status_code == 403
+    assert stays.get("/admin/sign-in").page.h1 == "Sign in"
+
+
+def test_a_browser_that_was_left_alone_counts_as_no_session(world: World, admin: Any) -> None:
+    world.signed_in("csr")
+    address = f"/admin/people/{person_id(world, 'csr-0@people.example')}"
+    assert "Signed in in 1 browser." in admin.get(address).page.text
+    for minutes in (40, 80):
+        world.app.config["CLOCK"] = lambda minutes=minutes: now() + timedelta(minutes=minutes)
+        page = admin.get(address).page
+    assert "Signed in in 0 browsers." in page.text
 
 
 def test_a_role_changes_at_the_next_click_and_history_has_before_and_after(world: World, admin: Any) -> None:
@@ -176,11 +257,12 @@ def test_a_new_password_ends_every_session(world: World, app: Flask) -> None:
     client = app.test_client()
     sign_in(client, "csr-0@people.example", PASSWORD)
     page = client.get("/admin/sessions")
-    wrong = client.submit(page, {"old": "not that one", "new": "quite another one"}, button="Change")
-    assert wrong.status_code == 422 and other.get("/admin/").status_code == 200
-    assert (
-        client.submit(page, {"old": PASSWORD, "new": "quite another one"}, button="Change").status_code == 303
+    wrong = client.submit(
+        page, {"old_password": "not that one", "new_password": "quite another one"}, button="Change"
     )
+    assert wrong.status_code == 422 and other.get("/admin/").status_code == 200
+    good = {"old_password": PASSWORD, "new_password": "quite another one"}
+    assert client.submit(page, good, button="Change").status_code == 303
     assert [one.get("/admin/").status_code for one in (client, other)] == [303, 303]
     assert sign_in(client, "csr-0@people.example", PASSWORD).status_code == 422
     assert sign_in(client, "csr-0@people.example", "quite another one").status_code == 303
@@ -188,13 +270,15 @@ def test_a_new_password_ends_every_session(world: World, app: Flask) -> None:
 
 def test_a_session_that_is_left_alone_ends_and_one_that_is_used_does_not(world: World) -> None:
     used, left = world.signed_in("csr"), world.signed_in("finance")
-    watched = world.signed_in("warehouse")
+    watched, asking = world.signed_in("warehouse"), world.signed_in("supervisor")
     for minutes in range(0, 100, 20):
         world.app.config["CLOCK"] = lambda minutes=minutes: now() + timedelta(minutes=minutes)
         assert used.get("/admin/").status_code == 200
         watched.get("/admin/", htmx="board")
+        asking.get("/admin/live?seen=0")
     assert left.get("/admin/").status_code == 303
-    assert watched.get("/admin/").status_code == 303, "a page that asks by itself keeps nobody signed in"
+    for client in (watched, asking):
+        assert client.get("/admin/").status_code == 303, "a page that asks by itself keeps nobody signed in"
     world.app.config["CLOCK"] = lambda: now() + timedelta(hours=13)
     assert used.get("/admin/").status_code == 303
 
@@ -241,6 +325,21 @@ def test_the_history_is_paged_and_the_file_has_exactly_the_list(world: World, ad
     assert len(lines) == count + 1
     some = admin.get("/admin/audit.csv?what=return.received").get_data(as_text=True).strip().split("\r\n")
     assert 1 < len(some) < len(lines)
+
+
+def test_times_are_those_of_the_shop_wherever_nothing_else_is_said(world: World, app: Flask) -> None:
+    moment = datetime(2026, 1, 15, 3, 30, tzinfo=UTC)
+    with app.app_context(), transaction():
+        db.session.execute(
+            sa.update(Merchant).where(Merchant.id == world.own).values(zone="America/New_York")
+        )
+        shop = sa.select(Merchant.id).where(Merchant.id == world.own)
+        history.record(
+            SYSTEM, "policy.published", merchant_id=world.own, subject_id=db.session.scalars(shop).one(), now=moment,
+            version=77,
+        )  # fmt: skip
+    page = world.signed_in("admin").get("/admin/audit?what=policy.published&day=2026-01-14").page
+    assert "14 Jan 2026, 22:30" in page.text
 
 
 def test_nobody_reads_the_history_of_another_merchant(world: World) -> None:

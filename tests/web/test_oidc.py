@@ -18,6 +18,7 @@ from joserfc import jwt
 from portal.db.base import db, transaction
 from portal.db.history import Happening
 from portal.db.people import Membership, Person, PersonSession
+from portal.services.persons import people, staff
 from tests.oidc_server import crooked
 from tests.oidc_server.crooked import Provider
 from tests.web.admin_world import PASSWORD, World, a_world, now
@@ -217,6 +218,25 @@ def test_what_the_provider_refuses_is_told_in_the_page(world: World, client: Any
     assert "<b>no</b>" not in answer.get_data(as_text=True)
 
 
+def test_whoever_began_no_sign_in_is_shown_nothing_that_a_stranger_wrote(
+    world: World, client: Any, provider: Provider
+) -> None:
+    said = {"error": "access_denied", "error_description": "call this number", "state": "x"}
+    answer = client.get("/admin/sign-in/oidc/back", query_string=said)
+    refused(answer, client, world, "not begun in this browser")
+    assert "call this number" not in answer.page.text
+
+
+def test_who_is_refused_stands_in_the_page_and_not_in_the_log(
+    world: World, client: Any, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.claims["groups"] = []
+    refused(sign_in(client, provider), client, world, "Demo Agent")
+    logged = [vars(one) for one in caplog.records if one.message == "oidc_refused"]
+    assert [one["code"] for one in logged] == ["no_role"]
+    assert not [one for one in logged if "Demo Agent" in str(one)]
+
+
 def test_an_answer_in_the_name_of_another_issuer_is_refused(
     world: World, client: Any, provider: Provider
 ) -> None:
@@ -371,6 +391,46 @@ def test_the_provider_can_end_a_session_itself(
     assert is_in(client), "what was told before ends nothing that began since"
 
 
+def test_who_was_signed_out_by_the_provider_stands_in_the_history(
+    world: World, client: Any, provider: Provider
+) -> None:
+    sign_in(client, provider)
+    post = {"data": {"logout_token": provider.logout_token()}, "csrf": False, "check": False}
+    assert world.app.test_client().post("/admin/sign-in/oidc/signed-out", **post).status_code == 200
+    with world.app.app_context():
+        told = sa.select(Happening.merchant_id, Happening.actor_name, Happening.details)
+        rows = db.session.execute(told.where(Happening.what == "person.sessions_ended")).all()
+    assert {row[0] for row in rows} == {world.own, world.other}
+    assert {(row[1], row[2]["sessions"]) for row in rows} == {("127.0.0.1", 1)}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_provider_with_a_new_key_is_believed_at_once(world: World, client: Any, provider: Provider) -> None:
+    sign_in(client, provider)
+    provider.keys = [crooked.LATER]
+    told = world.app.test_client()
+    for key, status in ((crooked.FOREIGN, 400), (crooked.LATER, 200)):
+        provider.sign = lambda claims, key=key: jwt.encode({"alg": "RS256", "kid": "later"}, claims, key)
+        token = provider.logout_token()
+        answer = told.post(
+            "/admin/sign-in/oidc/signed-out", data={"logout_token": token}, csrf=False, check=False
+        )
+        assert answer.status_code == status
+    assert not is_in(client)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_whole_shift_is_signed_out_at_once(world: World, client: Any, provider: Provider) -> None:
+    told, token = world.app.test_client(), provider.logout_token()
+    statuses = {
+        told.post(
+            "/admin/sign-in/oidc/signed-out", data={"logout_token": token}, csrf=False, check=False
+        ).status_code
+        for _ in range(210)
+    }
+    assert statuses == {200}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"aud": "another"}, {"iss": "https://evil.example"}, {"events": None}, {"nonce": "n"}, {"iat": None}],
@@ -401,6 +461,34 @@ def test_passwords_can_be_switched_off(make: Callable[..., Flask]) -> None:
         "/admin/sign-in", data={"email": "admin-0@people.example", "password": PASSWORD}, csrf=False
     )
     assert answer.status_code == 422 and not is_in(client)
+
+
+def test_without_passwords_nobody_is_invited_to_choose_one(
+    make: Callable[..., Flask], provider: Provider
+) -> None:
+    app = make(LOCAL_PASSWORDS="no")
+    world = a_world(app)
+    admin = world.signed_in("admin")
+    with app.app_context():
+        who = people.named("admin-0@people.example")
+        assert who is not None
+        made = {
+            "email": "new@people.example",
+            "name": "Demo New",
+            "language": "en",
+            "roles": {world.own: "csr"},
+        }
+        secret = app.config["SETTINGS"].secret_key
+        invited, token = staff.invite(who, **made, now=now(), secret=secret)
+    assert app.test_client().get(f"/admin/welcome/{token}").status_code == 404
+    page = admin.get("/admin/people")
+    assert "nobody is invited here" in page.page.text and not page.page.has_id("invite-title")
+    assert "New invitation" not in admin.get(f"/admin/people/{invited}").page.text
+    form = {"email": "other@people.example", f"role-{world.own}": "csr"}
+    assert admin.post("/admin/people", data=form).status_code == 409
+    assert admin.post(f"/admin/people/{invited}/invitation", data={}).status_code == 409
+    with app.app_context():
+        assert db.session.scalar(sa.select(Person.id).where(Person.email == "other@people.example")) is None
 
 
 def test_nothing_of_a_provider_is_there_without_one(app: Flask) -> None:

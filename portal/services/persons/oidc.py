@@ -13,7 +13,7 @@ from portal.core.access import Actor, Conflict
 from portal.db import merchants, people
 from portal.db.base import db, transaction, uuid7
 from portal.db.people import Person, PersonSession
-from portal.services.persons.people import SignedIn, end_all, give_roles
+from portal.services.persons.people import SignedIn, end_all, give_roles, tell
 
 Given = Sequence[tuple[str, str, str]]
 """(value of the claim, merchant, role), the strongest first."""
@@ -71,7 +71,7 @@ def sign_in(told: Claims, given: Given, *, now: datetime) -> SignedIn:
             .where(Person.issuer == told.issuer, Person.subject == told.subject)
             .with_for_update()
         )
-        by = Actor(kind="system", name=urlsplit(told.issuer).hostname or told.issuer)
+        by = _by(told.issuer)
         if person is None and roles:
             person = _new(told, now)
         elif person is not None and person.active:
@@ -84,6 +84,10 @@ def sign_in(told: Claims, given: Given, *, now: datetime) -> SignedIn:
     if not found or not roles:
         raise Conflict("no_role", name=told.name)
     return SignedIn(id=found[1], name=found[2], language=found[3], epoch=found[4])
+
+
+def _by(issuer: str) -> Actor:
+    return Actor(kind="system", name=urlsplit(issuer).hostname or issuer)
 
 
 def _roles(held: frozenset[str], given: Given) -> dict[UUID, str]:
@@ -137,7 +141,16 @@ def signed_out(issuer: str, *, subject: str, provider_session: str, told_at: dat
         wanted.append(Person.subject == subject)
     if provider_session:
         wanted.append(PersonSession.provider_session == provider_session)
+    by = _by(issuer)
     with transaction() as session:
-        found = sa.select(PersonSession.id).join(Person, Person.id == PersonSession.person_id).where(*wanted)
-        ids = list(session.scalars(found))
-        return people.end_sessions(PersonSession.id.in_(ids), because="provider", now=now) if ids else 0
+        found = sa.select(PersonSession.id, Person).join(Person, Person.id == PersonSession.person_id)
+        ended: dict[Person, list[UUID]] = {}
+        for session_id, person in session.execute(found.where(*wanted)):
+            ended.setdefault(person, []).append(session_id)
+        done = 0
+        for person, ids in ended.items():
+            count = people.end_sessions(PersonSession.id.in_(ids), because="provider", now=now)
+            if count:
+                tell(by, "person.sessions_ended", person, now, sessions=count)
+            done += count
+        return done

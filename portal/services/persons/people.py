@@ -76,15 +76,19 @@ def create_user(
                 raise ValueError(f"{role!r} is no role; the roles are {', '.join(ROLES)}")
             held[merchant.id] = role
         person = people.by_email(email)
+        ended = None
         if person is None:
             person = Person(id=uuid7(), email=email, created_at=now, session_epoch=0, active=True)
             session.add(person)
         else:
-            end_all(person, "password_changed", now)
+            ended = end_all(person, "password_changed", now)
         person.name, person.language = name.strip(), language
         person.password_hash = _hasher.hash(password)
         session.flush()
-        give_roles(Actor(kind="system", name="command line"), person, held, now=now)
+        by = Actor(kind="system", name="command line")
+        give_roles(by, person, held, now=now)
+        if ended is not None:
+            tell(by, "person.sessions_ended", person, now, sessions=ended)
         return person.id
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,6 +35,8 @@ class Visit:
     """``password`` or ``oidc``."""
     is_due: bool
     """Whether it should be written down that they were here."""
+    zones: Mapping[str, str]
+    """Id of a shop they work for -> its time zone; in the order of the shops' names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +92,9 @@ def visit(token: str, *, now: datetime) -> Visit | None:
     found = people.of_session(digest(token), now)
     if found is None or now - found[0].seen_at > IDLE:
         return None
-    kept, actor = found
-    return Visit(session_id=kept.id, actor=actor, way=kept.way, is_due=now - kept.seen_at > OFTEN)
+    kept, actor, zones = found
+    is_due = now - kept.seen_at > OFTEN
+    return Visit(session_id=kept.id, actor=actor, way=kept.way, is_due=is_due, zones=zones)
 
 
 def seen(visit: Visit, *, now: datetime) -> None:

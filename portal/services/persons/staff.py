@@ -14,6 +14,7 @@ from portal.db.merchants import Merchant
 from portal.db.people import Membership, Person, PersonSession
 from portal.services import scope
 from portal.services.persons.people import address, end_all, give_roles, invitation, tell
+from portal.services.persons.sessions import IDLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,8 @@ def invite(
 ) -> tuple[UUID, str]:
     """Somebody new, or somebody known who works for these too from now on: (id, token of the invitation).
 
-    The token is blank for whoever has a way to sign in already. Raises ``Conflict("no_role" | "no_email")``,
-    ``NotFound`` for a merchant whose people are not the actor's to edit.
+    The token is blank for whoever has a way to sign in already. Raises ``Conflict("no_role" | "no_email" |
+    "works_here_already" | "invited_elsewhere")``, ``NotFound`` for a merchant whose people are not the actor's.
     """
     roles = {merchant_id: role for merchant_id, role in roles.items() if role}
     for merchant_id in roles:
@@ -85,21 +86,28 @@ def invite(
             )  # fmt: skip
             session.add(person)
             session.flush()
-        held = set(
-            session.scalars(sa.select(Membership.merchant_id).where(Membership.person_id == person.id))
-        )
+        else:
+            session.refresh(person, with_for_update=True)
+        held = _works_for(person.id)
         if held & set(roles):
             raise Conflict("works_here_already")
-        give_roles(actor, person, roles, within=roles, now=now)
         has_way = bool(person.password_hash or person.subject)
+        if not has_way:
+            _only_ours(actor, held)
+            person.session_epoch += 1  # who was given a link before has none any more
+        give_roles(actor, person, roles, within=roles, now=now)
         return person.id, "" if has_way else invitation(person.id, person.session_epoch, secret, now=now)
 
 
 def invitation_of(actor: Actor, person_id: UUID, *, now: datetime, secret: str) -> str:
-    """A new invitation for somebody who has not chosen a password. Raises ``Conflict("has_signed_in")``."""
+    """A new invitation for somebody who has not chosen a password.
+
+    Raises ``Conflict("has_signed_in" | "invited_elsewhere")``.
+    """
     person = _person(actor, person_id)
     if person.password_hash or person.subject:
         raise Conflict("has_signed_in")
+    _only_ours(actor, _works_for(person_id))
     return invitation(person.id, person.session_epoch, secret, now=now)
 
 
@@ -120,6 +128,8 @@ def set_roles(actor: Actor, person_id: UUID, roles: Mapping[UUID, str], *, now: 
             actor, person, {shop: role for shop, role in roles.items() if role}, within=roles, now=now
         )
         _keep_an_admin(roles)
+        if done and not _works_for(person_id):
+            end_all(person, "no_role", now)  # nothing is left that could be done, not even signing out
         return done
 
 
@@ -138,8 +148,7 @@ def set_active(actor: Actor, person_id: UUID, active: bool, *, now: datetime) ->
     Raises ``Conflict("last_admin" | "works_elsewhere" | "not_yourself")``, ``NotFound``.
     """
     with transaction():
-        shops = sa.select(Membership.merchant_id).where(Membership.person_id == person_id)
-        held = set(db.session.scalars(shops))
+        held = _works_for(person_id)
         _hold(held)
         person = _person(actor, person_id, lock=True)
         if not held <= set(_ours(actor)):
@@ -159,6 +168,16 @@ def set_active(actor: Actor, person_id: UUID, active: bool, *, now: datetime) ->
 
 def _ours(actor: Actor) -> list[UUID]:
     return [one for one in actor.merchant_ids if actor.may("people.edit", one)]
+
+
+def _works_for(person_id: UUID) -> set[UUID]:
+    return set(db.session.scalars(sa.select(Membership.merchant_id).where(Membership.person_id == person_id)))
+
+
+def _only_ours(actor: Actor, held: set[UUID]) -> None:
+    """Whoever has a link by which a password is chosen could be that person: at no shop of somebody else."""
+    if not held <= set(_ours(actor)):
+        raise Conflict("invited_elsewhere")
 
 
 def _require_somewhere(actor: Actor) -> None:
@@ -207,9 +226,12 @@ def _facts(found: list[Person], ours: list[UUID], now: datetime) -> Iterable[Per
         sa.select(
             kept.person_id,
             sa.func.max(kept.seen_at).label("seen"),
-            sa.func.sum(sa.case((sa.and_(kept.ended_at.is_(None), kept.expires_at > now), 1), else_=0)).label(
-                "open"
-            ),
+            sa.func.sum(
+                sa.case(
+                    (sa.and_(kept.ended_at.is_(None), kept.expires_at > now, kept.seen_at > now - IDLE), 1),
+                    else_=0,
+                )
+            ).label("open"),
         )
         .where(kept.person_id.in_(ids))
         .group_by(kept.person_id)

@@ -51,7 +51,8 @@ def _index(problem: str = "", invitation: str = "", status: int = 200) -> Respon
         roles=_roles(),
         problem=problem,
         invitation=invitation,
-        typed=request.form,
+        typed={} if invitation else request.form,
+        by_password=_by_password(),
         status=status,
     )
 
@@ -60,6 +61,8 @@ def _index(problem: str = "", invitation: str = "", status: int = 200) -> Respon
 @needs("people.edit")
 def invite() -> Response:
     """Somebody new: the answer has the link by which they choose their password."""
+    if not _by_password():
+        return _index(status=409)
     form = request.form
     try:
         _id, token = staff.invite(
@@ -95,6 +98,7 @@ def _one(person_id: UUID, problem: str = "", invitation: str = "", status: int =
         roles=_roles(),
         problem=problem,
         invitation=invitation,
+        by_password=_by_password(),
         myself=found.id == person().id,
         status=status,
     )
@@ -138,11 +142,18 @@ def set_active(person_id: UUID) -> Response:
 @needs("people.edit")
 def invite_again(person_id: UUID) -> Response:
     """A new link for somebody who has not chosen a password."""
+    if not _by_password():
+        return _index(status=409)
     try:
         token = staff.invitation_of(person(), person_id, now=now(), secret=_secret())
     except Conflict as conflict:
         return _one(person_id, problem=words().conflict(conflict.code), status=409)
     return _one(person_id, invitation=_link(token))
+
+
+def _by_password() -> bool:
+    """Whether people have passwords here; else an invitation would let in whom the organization does not."""
+    return bool(current_app.config["SETTINGS"].local_passwords)
 
 
 def _secret() -> str:
@@ -208,7 +219,9 @@ def change_password() -> Response:
     """A new password; every browser signs in anew, this one too."""
     form = request.form
     try:
-        people.change_password(person(), form.get("old", "")[:1000], form.get("new", "")[:1000], now=now())
+        people.change_password(
+            person(), form.get("old_password", "")[:1000], form.get("new_password", "")[:1000], now=now()
+        )
     except Conflict as conflict:
         return _own(problem=words().conflict(conflict.code), status=422)
     actor.sign_out()

@@ -21,6 +21,8 @@ bp = Blueprint("sign_in", __name__)
 
 PER_ADDRESS = "30 per minute; 200 per hour"
 PER_ACCOUNT = "10 per 10 minutes"
+FROM_PROVIDER = "1200 per minute"
+"""One address tells of everybody who signs out there, and at the end of a shift of all at once."""
 
 
 def local(path: str) -> str:
@@ -39,14 +41,16 @@ def _ways() -> dict[str, bool]:
 
 @bp.get("/sign-in")
 def show() -> Response:
-    """The form; who is signed in already goes on."""
+    """The form; who is signed in already, and may do anything here, goes on."""
     wanted = request.args.get("next", "")
     try:
-        actor.person()
+        is_somebody = bool(actor.person().roles)
     except actor.SignInNeeded:
-        form = SignInForm(formdata=None, next=wanted)
-        return page("admin/sign_in/show.html", form=form, wrong=(), next=wanted, **_ways())
-    return redirect_to(local(wanted))
+        is_somebody = False
+    if is_somebody:
+        return redirect_to(local(wanted))
+    form = SignInForm(formdata=None, next=wanted)
+    return page("admin/sign_in/show.html", form=form, wrong=(), next=wanted, **_ways())
 
 
 @bp.post("/sign-in")
@@ -60,11 +64,12 @@ def create() -> Response:
         wrong = (_("Passwords are not used here. Sign in with the account of your organization."),)
     elif form.validate_on_submit():
         found = people.sign_in(form.email.data, form.password.data)
-        if found is not None:
+        who = people.actor(found.id, found.epoch) if found is not None else None
+        if found is not None and who is not None and who.roles:
             actor.sign_in(found.id)
             session["language"] = found.language
             return redirect_to(local(form.next.data or ""))
-        wrong = (_("E-mail and password do not fit together."),)
+        wrong = (_no_role() if found is not None else _("E-mail and password do not fit together."),)
     wanted = form.next.data or ""
     return page("admin/sign_in/show.html", form=form, wrong=wrong, next=wanted, status=422, **_ways())
 
@@ -98,14 +103,18 @@ def back() -> Response:
         return _refused(refusal.code, refusal.told)
     except Conflict as conflict:
         return _refused(
-            conflict.code, str(conflict.details.get("name") or conflict.details.get("email") or "")
+            conflict.code, who=str(conflict.details.get("name") or conflict.details.get("email") or "")
         )
     session["language"] = found.language
     return redirect_to(local(wanted))
 
 
-def _refused(code: str, told: str) -> Response:
-    """Why nobody is signed in, in words; the log has the code."""
+def _no_role() -> str:
+    return _("You are known, but you have no role here. Ask an administrator to give you one.")
+
+
+def _refused(code: str, told: str = "", *, who: str = "") -> Response:
+    """Why nobody is signed in, in words; the log has the code, and not ``who`` it is about."""
     log.warning("oidc_refused", extra={"code": code, "told": told})
     sentences = {
         "unavailable": _("The sign-in service of your organization does not answer. Try again in a minute."),
@@ -114,19 +123,19 @@ def _refused(code: str, told: str) -> Response:
         "declined": _("Your organization did not sign you in."),
         "not_exchanged": _("Your organization did not confirm the sign-in. Begin again."),
         "untrusted": _("What came from your organization could not be trusted, so nobody was signed in."),
-        "no_role": _("You are known, but you have no role here. Ask an administrator to give you one."),
+        "no_role": _no_role(),
         "deactivated": _("Your account here is switched off. An administrator of the portal can help."),
         "email_taken": _(
             "Somebody here has this e-mail address already. An administrator of the portal can help."
         ),
     }
     status = {"unavailable": 503, "no_role": 403, "deactivated": 403, "email_taken": 409}.get(code, 400)
-    return page("admin/sign_in/refused.html", told=sentences[code], detail=told, status=status)
+    return page("admin/sign_in/refused.html", told=sentences[code], detail=told or who, status=status)
 
 
 @bp.post("/sign-in/oidc/signed-out")
 @csrf.exempt
-@limiter.limit(PER_ADDRESS)
+@limiter.limit(FROM_PROVIDER)
 def told_signed_out() -> Response:
     """The provider itself says that somebody signed out there (back-channel logout)."""
     answer = Response(status=200, mimetype="text/plain")
@@ -151,6 +160,8 @@ def told_signed_out() -> Response:
 @limiter.limit(PER_ADDRESS)
 def welcome(token: str) -> Response:
     """Whoever was invited chooses a password, once."""
+    if not _ways()["by_password"]:
+        raise NotFound
     secret = current_app.config["SETTINGS"].secret_key
     found = people.invited(token, now=now(), secret=secret)
     if found is None:

@@ -4,10 +4,13 @@ from dataclasses import replace
 from datetime import UTC
 
 import pytest
+import sqlalchemy as sa
 
 from portal.core.access import NotAllowed, NotFound
 from portal.core.listing import Filters
 from portal.db import returns as stored
+from portal.db.base import db
+from portal.db.history import Happening
 from portal.services import merchants
 from portal.services.handling import dossiers
 from portal.services.lists import listing, searching
@@ -52,6 +55,34 @@ def test_what_makes_no_person_is_refused(person, given):
     }
     with pytest.raises(ValueError):
         people.create_user(**whole | given, now=NOW)
+
+
+def test_a_password_from_the_command_line_is_told_in_the_history(person):
+    people.create_user(
+        email="agent@demo.example",
+        name="Demo Agent",
+        password="another one",
+        roles={"demo-shop": "csr"},
+        now=NOW,
+    )
+    told = sa.select(Happening.what, Happening.actor_name).where(Happening.subject_id == person)
+    rows = db.session.execute(told.order_by(Happening.id)).all()
+    assert rows[-1] == ("person.sessions_ended", "command line")
+
+
+@pytest.mark.parametrize("zone", ["Mars", "", "Europe", "../etc/passwd"])
+def test_a_merchant_in_no_time_zone_is_refused(app, tmp_path, zone):
+    file = tmp_path / "shop.toml"
+    file.write_text(f'name = "Demo"\nsupport_email = "demo@customer.example"\nzone = "{zone}"\n[address]\n')
+    made = app.test_cli_runner().invoke(args=["create-merchant", "nowhere", str(file)])
+    assert made.exit_code == 1 and "is no time zone" in made.output
+
+
+def test_a_file_that_is_no_toml_is_told_in_a_sentence(app, tmp_path):
+    file = tmp_path / "shop.toml"
+    file.write_text("name = Demo")
+    made = app.test_cli_runner().invoke(args=["create-merchant", "demo", str(file)])
+    assert made.exit_code == 1 and made.output.startswith("Error: ")
 
 
 def test_a_policy_is_published_as_a_new_version_by_admins_alone(session):
