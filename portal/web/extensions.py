@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request, session
+from flask import Flask, Response, abort, request, session
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from htmx_flask import Htmx
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.settings import Settings
@@ -31,6 +32,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",
 }
 SAFE = ("GET", "HEAD", "OPTIONS")
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class ForeignRequest(CSRFError):
@@ -68,6 +70,7 @@ def init(app: Flask) -> None:
         if site in ("cross-site", "same-site") or (origin != "null" and urlsplit(origin).netloc not in here):
             raise ForeignRequest("This was sent from another site.")
 
+    app.before_request(readable)
     csrf.init_app(app)
     htmx.init_app(app)
     limiter.init_app(app)
@@ -87,6 +90,24 @@ def init(app: Flask) -> None:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+UNSEEN = dict.fromkeys((*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x1C), 0x7F))
+"""Characters that nobody types: no line ends, no tabulator, nothing that scanners put between two fields."""
+
+
+def readable() -> None:
+    """Take out of every text what cannot be seen, and PostgreSQL cannot keep; there is no address that has it."""
+    if request.path.translate(UNSEEN) != request.path:
+        abort(404)
+    request.args = _seen(request.args)
+    if request.mimetype in FORMS and not request.path.startswith("/inbound/"):
+        request.form = _seen(request.form)
+
+
+def _seen(given: MultiDict[str, str]) -> ImmutableMultiDict[str, str]:
+    pairs = ((name.translate(UNSEEN), value.translate(UNSEEN)) for name, value in given.items(multi=True))
+    return ImmutableMultiDict(list(pairs))
 
 
 def came_from_here() -> bool:
