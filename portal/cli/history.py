@@ -21,7 +21,8 @@ def verify_audit(as_json: bool, known: tuple[str, ...]) -> None:
     """Prove that history is as it was written; the first break of each merchant, exit status 1 on any."""
     from portal.services.proofs import verifying_history
 
-    chains = verifying_history.verify(known=_heads(known))
+    heads = _heads(known)
+    chains = verifying_history.verify(known=heads)
     problems = [one.problem for one in chains if one.fault is not None]
     if as_json:
         told = {
@@ -44,15 +45,19 @@ def verify_audit(as_json: bool, known: tuple[str, ...]) -> None:
             click.echo(one.head)
         rows = sum(one.sequence for one in chains)
         click.echo(f"Checked {rows} rows of {len(chains)} merchants: {len(problems) or 'no'} problems.")
+    if gone := sorted(set(heads) - {one.slug for one in chains}):
+        raise click.ClickException(f"there is no merchant {', '.join(gone)} to hold a known head against")
     sys.exit(1 if problems else 0)
 
 
 def _heads(known: tuple[str, ...]) -> dict[str, Head]:
-    heads = {}
+    heads: dict[str, Head] = {}
     for one in known:
         slug, _, rest = one.partition(":")
         number, _, digest = rest.partition(":")
-        if not number.isdigit() or len(digest) != 64:
+        if not (number.isascii() and number.isdigit()) or len(digest) != (64 if int(number) else 0):
             raise click.UsageError(f"--known {one!r} should be MERCHANT:NUMBER:DIGEST")
+        if slug in heads:
+            raise click.UsageError(f"--known names {slug!r} more than once: ask for each head by itself")
         heads[slug] = Head(sequence=int(number), digest=digest)
     return heads

@@ -253,7 +253,15 @@ def test_the_command_prints_the_heads_and_fails_where_a_row_was_edited(shop, ses
     assert run(args=["verify-audit", "--known", head]).exit_code == 0
     other = head.rpartition(":")[0] + ":" + "0" * 64
     assert run(args=["verify-audit", "--known", other]).exit_code == 1
-    assert run(args=["verify-audit", "--known", "nonsense"]).exit_code == 2
+    for wrong in ("nonsense", f"chained:²:{'0' * 64}", "chained:7:"):
+        assert run(args=["verify-audit", "--known", wrong]).exit_code == 2
+    twice = run(args=["verify-audit", "--known", head, "--known", other])
+    assert twice.exit_code == 2 and "more than once" in twice.output
+    a_merchant(slug="silent")
+    silent = next(one.head for one in verifying_history.verify() if one.slug == "silent")
+    assert run(args=["verify-audit", "--known", silent]).exit_code == 0, "as it is printed it is taken"
+    nobody = run(args=["verify-audit", "--known", head.replace("chained", "chaimed")])
+    assert nobody.exit_code == 1 and "there is no merchant chaimed" in nobody.output
     without_guards(session)
     edit(session, [])
     session.commit()
