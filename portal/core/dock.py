@@ -89,6 +89,12 @@ def _looks_like_a_number(bare: str) -> bool:
     )
 
 
+def parcels(code: str) -> tuple[str, ...]:
+    """The tracking numbers that the bars of a label may mean: some carriers print where it goes before the number."""
+    bare = re.fullmatch(r"420\d{5}(?:\d{4})?(9[1-5]\d{20})|00(\d{18})", code, re.ASCII)
+    return (code, bare[1] or bare[2]) if bare else (code,)
+
+
 def may_be_return(reading: Reading) -> bool:
     """Whether the reading names a return by its number."""
     return reading.kind == "return" and reading.value.startswith(RETURN_PREFIX)
@@ -214,7 +220,7 @@ def undone(count: Count) -> Count:
 
 
 def another(count: Count, sku: str, name: str) -> Count:
-    """One unit more of a product that the return does not have."""
+    """One unit more of a product that the return does not have; no line is what a grade or a number is about."""
     known = [one for one in count.foreign if one.sku == sku]
     if known:
         foreign = tuple(
@@ -222,7 +228,7 @@ def another(count: Count, sku: str, name: str) -> Count:
         )
     else:
         foreign = (*count.foreign, Foreign(sku=sku, name=name))
-    return replace(count, foreign=foreign)
+    return replace(count, foreign=foreign, active="")
 
 
 def _part(heap: Heap, units: int) -> Heap:

@@ -124,3 +124,22 @@ def test_what_was_counted_last_is_the_surplus():
     kept, beyond = dock.split(heaps, 3)
     assert [(one.units, one.grade) for one in kept] == [(2, "A"), (1, "D")]
     assert [(one.units, one.grade) for one in beyond] == [(2, "D")]
+
+
+def test_after_a_product_of_another_return_no_line_is_graded_counted_or_undone():
+    count = dock.graded(dock.scanned(Count(), "mug"), "A")
+    count = dock.another(count, "BOWL", "Demo bowl")
+    assert dock.graded(count, "D") == dock.counted(count, 3) == dock.undone(count) == count
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [
+        ("420100019400111899223100001234", "9400111899223100001234"),
+        ("4201000112349400111899223100001234", "9400111899223100001234"),
+        ("00340123450000000014", "340123450000000014"),
+    ],
+)
+def test_bars_that_say_more_than_the_tracking_number_mean_it_all_the_same(code, meant):
+    assert dock.parcels(code) == (code, meant)
+    assert dock.parcels(meant) == (meant,)

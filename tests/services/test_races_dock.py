@@ -10,7 +10,7 @@ from uuid import UUID
 from portal.core.access import Actor
 from portal.db import returns as stored
 from portal.db.base import db
-from portal.services.docking import receiving
+from portal.services.docking import receiving, unexpected
 from portal.services.docking.receiving import InspectionEntry, Intake
 from portal.services.docking.unexpected import Surprise
 from portal.services.proofs import verifying
@@ -68,3 +68,21 @@ def test_one_sheet_sent_twice_at_the_same_moment_is_saved_once(
     outcome = race(database, take_in, [(worker, back, line, seen, "one-sheet")] * 2, processes=2)
     assert outcome.answers == ["saved", "saved"] and not outcome.errors
     assert received(back) == 2 and verifying.run().problems == []
+
+
+def set_aside(_gateways: Any, actor: Actor, shop: UUID) -> str:
+    """A parcel that nobody announced, from one form."""
+    with tempfile.TemporaryDirectory() as folder:
+        parcel = Surprise(kind="unknown_parcel", code="DEMO-1", sku="MUG", units=2)
+        return str(unexpected.note(actor, shop, parcel, folder=Path(folder), now=NOW, nonce="one-form"))
+
+
+def test_one_parcel_set_aside_twice_at_the_same_moment_is_one(
+    session: Any, gateways: Any, database: Database
+) -> None:
+    shop, *_ = given(gateways)
+    worker = a_person(shop, "warehouse")
+    outcome = race(database, set_aside, [(worker, shop)] * 4, processes=4)
+    assert len(outcome.answers) == 4 and len(set(outcome.answers)) == 1
+    db.session.rollback()
+    assert unexpected.count(worker) == 1 and verifying.run().problems == []

@@ -1,8 +1,14 @@
 """The page of the dock: scans open and count, one save writes, too late is said; nobody sees money."""
 
+import io
+from datetime import UTC, datetime
+
 import pytest
+from PIL import Image
 
 from portal.core.workflows import DispositionRule, Rules
+from portal.db.base import transaction
+from portal.db.merchants import Merchant
 from portal.services.docking import unexpected
 from portal.services.proofs import verifying
 from portal.services.rules import workflows
@@ -272,3 +278,154 @@ def test_a_disposition_stands_beside_the_rule_that_proposes_it(world):
     assert "Proposed: Donate (Broken mugs are given away)" in sheet.page.text
     assert client.submit(sheet, button="Save").status_code == 303
     assert world.dossier(back).inspections[0].disposition == "donate"
+
+
+def test_a_number_that_is_none_is_said_and_nothing_that_was_counted_is_lost(world):
+    back, client, sheet = opened(world, {"MUG": 3, "SHIRT": 1})
+    sheet = dock_steps.scanned(client, sheet, "shirt", "A", "MUG", "2", "B")
+    for typed in ("2x", "1,5", "1500", "4006381333931"):
+        refused = client.submit(sheet, {"h-1-units": typed}, button="Save")
+        assert refused.status_code == 422 and f"“{typed}” is no number of units" in refused.page.text
+        assert refused.page.by_id("h-1-units").get("value") == "2"
+        told = client.submit(sheet, {"h-1-units": typed, "scan": "MUG"}, button="Enter")
+        assert "is no number of units" in told.page.text
+    assert world.lines(back)["MUG"].received == 0
+    assert client.submit(refused, button="Save").status_code == 303
+    assert {sku: line.received for sku, line in world.lines(back).items()} == {"SHIRT": 1, "MUG": 2}
+
+
+def test_a_product_that_other_returns_expect_is_set_aside_from_the_parcel_it_came_in(world):
+    back, client, sheet = opened(world, {"MUG": 2})
+    others = [world.confirmed({"SHIRT": 1}) for _ in range(2)]
+    which = scanned(client, sheet, "SHIRT")
+    for other in others:
+        assert f"/admin/dock/returns/{other}" in which.page.links().values()
+    sheet = scanned(client, scanned(client, sheet, "MUG"), "SHIRT")
+    assert "does not belong to this return" in sheet.page.text
+    assert "Scan a product first" in scanned(client, sheet, "D").page.text
+    assert client.submit(sheet, button="Save").status_code == 303
+    with world.app.app_context():
+        [found] = unexpected.of_return(back)
+        assert (found.kind, found.sku, found.units) == ("other_item", "SHIRT", 1)
+        assert verifying.run().problems == []
+    assert world.lines(back)["MUG"].received == 1
+    assert all(world.lines(other)["SHIRT"].received == 0 for other in others)
+
+
+def test_goods_of_a_return_that_was_canceled_are_set_aside(world):
+    back, client, sheet = opened(world, {"MUG": 2})
+    sheet = scanned(client, scanned(client, sheet, "MUG"), "MUG")
+    agent = world.signed_in("csr")
+    agent.submit(agent.get(f"/admin/returns/{back}"), action=f"/admin/returns/{back}/cancellation")
+    assert world.state(back) == "canceled"
+    late = client.submit(sheet, button="Save")
+    assert late.status_code == 409 and late.page.by_id("h-0-units").get("value") == "2"
+    assert client.submit(late, button="Send mine all the same").status_code == 303
+    with world.app.app_context():
+        [found] = unexpected.of_return(back)
+        assert (found.kind, found.sku, found.units) == ("surplus", "MUG", 2)
+        assert verifying.run().problems == []
+
+
+def test_what_is_here_is_not_missing(world):
+    back = world.received({"MUG": 2})
+    client = world.signed_in("warehouse")
+    sheet = dock_steps.scanned(client, dock_steps.opened(client, back, "grade"), "MUG", "A", "M")
+    assert "These units are here" in sheet.page.text
+    assert dock_steps.saved(client, sheet).status_code == 303
+    assert [(one.grade, one.units) for one in world.dossier(back).inspections] == [("A", 1)]
+
+
+def test_who_may_not_grade_is_offered_no_grading(world):
+    back = world.received({"MUG": 2})
+    agent = world.signed_in("csr")
+    sheet = dock_steps.opened(agent, back, "grade")
+    assert "takes nothing more" in sheet.page.text and "0 of 0" in sheet.page.text
+    assert dock_steps.saved(agent, scanned(agent, sheet, "MUG")).status_code == 303
+    with world.app.app_context():
+        [found] = unexpected.of_return(back)
+        assert (found.kind, found.units) == ("surplus", 1)
+
+
+def test_photos_that_were_refused_with_the_rest_are_asked_for_again(world):
+    back, client, sheet = opened(world, {"MUG": 1})
+    sheet = scanned(client, scanned(client, sheet, "MUG"), "A")
+    typed = {"h-0-disposition": "destroy", "h-0-photos": (io.BytesIO(b"x"), "demo.jpg")}
+    refused = client.submit(sheet, typed, button="Save")
+    assert refused.status_code == 422 and "add your pictures once more" in refused.page.text
+    form = client.get(f"/admin/dock/unexpected/new?return_id={back}")
+    typed = {"units": "0", "photos": (io.BytesIO(b"x"), "demo.jpg")}
+    refused = client.submit(form, typed, action="/admin/dock/unexpected/new")
+    assert refused.status_code == 422 and "add your pictures once more" in refused.page.text
+
+
+def test_what_else_was_in_a_parcel_is_no_unknown_parcel(world):
+    back, client, sheet = opened(world, {"MUG": 1})
+    form = client.get(sheet.page.link("Something else was in it"))
+    made = client.submit(form, {"name": "Demo spoon"}, action="/admin/dock/unexpected/new")
+    assert made.status_code == 303
+    with world.app.app_context():
+        assert [one.kind for one in unexpected.of_return(back)] == ["other_item"]
+
+
+def test_a_return_of_another_shop_does_not_fit(world):
+    theirs = world.confirmed({"MUG": 1}, merchant_id=world.other)
+    client = world.signed_in("warehouse", merchants=(world.own, world.other))
+    form = client.get("/admin/dock/unexpected/new")
+    made = client.submit(form, {"merchant": str(world.own)}, action="/admin/dock/unexpected/new")
+    number = world.dossier(theirs, world.other).page.draft.number
+    shown = client.get(made.location, query_string={"number": number})
+    assert shown.status_code == 200 and "No return fits" in shown.page.text
+
+
+def test_a_note_that_nobody_saved_is_not_left_for_another_parcel(world):
+    back, client, sheet = opened(world, {"MUG": 1}, role="csr")
+    sheet = scanned(client, sheet, "MUG")
+    assert client.submit(sheet, {"h-0-broken": "1"}, button="Receive what I counted").status_code == 303
+    dock = world.signed_in("warehouse")
+    sheet = dock_steps.opened(dock, back, "grade")
+    other = world.dossier(world.confirmed({"SHIRT": 1})).page.draft.number
+    told = dock.submit(sheet, {"note": "A torn box", "scan": other}, button="Enter")
+    assert told.status_code == 200 and "Save or clear this count first" in told.page.text
+    assert told.page.by_id("dock-note").get("value") == "A torn box"
+
+
+def test_what_was_typed_about_a_finding_stays_and_times_are_those_of_its_shop(world):
+    with world.app.app_context(), transaction() as session:
+        session.get(Merchant, world.own).zone = "Pacific/Kiritimati"
+    client = world.signed_in("warehouse")
+    world.app.config["CLOCK"] = lambda: datetime(2026, 11, 20, 12, tzinfo=UTC)
+    form = client.get("/admin/dock/unexpected/new")
+    made = client.submit(form, {"code": "DEMO-5"}, action="/admin/dock/unexpected/new").location
+    shown = client.get(made)
+    assert "2:00" in shown.page.text and "13:00" not in shown.page.text
+    refused = client.submit(shown, {"sku": "NOBODY-KNOWS", "units": "4"}, button="Name it")
+    assert refused.status_code == 422
+    assert [refused.page.by_id(f"content-{name}").get("value") for name in ("sku", "units")] == [
+        "NOBODY-KNOWS",
+        "4",
+    ]
+    refused = client.submit(shown, {"note": "Kept for later"}, button="Back to stock")
+    assert refused.status_code == 422 and "Kept for later" in refused.page.text
+
+
+def test_units_that_are_here_are_not_saved_without_a_grade(world):
+    back = world.received({"MUG": 2, "SHIRT": 1})
+    client = world.signed_in("warehouse")
+    sheet = dock_steps.scanned(client, dock_steps.opened(client, back, "grade"), "SHIRT", "A", "MUG")
+    refused = client.submit(sheet, button="Save")
+    assert refused.status_code == 422 and "Give the units of Demo mug" in refused.page.text
+    assert dock_steps.saved(client, scanned(client, refused, "B")).status_code == 303
+    assert sorted((one.grade, one.units) for one in world.dossier(back).inspections) == [("A", 1), ("B", 1)]
+
+
+def test_the_photo_of_a_surplus_is_kept_with_it(world):
+    back, client, sheet = opened(world, {"MUG": 1})
+    sheet = dock_steps.scanned(client, sheet, "MUG", "A", "MUG", "D")
+    photo = io.BytesIO()
+    Image.new("RGB", (20, 20), "teal").save(photo, "PNG")
+    typed = {"h-1-photos": (io.BytesIO(photo.getvalue()), "demo.png")}
+    assert client.submit(sheet, typed, button="Save").status_code == 303
+    with world.app.app_context():
+        [found] = unexpected.of_return(back)
+        assert (found.kind, found.grade, len(found.pictures)) == ("surplus", "D", 1)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -12,7 +13,6 @@ from portal.core.access import Actor, Conflict
 from portal.core.facts import CANCELLATIONS
 from portal.core.intake import number_key
 from portal.core.inventory import ANNOUNCED, NOTHING_COMES
-from portal.core.lifecycles import RETURN
 from portal.core.numbers import is_valid, normalize
 from portal.core.reasons import GRADES
 from portal.core.shipping import tidy_tracking_number
@@ -23,7 +23,7 @@ from portal.db.merchants import Merchant
 from portal.db.returns import Inspection, Return, ReturnLine
 from portal.db.shipments import Shipment
 from portal.services import scope
-from portal.services.docking import unexpected
+from portal.services.docking import receiving, unexpected
 from portal.services.docking.unexpected import Finding
 from portal.services.rules import workflows
 
@@ -38,6 +38,7 @@ class Expected:
     id: UUID
     merchant_id: UUID
     merchant: str
+    zone: str
     number: str
     state: str
     name: str
@@ -52,8 +53,9 @@ class Expected:
     def units(self) -> int:
         return sum(units for _, _, units in self.lines)
 
-    def overdue(self, today: date) -> bool:
-        return self.ship_by is not None and self.ship_by < today
+    def overdue(self, now: datetime) -> bool:
+        """Whether the day of its shop is past the one by which it should have been sent."""
+        return self.ship_by is not None and self.ship_by < _day(now, self.zone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +71,14 @@ class Found:
     merchant_id: UUID | None = None
 
 
-def find(actor: Actor, found: Sequence[dock.Reading]) -> Found:
-    """Look the readings up, in their order, at the actor's merchants; the first that is there counts."""
+def find(
+    actor: Actor, found: Sequence[dock.Reading], *, at: UUID | None = None, counting: bool = False
+) -> Found:
+    """Look the readings up, in their order, at the actor's merchants; the first that is there counts.
+
+    ``at`` is the merchant of the return that is open: products are those of its shop. While its goods are being
+    ``counting``, a product is what is in somebody's hand, whichever return expects one.
+    """
     ids = _merchants(actor)
     for reading in found:
         match reading.kind:
@@ -99,7 +107,8 @@ def find(actor: Actor, found: Sequence[dock.Reading]) -> Found:
                 if hits:
                     return Found(reading=reading, several=expected_rows(hits))
             case "article":
-                if (by_article := _by_article(reading, ids)) is not None:
+                by_article = _by_article(reading, [at] if at else ids, whoever=counting)
+                if by_article is not None:
                     return by_article
     return Found(reading=found[0] if found else None)
 
@@ -114,7 +123,7 @@ def _by_parcel(code: str, ids: Sequence[UUID]) -> list[UUID]:
         .join(Return, Return.id == parcel.return_id)
         .where(
             parcel.merchant_id.in_(ids),
-            sa.or_(parcel.tracking_number == code, parcel.handoff_code == code),
+            sa.or_(parcel.tracking_number.in_(dock.parcels(code)), parcel.handoff_code == code),
         )
         .order_by(parcel.id.desc())
     )
@@ -123,8 +132,11 @@ def _by_parcel(code: str, ids: Sequence[UUID]) -> list[UUID]:
     return waiting or [return_id for return_id, _ in rows]
 
 
-def _by_article(reading: dock.Reading, ids: Sequence[UUID]) -> Found | None:
-    """Returns that expect that product; a product that none expects is still known."""
+def _by_article(reading: dock.Reading, ids: Sequence[UUID], *, whoever: bool) -> Found | None:
+    """Returns that expect that product; a product that none expects is still known.
+
+    ``whoever``: the product alone, whichever return expects it.
+    """
     text = reading.value
     line = ReturnLine
     wanted = (
@@ -140,7 +152,7 @@ def _by_article(reading: dock.Reading, ids: Sequence[UUID]) -> Found | None:
         .order_by(Return.id)
         .limit(FEW + 1)
     )
-    rows = db.session.execute(wanted).all()
+    rows = [] if whoever else db.session.execute(wanted).all()
     if len(rows) == 1:
         return Found(reading=reading, return_id=rows[0].return_id, line_id=rows[0].id)
     if rows:
@@ -169,7 +181,7 @@ class SheetLine:
     condition: str | None
     note: str
     expected: int
-    """Units still to come."""
+    """Units still to come; none for a return that takes nothing as it stands."""
     waiting: int
     """Units that are here and not graded."""
     received: int
@@ -205,11 +217,7 @@ class Sheet:
     @property
     def takes_goods(self) -> bool:
         """Whether anything may still arrive for it."""
-        return (
-            self.kind not in NOTHING_COMES
-            and RETURN.can(self.state, "receive")
-            and any(line.expected for line in self.lines)
-        )
+        return any(line.expected for line in self.lines)
 
     @property
     def waits(self) -> bool:
@@ -230,7 +238,7 @@ def sheet(actor: Actor, return_id: UUID) -> Sheet:
     rules = workflows.rules_of(row.merchant_id)
     bought = orders.facts(row.order_id) if row.order_id else None
     categories = {line.id: line.category for line in bought.items} if bought else {}
-    seen = _seen(lines)
+    seen, takes = _seen(lines), receiving.takes(row)
 
     def proposals(line: ReturnLine) -> dict[str, Proposal]:
         category = categories.get(line.order_line_id, "") if line.order_line_id else ""
@@ -265,7 +273,7 @@ def sheet(actor: Actor, return_id: UUID) -> Sheet:
                 reason=line.reason,
                 condition=line.condition,
                 note=line.note,
-                expected=line.authorized_units - line.received_units,
+                expected=line.authorized_units - line.received_units if takes else 0,
                 waiting=line.received_units - line.accepted_units - line.rejected_units,
                 received=line.received_units,
                 damaged=seen[line.id][0],
@@ -319,16 +327,19 @@ MOST = 1000
 
 
 def expected(
-    actor: Actor, *, today: date, query: str = "", after: UUID | None = None, limit: int = 50
+    actor: Actor, *, now: datetime, query: str = "", after: UUID | None = None, limit: int = 50
 ) -> Board:
-    """Returns of the actor's merchants of which goods are to come. ``query`` is a number, parcel, order, SKU, name."""
+    """Returns of the actor's merchants of which goods are to come. ``query`` is a number, parcel, order, SKU, name.
+
+    Overdue is what should have been sent by a day that is past where its shop is.
+    """
     ids = _merchants(actor)
     to_come = sa.exists().where(
         ReturnLine.return_id == Return.id, ReturnLine.authorized_units > ReturnLine.received_units
     )
     tests = [
         Return.merchant_id.in_(ids),
-        Return.state.in_(("approved", "in_transit", "partially_received")),
+        Return.state.in_(ANNOUNCED),
         Return.kind.not_in(NOTHING_COMES),
         to_come,
     ]
@@ -350,7 +361,22 @@ def expected(
         rows=expected_rows(hits[:limit]),
         next=hits[limit - 1] if len(hits) > limit else None,
         count=_count(*tests),
-        overdue=_count(*tests, Return.ship_by < today),
+        overdue=_count(*tests, _overdue(ids, now)),
+    )
+
+
+def _day(now: datetime, zone: str) -> date:
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def _overdue(ids: Sequence[UUID], now: datetime) -> sa.ColumnElement[bool]:
+    zones = db.session.execute(sa.select(Merchant.id, Merchant.zone).where(Merchant.id.in_(ids)))
+    days: dict[date, list[UUID]] = {}
+    for merchant_id, zone in zones:
+        days.setdefault(_day(now, zone), []).append(merchant_id)
+    return sa.or_(
+        sa.false(),
+        *(sa.and_(Return.merchant_id.in_(of), Return.ship_by < day) for day, of in days.items()),
     )
 
 
@@ -393,9 +419,9 @@ def expected_rows(ids: Sequence[UUID]) -> tuple[Expected, ...]:
     for parcel in db.session.scalars(sent.order_by(Shipment.id).execution_options(populate_existing=True)):
         parcels[parcel.return_id] = parcel
     known = {
-        row.id: (row, name)
-        for row, name in db.session.execute(
-            sa.select(Return, Merchant.name)
+        row.id: (row, name, zone)
+        for row, name, zone in db.session.execute(
+            sa.select(Return, Merchant.name, Merchant.zone)
             .join(Merchant, Merchant.id == Return.merchant_id)
             .where(Return.id.in_(ids))
             .execution_options(populate_existing=True)
@@ -407,12 +433,13 @@ def expected_rows(ids: Sequence[UUID]) -> tuple[Expected, ...]:
 
 
 def _row(
-    row: Return, merchant: str, parcel: Shipment | None, lines: Sequence[tuple[str, str, int]]
+    row: Return, merchant: str, zone: str, parcel: Shipment | None, lines: Sequence[tuple[str, str, int]]
 ) -> Expected:
     return Expected(
         id=row.id,
         merchant_id=row.merchant_id,
         merchant=merchant,
+        zone=zone,
         number=row.number or "",
         state=row.state,
         name=row.name,
@@ -426,8 +453,3 @@ def _row(
 
 def _merchants(actor: Actor) -> list[UUID]:
     return [one for one in actor.merchant_ids if actor.may("returns.receive", one)]
-
-
-def today_of(now: datetime) -> date:
-    """The day by which a parcel counts as overdue."""
-    return now.date()

@@ -40,12 +40,15 @@ def match(
     """The goods belong to that return. With a line they are received for it, as far as it expects any.
 
     What is more than it expects stays open, as a surplus of its own. Without a line the goods only know their
-    return from then on, and are still to be decided about. Raises ``Conflict``: ``unexpected_decided``,
-    ``sku_missing``, ``nothing_expected``, ``merchant_differs``.
+    return from then on, and are still to be decided about. Received for the same return twice is once. Raises
+    ``Conflict``: ``unexpected_decided``, ``other_article``, ``nothing_expected``, ``merchant_differs``.
     """
     with transaction():
         back = scope.as_seen(actor, return_id, "returns.receive", None)
-        row = unexpected.locked(actor, finding_id, "returns.receive", version)
+        row = unexpected.get(actor, finding_id, "returns.receive", lock=True)
+        if line_id is not None and (row.state, row.return_id) == ("matched", back.id):
+            return
+        unexpected.still_open(row, version)
         if row.merchant_id != back.merchant_id:
             raise Conflict("merchant_differs")
         row.return_id = back.id
@@ -64,7 +67,7 @@ def _receive(actor: Actor, row: Unexpected, back: Return, line_id: UUID, *, note
     if line is None:
         raise NotFound
     left = line.authorized_units - line.received_units
-    if left <= 0:
+    if left <= 0 or not receiving.takes(back):
         raise Conflict("nothing_expected", name=line.name)
     if row.sku and row.sku != receiving.sku_of(line):
         raise Conflict("other_article", sku=row.sku, name=line.name)
@@ -114,6 +117,6 @@ def fits(actor: Actor, finding_id: UUID, *, return_id: UUID) -> tuple[Fit, ...]:
             name=line.name,
             left=line.authorized_units - line.received_units,
         )
-        for line in returns.lines_of(back.id)
+        for line in (returns.lines_of(back.id) if receiving.takes(back) else ())
         if line.authorized_units > line.received_units and row.sku in ("", receiving.sku_of(line))
     )

@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotFound, Stale
-from portal.core.inventory import StockEvent, movements_for, stock_name
+from portal.core.inventory import NOTHING_COMES, StockEvent, movements_for, stock_name
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.reasons import CHECKLIST, DISPOSITIONS, GRADES
 from portal.core.spans import lowest, merge, without
@@ -131,8 +131,9 @@ def take_in(
 ) -> None:
     """Receive what arrived, grade what was graded, declare what is missing, set aside what nobody announced.
 
-    All of it or nothing. The same ``nonce`` again changes nothing. Raises what ``receive`` and ``inspect`` raise,
-    and ``more_than_authorized`` for more missing units than are expected.
+    All of it or nothing. The same ``nonce`` again changes nothing. The note is told with what arrived, else with
+    what was graded, else with what was set aside. Raises what ``receive`` and ``inspect`` raise, and
+    ``more_than_authorized`` for more missing units than are expected.
     """
     with transaction():
         row = scope.as_seen(actor, return_id, "returns.receive", None)
@@ -148,12 +149,16 @@ def take_in(
             raise Conflict("nothing_counted")
         lines = {line.id: line for line in returns.lines_of(row.id)}
         moves: list[stock.Moved] = []
+        note = "" if any(intake.counts.values()) else intake.note.strip()
         if any(arrived.counts.values()):
             moves += arrive(actor, row, lines, arrived, now=now, nonce=nonce)
         if looked_at:
-            moves += _look_at(actor, row, lines, looked_at, now=now, folder=folder, nonce=nonce)
+            moves += _look_at(actor, row, lines, looked_at, now=now, folder=folder, note=note, nonce=nonce)
         for surprise in intake.surprises:
-            aside = unexpected.set_aside(actor, row.merchant_id, surprise, row=row, folder=folder, now=now)
+            told = replace(surprise, note=surprise.note or ("" if looked_at else note))
+            aside = unexpected.set_aside(
+                actor, row.merchant_id, told, row=row, folder=folder, now=now, sheet=nonce
+            )
             moves += aside.moves
         _write(moves, row, now)
         _tell_missing(actor, row, lines, intake.missing, now)
@@ -195,6 +200,11 @@ def _tell_missing(
     _tell(actor, "return.line.missing", row, now, units=sum(told.values()), counts=told)
 
 
+def takes(row: Return) -> bool:
+    """Whether goods may arrive for the return as it stands now."""
+    return row.kind not in NOTHING_COMES and RETURN.can(row.state, "receive")
+
+
 def _write(moves: Sequence[stock.Moved], row: Return, now: datetime) -> None:
     stock.write(moves, merchant_id=row.merchant_id, now=now)
 
@@ -217,6 +227,8 @@ def arrive(
     """
     if row.state == "received":
         raise Conflict("all_received")
+    if row.kind in NOTHING_COMES:
+        raise Conflict("nothing_expected")
     RETURN.after(row.state, "receive")
     arrived = _counted(lines, intake.counts)
     for line, units in arrived:
@@ -332,6 +344,7 @@ def _look_at(
     *,
     now: datetime,
     folder: Path | None = None,
+    note: str = "",
     nonce: str = "",
 ) -> list[stock.Moved]:
     """Units are accepted or rejected, and leave quarantine for where their disposition sends them."""
@@ -352,7 +365,7 @@ def _look_at(
     db.session.flush()
     _note_inspections(row, entries, actor, now=now, folder=folder)
     _tell(actor, "return.inspected" if done else "return.line.inspected", row, now,
-          units=sum(entry.units for entry in entries), **_once(nonce))  # fmt: skip
+          units=sum(entry.units for entry in entries), **({"note": note} if note else {}), **_once(nonce))  # fmt: skip
     return _moves(
         row,
         "return_inspected",

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from portal.core.access import Actor, Conflict, NotFound, Stale
 from portal.core.facts import MERCHANDISE
@@ -118,19 +119,25 @@ def note(
     """Set goods aside in a transaction of its own; the same ``nonce`` again is the same finding.
 
     ``return_id`` is a return that they came for although it takes nothing any more. Raises ``Conflict``:
-    ``unknown_kind``, ``nothing_counted``, ``sku_unknown``, ``unknown_grade``.
+    ``unknown_kind``, ``nothing_counted``, ``too_many_counted``, ``sku_unknown``, ``unknown_grade``.
     """
-    with transaction():
-        scope.require(actor, "returns.receive", merchant_id)
-        row = scope.return_row(actor, return_id, "returns.receive", lock=True) if return_id else None
-        if row is not None and row.merchant_id != merchant_id:
-            raise NotFound
-        known = _by_nonce(merchant_id, nonce)
-        if known is not None:
-            return known
-        moves = set_aside(actor, merchant_id, surprise, row=row, folder=folder, now=now, key=nonce)
-        stock.write(moves.moves, merchant_id=merchant_id, now=now)
-        return moves.id
+    try:
+        with transaction():
+            scope.require(actor, "returns.receive", merchant_id)
+            row = scope.return_row(actor, return_id, "returns.receive", lock=True) if return_id else None
+            if row is not None and row.merchant_id != merchant_id:
+                raise NotFound
+            known = _by_nonce(merchant_id, nonce)
+            if known is not None:
+                return known
+            aside = set_aside(actor, merchant_id, surprise, row=row, folder=folder, now=now, key=nonce)
+            stock.write(aside.moves, merchant_id=merchant_id, now=now)
+            return aside.id
+    except IntegrityError:
+        twin = _by_nonce(merchant_id, nonce)
+        if twin is None:
+            raise
+        return twin  # the same form arrived twice at once; the other one was faster
 
 
 def _by_nonce(merchant_id: UUID, nonce: str) -> UUID | None:
@@ -155,9 +162,13 @@ def set_aside(
     folder: Path,
     now: datetime,
     key: str = "",
+    sheet: str = "",
 ) -> Aside:
-    """The same in the caller's transaction, which holds ``row`` and writes the movements with all others."""
-    aside = put_aside(actor, merchant_id, surprise, row=row, now=now, key=key)
+    """The same in the caller's transaction, which holds ``row`` and writes the movements with all others.
+
+    ``sheet`` names the sheet that was saved, for the history.
+    """
+    aside = put_aside(actor, merchant_id, surprise, row=row, now=now, key=key, sheet=sheet)
     for prepared in surprise.pictures:
         pictures.keep(
             actor,
@@ -173,13 +184,19 @@ def set_aside(
 
 
 def put_aside(
-    actor: Actor, merchant_id: UUID, surprise: Surprise, *, row: Return | None, now: datetime, key: str = ""
+    actor: Actor,
+    merchant_id: UUID,
+    surprise: Surprise,
+    *,
+    row: Return | None,
+    now: datetime,
+    key: str = "",
+    sheet: str = "",
 ) -> Aside:
     """The same of goods without pictures."""
     if surprise.kind not in UNEXPECTED_KINDS:
         raise Conflict("unknown_kind", kind=surprise.kind)
-    if not 0 < surprise.units <= MOST:
-        raise Conflict("nothing_counted")
+    _countable(surprise.units)
     if surprise.grade and surprise.grade not in GRADES:
         raise Conflict("unknown_grade", grade=surprise.grade)
     article = _article(merchant_id, surprise.sku)
@@ -204,7 +221,8 @@ def put_aside(
     db.session.flush()
     number = (row.number if row else "") or ""
     told = {"units": made.units, "sku": made.sku, "name": made.name, "code": made.code, "kind": made.kind}
-    tell(actor, "return.unexpected.found" if row else "parcel.unknown", made, now, **told)
+    once = {"nonce": sheet} if sheet else {}
+    tell(actor, "return.unexpected.found" if row else "parcel.unknown", made, now, **told, **once)
     tasks.open(
         TASK,
         str(made.id),
@@ -214,6 +232,13 @@ def put_aside(
         now=now,
     )
     return Aside(id=made.id, moves=moves_of(made, "found", number))
+
+
+def _countable(units: int) -> None:
+    if units <= 0:
+        raise Conflict("nothing_counted")
+    if units > MOST:
+        raise Conflict("too_many_counted", maximum=MOST)
 
 
 def _article(merchant_id: UUID, sku: str) -> tuple[str, str]:
@@ -241,14 +266,17 @@ def identify(
 ) -> None:
     """Say what is in a parcel that was set aside closed: so many units of ``sku``, in quarantine from now on.
 
-    Raises ``Conflict``: ``unexpected_decided``, ``already_identified``, ``sku_unknown``, ``nothing_counted``.
+    The same twice is one. Raises ``Conflict``: ``unexpected_decided``, ``already_identified``, ``sku_unknown``,
+    ``nothing_counted``, ``too_many_counted``.
     """
     with transaction():
-        row = locked(actor, finding_id, "returns.receive", version)
+        row = get(actor, finding_id, "returns.receive", lock=True)
+        if row.state == "open" and row.sku and (row.sku.upper(), row.units) == (sku.strip().upper(), units):
+            return
+        still_open(row, version)
         if row.sku:
             raise Conflict("already_identified", sku=row.sku)
-        if not 0 < units <= MOST:
-            raise Conflict("nothing_counted")
+        _countable(units)
         row.sku, name = _article(row.merchant_id, sku)
         if not row.sku:
             raise Conflict("sku_unknown", sku=sku)
@@ -279,7 +307,7 @@ def decide(
             raise Conflict("unknown_decision", decision=decision)
         if row.state == decision:
             return
-        _still_open(row, version)
+        still_open(row, version)
         if decision == "restocked" and not row.sku:
             raise Conflict("sku_missing")
         if decision == "disposed" and not note.strip():
@@ -298,14 +326,8 @@ def end(actor: Actor, row: Unexpected, state: str, *, note: str, now: datetime) 
     tasks.done(TASK, str(row.id), merchant_id=row.merchant_id, now=now, note=row.decision_note)
 
 
-def locked(actor: Actor, finding_id: UUID, permission: str, version: int | None) -> Unexpected:
-    """The open finding, as the person last saw it. Raises ``NotFound``, ``Stale``, ``unexpected_decided``."""
-    row = get(actor, finding_id, permission, lock=True)
-    _still_open(row, version)
-    return row
-
-
-def _still_open(row: Unexpected, version: int | None) -> None:
+def still_open(row: Unexpected, version: int | None) -> None:
+    """The finding is open, and as the person last saw it. Raises ``Stale``, ``unexpected_decided``."""
     if row.state != "open":
         raise Conflict("unexpected_decided", state=row.state)
     if version is not None and row.version != version:

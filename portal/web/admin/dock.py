@@ -1,5 +1,6 @@
 """The dock: one field for whatever is scanned, the open return beside it, one save; and what is expected."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,6 @@ from werkzeug.wrappers import Response
 from portal.core import dock as scans
 from portal.core.access import Conflict, Stale
 from portal.core.dock import Count
-from portal.core.lifecycles import RETURN
 from portal.core.reasons import CHECKLIST, DISPOSITIONS
 from portal.services.docking import dock, receiving, unexpected
 from portal.services.docking.dock import Found, Sheet
@@ -62,6 +62,8 @@ def scan() -> Response:
     if sheet is None:
         return _look_up(form.get("scan", ""))
     count, mode = dock_count.read(form, sheet), dock_count.mode_of(sheet, form.get("mode", ""))
+    if (wrong := _unreadable()) is not None:
+        return _page(sheet, count, mode=mode, said=wrong)
     if form.get("add"):
         return _counted(sheet, mode, scans.scanned(count, form["add"]))
     if form.get("all"):
@@ -87,12 +89,26 @@ def scan() -> Response:
                 return _page(
                     sheet, count, mode=mode, said=Said(text=_("You may receive, not grade."), tone="bad")
                 )
+            if first.value == receiving.MISSING and mode == dock_count.GRADE:
+                told = _("These units are here. M is for a parcel of which some did not come.")
+                return _page(sheet, count, mode=mode, said=Said(text=told, tone="bad"))
             return _counted(sheet, mode, scans.graded(count, first.value), grade=first.value)
         case "count":
             return _counted(sheet, mode, scans.counted(count, int(first.value)))
         case "command":
             return _command(sheet, mode, count, first.value)
     return _look_up(form["scan"], sheet=sheet, count=count, mode=mode)
+
+
+def _unreadable() -> Said | None:
+    """What is wrong with a number that was typed."""
+    found = dock_count.unreadable(request.form)
+    if found is None:
+        return None
+    told = _(
+        "“%(typed)s” is no number of units: enter a number up to %(most)s.", typed=found[0], most=found[1]
+    )
+    return Said(text=told, tone="bad")
 
 
 def _all(sheet: Sheet, mode: str, count: Count, line_id: str) -> Count:
@@ -137,9 +153,10 @@ def _look_up(
     text: str, *, sheet: Sheet | None = None, count: Count | None = None, mode: str = ""
 ) -> Response:
     """Open what the scan belongs to, unless something is counted that nobody saved."""
-    found = dock.find(person(), scans.readings(text))
-    begun = count is None or sheet is None or count == dock_count.started(sheet, mode)
-    counting = count is not None and not count.is_empty and not begun
+    note = request.form.get("note", "")
+    counting = count is not None and sheet is not None and dock_count.begun(count, sheet, mode, note=note)
+    at = sheet.merchant_id if sheet is not None else None
+    found = dock.find(person(), scans.readings(text), at=at, counting=counting)
     if found.return_id is not None and (sheet is None or found.return_id != sheet.id):
         if counting:
             told = _("Save or clear this count first, then scan %(code)s again.", code=scans.tidy(text))
@@ -164,13 +181,13 @@ def _open(return_id: UUID, line_id: UUID | None) -> Response:
     count = None
     if line_id is not None:  # a product or its code was scanned: it is in somebody's hand
         count = scans.scanned(Count(), str(line_id))
-    response = _page(sheet, count, said=_opened(sheet))
+    response = _page(sheet, count, said=_opened(sheet), fresh=True)
     response.headers["HX-Push-Url"] = url
     return response
 
 
 def _opened(sheet: Sheet) -> Said:
-    if sheet.takes_goods or sheet.waits:
+    if sheet.takes_goods or (sheet.waits and sheet.may_inspect):
         units = sum(line.expected or line.waiting for line in sheet.lines)
         return Said(text=_("%(number)s is open: %(units)s to count.", number=sheet.number, units=units))
     told = _("%(number)s takes nothing more: %(state)s.", number=sheet.number,
@@ -199,7 +216,14 @@ def save(return_id: UUID) -> Response:
     """Write the count down: received, graded, missing and set aside in one go."""
     form, sheet = request.form, dock.sheet(person(), return_id)
     count, mode = dock_count.read(form, sheet), dock_count.mode_of(sheet, form.get("mode", ""))
-    version = form.get("version", "")
+    version, files = form.get("version", ""), any(upload.filename for upload in request.files.values())
+    wrong = _unreadable()
+    if wrong is None and (line := dock_count.ungraded(count, sheet, mode)) is not None:
+        wrong = Said(
+            text=_("Give the units of %(name)s that you counted a grade.", name=line.name), tone="bad"
+        )
+    if wrong is not None:
+        return _page(sheet, count, mode=mode, status=422, said=wrong, files=files)
     try:
         intake = dock_count.intake(count, sheet, mode, note=form.get("note", ""))
         receiving.take_in(
@@ -215,15 +239,14 @@ def save(return_id: UUID) -> Response:
         return _too_late(return_id, count, mode)
     except Conflict as conflict:
         told = words().conflict(conflict.code, conflict.details)
-        return _page(sheet, count, mode=mode, status=422, said=Said(text=told, tone="bad"))
     except uploads.TooLarge:
         told = _("This photo is larger than 10 MB. Choose a smaller one.")
-        return _page(sheet, count, mode=mode, status=422, said=Said(text=told, tone="bad"))
     except uploads.TooMany:
         told = _("Choose at most %(maximum)s photos at once.", maximum=uploads.MOST_FILES)
-        return _page(sheet, count, mode=mode, status=422, said=Said(text=told, tone="bad"))
-    tell(_("%(number)s is saved.", number=sheet.number))
-    return redirect_to(url_for("admin.dock.show", done=return_id))
+    else:
+        tell(_("%(number)s is saved.", number=sheet.number))
+        return redirect_to(url_for("admin.dock.show", done=return_id))
+    return _page(sheet, count, mode=mode, status=422, said=Said(text=told, tone="bad"), files=files)
 
 
 def _too_late(return_id: UUID, count: Count, mode: str) -> Response:
@@ -280,14 +303,13 @@ def slip(return_id: UUID) -> Response:
 @needs("returns.receive")
 def expected() -> Response:
     """What is to come, and when; what should have been sent first stands on top."""
-    query, today = request.args.get("q", "").strip(), now().date()
-    after = as_id(request.args.get("after", ""))
-    board = dock.expected(person(), today=today, query=query, after=after)
+    query, after = request.args.get("q", "").strip(), as_id(request.args.get("after", ""))
+    board = dock.expected(person(), now=now(), query=query, after=after)
     return page(
         "admin/dock/expected.html",
         fragments=("expected",),
         board=board,
-        today=today,
+        now=now(),
         query=query,
         columns=(
             Column(name=_("Return")),
@@ -308,9 +330,10 @@ def _page(
     *,
     mode: str = "",
     status: int = 200,
+    fresh: bool = False,
     **more: Any,
 ) -> Response:
-    """The field and the sheet; htmx gets the sheet alone."""
+    """The field and the sheet; htmx gets the sheet alone. ``fresh``: what was sent was another sheet's."""
     if sheet is not None:
         speak(zone=sheet.zone)
         mode = dock_count.mode_of(sheet, mode)
@@ -318,6 +341,8 @@ def _page(
         "said": None, "found": None, "text": "", "done": None, "versions": (), "change": None, "files": False,
         "press_save": False,
     } | more  # fmt: skip
+    sent: Mapping[str, str] = request.form if count is not None and not fresh else {}
+    note = sent.get("note", "")
     if sheet is not None and count is None:
         count = dock_count.started(sheet, mode)
     return page(
@@ -327,14 +352,12 @@ def _page(
         sheet=sheet,
         count=count or Count(),
         mode=mode,
-        nonce=request.form.get("nonce")
-        if count is not None and request.form.get("nonce")
-        else dock_count.fresh_nonce(),
-        note=request.form.get("note", "") if count is not None else "",
+        begun=sheet is not None and count is not None and dock_count.begun(count, sheet, mode, note=note),
+        nonce=sent.get("nonce") or dock_count.fresh_nonce(),
+        note=note,
         checklist=CHECKLIST,
         dispositions=[one for one in DISPOSITIONS if one not in ("missing", "keep_with_customer")],
         open_findings=unexpected.count(person()),
-        takes_any=sheet is not None and RETURN.can(sheet.state, "receive"),
         presence=around(sheet.id, "inspect" if mode == dock_count.GRADE else "receive") if sheet else None,
         shows_return=sheet is not None and person().may("returns.read", sheet.merchant_id),
         **given,

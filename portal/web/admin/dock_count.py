@@ -14,6 +14,7 @@ from portal.services import pictures
 from portal.services.docking.dock import Sheet, SheetLine
 from portal.services.docking.receiving import InspectionEntry, Intake
 from portal.services.docking.unexpected import Surprise
+from portal.services.pictures import Prepared
 from portal.web import uploads
 
 ARRIVE, GRADE = "arrive", "grade"
@@ -21,10 +22,11 @@ ARRIVE, GRADE = "arrive", "grade"
 
 
 def mode_of(sheet: Sheet, wanted: str) -> str:
-    """Units come in while any is expected; where none is, what is here is graded."""
-    if wanted == GRADE and sheet.waits:
+    """Units come in while any is expected; where none is, what is here is graded by whoever may."""
+    grades = sheet.waits and sheet.may_inspect
+    if wanted == GRADE and grades:
         return GRADE
-    return ARRIVE if sheet.takes_goods or not sheet.waits else GRADE
+    return ARRIVE if sheet.takes_goods or not grades else GRADE
 
 
 def started(sheet: Sheet, mode: str) -> Count:
@@ -39,6 +41,17 @@ def started(sheet: Sheet, mode: str) -> Count:
                              refused=grade in dock.REFUSED)
                     )  # fmt: skip
     return Count(heaps=tuple(heaps))
+
+
+def begun(count: Count, sheet: Sheet, mode: str, *, note: str = "") -> bool:
+    """Whether somebody counted, graded or wrote something that is not saved."""
+    return not count.is_empty and (count != started(sheet, mode) or bool(note.strip()))
+
+
+def ungraded(count: Count, sheet: Sheet, mode: str) -> SheetLine | None:
+    """A line of which units that are here were counted and not graded: of those nothing could be saved."""
+    lines = (sheet.line(heap.line) for heap in count.heaps if mode == GRADE and not heap.grade)
+    return next((line for line in lines if line is not None and line.waiting), None)
 
 
 def fresh_nonce() -> str:
@@ -61,12 +74,36 @@ def read(form: MultiDict[str, str], sheet: Sheet) -> Count:
 
 def _is_key(name: str) -> bool:
     parts = name.split("-")
-    return len(parts) > 2 and parts[1].isdecimal() and parts[1].isascii()
+    return len(parts) > 2 and parts[1].isdecimal() and parts[1].isascii() and len(parts[1]) < DIGITS
 
 
-def _number(text: str | None, most: int = dock.MOST) -> int:
+DIGITS = 10
+MOST_USE = 10_000_000
+LIMITS = {"units": dock.MOST, "broken": dock.MOST, "wrong": dock.MOST, "used": MOST_USE}
+
+
+def number(text: str | None, most: int = dock.MOST) -> int:
+    """What was typed as a number from 0 to ``most``; 0 for anything else but a larger one."""
     told = (text or "").strip()
-    return min(int(told), most) if told.isascii() and told.isdecimal() else 0
+    if not (told.isascii() and told.isdecimal()):
+        return 0
+    return most if len(told) >= DIGITS else min(int(told), most)
+
+
+def _is_one(told: str, most: int) -> bool:
+    return told.isascii() and told.isdecimal() and len(told) < DIGITS and int(told) <= most
+
+
+def unreadable(form: MultiDict[str, str]) -> tuple[str, int] | None:
+    """(what was typed, the most that can be) of the first number that is none; None where all can be counted."""
+    for name, value in form.items(multi=True):
+        of, _, field = name.rpartition("-")
+        most, told = LIMITS.get(field), value.strip()
+        if most is None or not told or not of.startswith(("h-", "foreign-")):
+            continue
+        if not _is_one(told, most):
+            return told[:20], most
+    return None
 
 
 def _heap(form: MultiDict[str, str], key: int) -> Heap:
@@ -79,23 +116,28 @@ def _heap(form: MultiDict[str, str], key: int) -> Heap:
     return Heap(
         key=key,
         line=told("line"),
-        units=_number(told("units")),
+        units=_units(told("units"), told("had")),
         grade=grade,
         disposition=told("disposition") if told("disposition") in DISPOSITIONS and grade == before else "",
         refused=refused,
         checks={one: told(f"check-{one}") == "yes" for one in CHECKLIST if told(f"check-{one}")},
         lacks=tuple(form.getlist(f"h-{key}-lacks")),
-        used=_number(told("used"), 10_000_000) if told("used") else None,
+        used=number(told("used"), MOST_USE) if told("used") else None,
         note=told("note")[:500],
-        broken=_number(told("broken")),
-        wrong=_number(told("wrong")),
+        broken=number(told("broken")),
+        wrong=number(told("wrong")),
     )
+
+
+def _units(told: str, had: str) -> int:
+    """As many as were typed; what is no number leaves as many as there were."""
+    return number(told if not told or _is_one(told, dock.MOST) else had)
 
 
 def _foreign(form: MultiDict[str, str]) -> Iterator[Foreign]:
     named = zip(form.getlist("foreign-sku"), form.getlist("foreign-name"), strict=False)
     for index, (sku, name) in enumerate(named):
-        units = _number(form.get(f"foreign-{index}-units"))
+        units = _units(form.get(f"foreign-{index}-units", "").strip(), "1")
         if sku and units:
             yield Foreign(sku=sku[:100], name=name[:300], units=units)
 
@@ -118,6 +160,7 @@ def intake(count: Count, sheet: Sheet, mode: str, *, note: str = "") -> Intake:
         heaps = [heap for heap in count.heaps if heap.line == str(line.id)]
         kept, beyond = dock.split(heaps, line.expected if mode == ARRIVE else line.waiting)
         entries += [_entry(line, heap) for heap in kept if heap.grade]
+        inspected = {heap.key for heap in kept if heap.grade}
         if mode == ARRIVE:
             if units := sum(heap.units for heap in kept):
                 counts[line.id] = units
@@ -134,6 +177,7 @@ def intake(count: Count, sheet: Sheet, mode: str, *, note: str = "") -> Intake:
                 units=heap.units,
                 grade=heap.grade,
                 note=heap.note,
+                pictures=() if heap.key in inspected else _pictures(heap),
             )
             for heap in beyond
         ]
@@ -161,8 +205,10 @@ def _entry(line: SheetLine, heap: Heap) -> InspectionEntry:
         missing_accessories=heap.lacks,
         used=heap.used,
         checklist=dict(heap.checks),
-        pictures=tuple(
-            pictures.prepare(content)
-            for content in uploads.contents(request.files.getlist(f"h-{heap.key}-photos"))
-        ),
+        pictures=_pictures(heap),
     )
+
+
+def _pictures(heap: Heap) -> tuple[Prepared, ...]:
+    sent = uploads.contents(request.files.getlist(f"h-{heap.key}-photos"))
+    return tuple(pictures.prepare(content) for content in sent)

@@ -16,13 +16,13 @@ from portal.web import uploads
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.dock import bp
-from portal.web.admin.dock_count import fresh_nonce
+from portal.web.admin.dock_count import fresh_nonce, number
 from portal.web.admin.dock_part import states
 from portal.web.admin.returns import as_id
 from portal.web.admin.shapes import Column, Happening, Tab
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
-from portal.web.words import words
+from portal.web.words import speak, words
 
 PER_PAGE = 50
 
@@ -76,25 +76,24 @@ def note() -> Response:
     """Set a parcel or a product aside that nobody announced."""
     shops = [one for one in merchants.of_actor(person()) if person().may("returns.receive", one.id)]
     given = {name: request.values.get(name, "").strip() for name in ("code", "sku", "name", "note", "grade")}
-    error = ""
+    error, return_id = "", as_id(request.values.get("return_id", ""))
     if request.method == "POST":
         merchant_id = as_id(request.form.get("merchant", ""))
         if merchant_id is None or merchant_id not in {one.id for one in shops}:
             raise NotFound
-        units = request.form.get("units", "").strip()
         try:
             found = unexpected.note(
                 person(),
                 merchant_id,
                 Surprise(
-                    kind="unknown_parcel",
-                    units=int(units) if units.isascii() and units.isdecimal() else 0,
+                    kind="other_item" if return_id else "unknown_parcel",
+                    units=number(request.form.get("units"), unexpected.MOST + 1),
                     pictures=tuple(
                         pictures.prepare(one) for one in uploads.contents(request.files.getlist("photos"))
                     ),
                     **given,
                 ),
-                return_id=as_id(request.form.get("return_id", "")),
+                return_id=return_id,
                 folder=current_app.config["SETTINGS"].upload_dir,
                 now=now(),
                 nonce=request.form.get("nonce", "")[:40],
@@ -115,9 +114,10 @@ def note() -> Response:
         grades=GRADES,
         units=request.form.get("units", "1"),
         chosen=request.values.get("merchant", ""),
-        return_id=request.values.get("return_id", ""),
+        return_id=return_id or "",
         nonce=request.form.get("nonce") or fresh_nonce(),
         error=error,
+        files=any(upload.filename for upload in request.files.values()),
         status=422 if error else 200,
     )
 
@@ -131,21 +131,27 @@ def finding(finding_id: UUID) -> Response:
 
 def _page(finding_id: UUID, *, error: str = "", status: int = 200) -> Response:
     found = unexpected.one(person(), finding_id)
+    speak(zone=merchants.by_id(found.merchant_id).zone)
     scan = request.values.get("number", "").strip()
     hit = dock.find(person(), scans.readings(scan)) if scan and found.state == "open" else None
     return_id = hit.return_id if hit else (found.return_id if found.state == "open" else None)
-    fits = matching.fits(person(), finding_id, return_id=return_id) if return_id else ()
+    rows = dock.expected_rows([return_id] if return_id else [])
+    to_match = next(
+        (row for row in rows if row.merchant_id == found.merchant_id), None
+    )  # not of another shop
+    fits = matching.fits(person(), finding_id, return_id=to_match.id) if to_match else ()
     return page(
         "admin/dock/finding.html",
         found=found,
         kinds=kinds(),
         states=states(),
         scan=scan,
-        to_match=dock.expected_rows([return_id])[0] if return_id else None,
-        several=hit.several if hit else (),
+        to_match=to_match,
+        several=[row for row in hit.several if row.merchant_id == found.merchant_id] if hit else (),
         fits=fits,
         decisions=decisions(),
         may_decide=person().may("returns.inspect", found.merchant_id),
+        typed={name: request.form.get(name, "") for name in ("sku", "units", "note")},
         history=[
             Happening(
                 what=words().event(one.what, one.details, ""), who=one.actor_name, when=words().moment(one.at)
@@ -193,13 +199,12 @@ def decisions() -> dict[str, str]:
 @needs("returns.receive")
 def content(finding_id: UUID) -> Response:
     """Say what is in it."""
-    units = request.form.get("units", "").strip()
     try:
         unexpected.identify(
             person(),
             finding_id,
             sku=request.form.get("sku", ""),
-            units=int(units) if units.isascii() and units.isdecimal() else 0,
+            units=number(request.form.get("units"), unexpected.MOST + 1),
             now=now(),
             version=_version(),
         )

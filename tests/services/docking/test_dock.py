@@ -1,6 +1,8 @@
 """The dock: one save for what arrived, is broken or missing; what nobody announced is set aside, and decided."""
 
+from datetime import datetime, time, timedelta
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -8,15 +10,18 @@ from PIL import Image
 
 from portal.core import dock as scans
 from portal.core.access import Conflict, NotAllowed, NotFound, Stale
+from portal.core.facts import KEEP
 from portal.db import history
 from portal.db import returns as stored
-from portal.db.base import db
+from portal.db.base import db, transaction
 from portal.db.mails import Mail
-from portal.db.returns import Inspection
+from portal.db.merchants import Merchant
+from portal.db.returns import Inspection, Return
 from portal.services import pictures, tasks
 from portal.services.docking import dock, matching, receiving, unexpected
 from portal.services.docking.receiving import InspectionEntry, Intake
 from portal.services.docking.unexpected import Surprise
+from portal.services.handling import confirmation
 from portal.services.proofs import verifying
 from portal.services.stockroom import stock
 from tests.builders import NOW, a_merchant, a_person, a_return, an_item, an_order, line_ids, receive
@@ -233,10 +238,103 @@ def test_the_sheet_proposes_and_the_board_shows_what_is_to_come(shop, worker, ba
     sheet = dock.sheet(worker, back)
     assert sheet.takes_goods and not sheet.waits and sheet.may_inspect
     assert sheet.lines[0].proposals["D"].disposition == "recycle"
-    board = dock.expected(worker, today=NOW.date())
+    board = dock.expected(worker, now=NOW)
     assert [(row.id, row.units) for row in board.rows] == [(back, 4)] and board.overdue == 0
-    assert dock.expected(worker, today=stored.get(back).ship_by.replace(year=2030)).overdue == 1
-    assert dock.expected(worker, today=NOW.date(), query="nothing like it").rows == ()
-    assert dock.expected(worker, today=NOW.date(), query="BOWL").count == 1
+    assert dock.expected(worker, now=NOW.replace(year=2030)).overdue == 1
+    assert dock.expected(worker, now=NOW, query="nothing like it").rows == ()
+    assert dock.expected(worker, now=NOW, query="BOWL").count == 1
     receive(shop, back)
-    assert dock.expected(worker, today=NOW.date()).rows == () and dock.sheet(worker, back).waits
+    assert dock.expected(worker, now=NOW).rows == () and dock.sheet(worker, back).waits
+
+
+def test_what_is_left_of_a_return_that_was_graded_in_part_is_still_expected(worker, back, tmp_path):
+    ids = line_ids(back)
+    intake = Intake(counts={ids["MUG"]: 2}, entries=(graded(ids["MUG"], 2),))
+    receiving.take_in(worker, back, intake, folder=tmp_path, now=NOW)
+    assert stored.get(back).state == "inspected"
+    [row] = dock.expected(worker, now=NOW).rows
+    assert (row.id, row.units) == (back, 2)
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland"])
+def test_a_parcel_is_overdue_when_the_day_of_its_shop_is_past(shop, worker, back, zone):
+    with transaction() as session:
+        session.get(Merchant, shop).zone = zone
+    day = stored.get(back).ship_by + timedelta(days=1)
+    midnight = datetime.combine(day, time(), ZoneInfo(zone))
+    for moment, late in ((midnight - timedelta(minutes=1), False), (midnight, True)):
+        board = dock.expected(worker, now=moment)
+        assert (board.overdue, board.rows[0].overdue(moment)) == (int(late), late)
+
+
+def test_other_goods_alone_are_set_aside_once_however_often_their_sheet_is_sent(shop, worker, back, tmp_path):
+    intake = Intake(surprises=(Surprise(kind="other_item", sku="BOWL"),), note="A bowl was in it.")
+    for _ in range(2):
+        receiving.take_in(worker, back, intake, folder=tmp_path, now=NOW, nonce="one-sheet")
+    [found] = unexpected.of_return(back)
+    assert found.note == "A bowl was in it." and levels(shop, "BOWL")["quarantine"] == 1 and clean()
+
+
+def test_the_note_on_the_parcel_is_told_where_nothing_arrives(worker, back, tmp_path):
+    ids = line_ids(back)
+    receiving.take_in(worker, back, Intake(counts={ids["MUG"]: 2}), folder=tmp_path, now=NOW)
+    for intake in (
+        Intake(entries=(graded(ids["MUG"], 1),), note="Washed by hand."),
+        Intake(missing={ids["BOWL"]: 1}, note="The box was open."),
+    ):
+        receiving.take_in(worker, back, intake, folder=tmp_path, now=NOW)
+    told = [one.details.get("note") for one in history.of([back]) if "inspected" in one.what]
+    assert told == ["Washed by hand.", "The box was open."]
+
+
+def test_a_return_that_takes_nothing_any_more_expects_nothing(shop, worker, back, tmp_path):
+    found = unexpected.note(
+        worker, shop, Surprise(kind="unknown_parcel", sku="MUG"), folder=tmp_path, now=NOW
+    )
+    mug = line_ids(back)["MUG"]
+    confirmation.cancel(a_person(shop, "csr"), back, now=NOW)
+    sheet = dock.sheet(worker, back)
+    assert not sheet.takes_goods and [line.expected for line in sheet.lines] == [0, 0]
+    assert matching.fits(worker, found, return_id=back) == ()
+    with pytest.raises(Conflict, match="nothing_expected"):
+        matching.match(worker, found, return_id=back, line_id=mug, now=NOW)
+    assert clean()
+
+
+def test_goods_that_the_customer_keeps_are_received_by_nobody(shop, worker, gateways, back, tmp_path):
+    other = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 3)]))
+    with transaction():
+        db.session.execute(sa.update(Return).where(Return.id == other).values(kind=KEEP))
+    assert not any(line.expected for line in dock.sheet(worker, other).lines)
+    with pytest.raises(Conflict, match="nothing_expected"):
+        receiving.take_in(worker, other, Intake(counts={line_ids(other)["MUG"]: 1}), folder=tmp_path, now=NOW)
+
+
+def test_what_is_pressed_twice_is_done_once(shop, worker, back, tmp_path):
+    parcel = Surprise(kind="unknown_parcel", code="DEMO-9")
+    found = unexpected.note(worker, shop, parcel, folder=tmp_path, now=NOW)
+    for _ in range(2):
+        unexpected.identify(worker, found, sku="mug", units=2, now=NOW, version=1)
+    with pytest.raises(Conflict, match="already_identified"):
+        unexpected.identify(worker, found, sku="mug", units=3, now=NOW)
+    for _ in range(2):
+        matching.match(worker, found, return_id=back, line_id=line_ids(back)["MUG"], now=NOW, version=2)
+    assert levels(shop, "MUG") == {"expected": 1, "quarantine": 2} and clean()
+
+
+def test_more_than_can_lie_there_is_said_to_be_too_many(shop, worker, tmp_path):
+    parcel = Surprise(kind="unknown_parcel", code="DEMO-10", units=unexpected.MOST + 1)
+    with pytest.raises(Conflict, match="too_many_counted"):
+        unexpected.note(worker, shop, parcel, folder=tmp_path, now=NOW)
+
+
+def test_while_a_return_is_counted_a_product_is_what_is_in_the_hand(shop, back, gateways):
+    other = a_merchant()
+    worker = a_person([other, shop], "warehouse")
+    an_order(gateways, other, [an_item("BOWL", 1)])
+    scan = scans.readings("BOWL")
+    assert dock.find(worker, scan, at=shop).return_id == back
+    found = dock.find(worker, scan, at=shop, counting=True)
+    assert (found.return_id, found.article) == (None, ("BOWL", "Demo bowl"))
+    assert dock.find(worker, scan, at=other).article == ("BOWL", "Demo bowl")
+    assert dock.find(worker, scans.readings("MUG"), at=other).article is None
