@@ -128,6 +128,8 @@ class Draft:
     handling: str = ""
     """What a rule of the shop says of the rest of its way (``core.workflows.HANDLINGS``)."""
     created_at: datetime
+    submitted_at: datetime | None = None
+    """When the customer, or an agent for them, confirmed it."""
     version: int = 1
 
     @property

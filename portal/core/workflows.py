@@ -156,6 +156,8 @@ class Decision:
     """The lines that made it fit."""
     wish: str = ""
     """Of an exchange that was offered first: what the customer chose (``WISHES``)."""
+    asked_as: str = ""
+    """Of goods that stay: the kind of the return that was asked for, by which its refund is worked out."""
 
     @property
     def by_rule(self) -> bool:
@@ -378,6 +380,7 @@ def decision_from(value: Mapping[str, Any]) -> Decision:
         why=tuple((name, found) for name, found in value.get("why", ())),
         lines=tuple(UUID(line) for line in value.get("lines", ())),
         wish=value.get("wish", ""),
+        asked_as=value.get("asked_as", ""),
     )
 
 

@@ -401,6 +401,7 @@ def _draft(row: Return, lines: Iterable[DraftLine]) -> Draft:
         postage=row.postage_minor,
         handling=row.handling or "",
         created_at=row.created_at,
+        submitted_at=row.submitted_at,
         version=row.version,
     )
 

@@ -33,7 +33,7 @@ from portal.core.returns import (
 )
 from portal.core.shipping import Method, Pays
 from portal.core.spans import count
-from portal.core.workflows import NO_RETURN, RECALL, Decision, decision_from
+from portal.core.workflows import NO_RETURN, POLICY, RECALL, Decision, decision_from
 from portal.db import history, merchants, orders, returns
 from portal.db.base import already_read, transaction, uuid7
 from portal.db.returns import Return, ReturnLine
@@ -129,7 +129,13 @@ def _read(row: Return, *, now: datetime, lock: bool) -> Page:
     request = as_request(draft, now=now)
     zone = ZoneInfo(merchant.zone)
     decision = _decision(row, draft, order, request, now=now)
+    verdict = (
+        judge(order, request, terms, now=now, zone=zone)
+        if row.kind not in CANCELLATIONS
+        else Verdict(findings=(), policy_version=terms.version)
+    )
     if draft.state == "draft" and decision is not None:
+        decision = _unless_refused(decision, verdict)
         draft = workflows.steered(draft, decision)
         request = as_request(draft, now=now)
     return Page(
@@ -140,9 +146,7 @@ def _read(row: Return, *, now: datetime, lock: bool) -> Page:
         breakdown=_given(row)
         if row.kind in (*STAYS, *CANCELLATIONS)
         else estimate(order, request, terms, currency=draft.currency, now=now),
-        verdict=_ruled(judge(order, request, terms, now=now, zone=zone), decision, draft, terms)
-        if row.kind not in CANCELLATIONS
-        else Verdict(findings=(), policy_version=terms.version),
+        verdict=_ruled(verdict, decision, draft, terms),
         left=steps_left(draft, terms, steps=BY_CUSTOMER) if row.kind not in CANCELLATIONS else (),
         now=now,
         decision=decision,
@@ -157,6 +161,14 @@ def _decision(
     return workflows.decide(draft, order, request, email=row.email, now=now)
 
 
+def _unless_refused(decision: Decision, verdict: Verdict) -> Decision:
+    """No rule pays for goods that stay while the policy refuses them: a person decides, as of any such return."""
+    refused = any(one.weight == REFUSED and one.code not in ANSWERED_LATER for one in verdict.findings)
+    if decision.outcome == NO_RETURN and refused:
+        return Decision(version=decision.version, outcome=POLICY)
+    return decision
+
+
 def _ruled(verdict: Verdict, decision: Decision | None, draft: Draft, terms: Terms) -> Verdict:
     """What a rule adds to the verdict of a draft, or sets aside; later the verdict stands as it was written."""
     return ruled(verdict, decision, draft, terms) if draft.state == "draft" else verdict
@@ -168,17 +180,19 @@ def _given(row: Return) -> Breakdown:
 
 
 def as_request(draft: Draft, *, now: datetime, as_asked: bool = False) -> ReturnRequest:
-    """The draft as policy and engine judge it. What an agent authorized keeps the day it was started.
+    """The draft as policy and engine judge it: time that the shop takes afterwards costs the customer nothing.
 
+    What an agent entered keeps the day it was started, what a customer asked for the one it was confirmed on.
     Units that were refused are out of it, but for whoever looks at it ``as_asked``.
     """
+    asked_at = (draft.submitted_at or now) if draft.channel == "self_service" else draft.created_at
     return ReturnRequest(
         wanted=tuple(
             _as_asked(line) if as_asked else as_wanted(line)
             for line in draft.lines
             if as_asked or line.open_units
         ),
-        requested_at=now if draft.channel == "self_service" else draft.created_at,
+        requested_at=asked_at,
         kind=draft.kind,
         postage=0 if draft.handling in FREE else draft.postage,
         waived=WAIVABLE if draft.handling in FREE else (),

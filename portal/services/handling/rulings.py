@@ -34,6 +34,8 @@ def columns(row: Return, decision: Decision | None) -> dict[str, Any]:
     """What a confirmed return keeps of the decision, and how it steers its kind and its way home."""
     if decision is None:
         return {}
+    if decision.handling == NO_RETURN:
+        decision = replace(decision, asked_as=row.kind)
     values: dict[str, Any] = {"decision": decision_json(decision), "handling": decision.handling}
     if decision.handling in (NO_RETURN, RECALL):
         values["postage_minor"] = 0

@@ -1,12 +1,13 @@
 """Rules tried on past returns: what was decided for each, and what would be; nothing is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from portal.core.access import Actor
-from portal.core.facts import CANCELLATIONS, KEEP
+from portal.core.facts import CANCELLATIONS, KEEP, OrderFacts
+from portal.core.returns import Draft
 from portal.core.workflows import POLICY, Decision, Rules, decide, decision_from
 from portal.db import orders, returns
 from portal.db.returns import Return
@@ -56,9 +57,22 @@ def attempt(
         at, draft = row.submitted_at or row.created_at, drafts[row.id]
         order = facts[row.order_id] if row.order_id is not None else None
         before = known.get((merchant_id, row.email), Past()).until(at, but=row.id)
-        asked = workflows.facts_of(draft, order, as_request(draft, now=at), before)
+        request = as_request(draft, now=at, as_asked=True)
+        asked = workflows.facts_of(draft, _as_then(order, draft), request, before)
         tried.append(_tried(row, at, decide(rules, asked, version=version)))
     return tuple(tried)
+
+
+def _as_then(order: OrderFacts | None, draft: Draft) -> OrderFacts | None:
+    """The order with all units of what was refused: others may have them by now, and they were worth as much."""
+    refused = {line.order_line_id for line in draft.declined}
+    if order is None or not refused:
+        return order
+    lines = tuple(
+        replace(line, canceled=(), claimed=(), held=(), returned=()) if line.id in refused else line
+        for line in order.lines
+    )
+    return replace(order, lines=lines)
 
 
 def _tried(row: Return, at: datetime, decision: Decision) -> Tried:

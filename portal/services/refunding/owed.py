@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict
-from portal.core.facts import CANCELLATIONS, NEXT_PERIOD, STAYS, Addition, OrderFacts, Wanted
+from portal.core.facts import CANCELLATIONS, NEXT_PERIOD, RETURNLESS, STAYS, Addition, OrderFacts, Wanted
 from portal.core.money import Minor, allocate
 from portal.core.refunds.breakdown import Breakdown, Negative, NotGranted, NotTheSum, TooMuch
 from portal.core.refunds.engine import quote
@@ -81,8 +81,10 @@ def work_out(
     reason = overrides.reason.strip()
     added = Addition(code="goodwill", amount=overrides.goodwill, reason=reason, granted_by=role)
     asked = as_request(page.draft, now=now)
+    stays_of = page.decision.asked_as if page.decision and page.draft.kind == RETURNLESS else ""
     request = replace(
         asked,
+        kind=stays_of or asked.kind,
         wanted=_agreed(wanted, overrides, order),
         extra=(added,) if overrides.goodwill else (),
         fees_taken=before.fees,

@@ -1,21 +1,23 @@
 """Decisions per line and unit: what is refused is free, what is approved is announced, and all of it can be undone."""
 
 import random
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from portal.core.access import Conflict, NotAllowed, Stale
 from portal.core.policy.overrides import Override
-from portal.core.policy.terms import Terms
+from portal.core.policy.terms import FeeTier, RestockingFee, Terms
 from portal.db import history
 from portal.db import returns as stored
 from portal.db.mails import Mail
 from portal.db.shipments import Shipment
-from portal.services.filing import shipping
+from portal.services.filing import returns, shipping
 from portal.services.handling import confirmation, deciding
 from portal.services.handling.deciding import LineDecision
 from portal.services.proofs import audit, verifying
+from portal.services.refunding import refunds
 from portal.services.stockroom import stock
 from tests.builders import (
     NOW,
@@ -29,7 +31,9 @@ from tests.builders import (
     an_order,
     as_it_is,
     fill,
+    inspect,
     line_ids,
+    receive,
 )
 
 
@@ -244,3 +248,21 @@ def test_a_condition_that_is_put_right_changes_what_is_taken_off(session, gatewa
     (told,) = [row.changed for row in history.of([asked]) if row.what == "return.approved"]
     assert told["condition: Demo shirt"] == ["unopened", "used"]
     sound()
+
+
+def test_the_time_that_the_shop_takes_costs_the_customer_nothing(session, gateways):
+    """Asked for in time and soon: what is said against it, and the fee, go by that day, however late it is decided."""
+    soon, later = FeeTier(up_to_days=14), FeeTier(percent_bp=2000)
+    fee = RestockingFee(tiers=(soon, later))
+    shop = a_merchant(terms=Terms(auto_approve=False, return_postage="merchant", restocking_fee=fee))
+    order = an_order(gateways, shop)
+    asked = requested(gateways, shop, order)
+    boss, late = a_person(shop), NOW + timedelta(days=60)
+    page = returns.page(boss, asked, now=late)
+    assert [finding.code for finding in page.verdict.findings] == ["approval_always"]
+    assert page.breakdown.amount == stored.get(asked).estimate_minor == 1000
+    deciding.approve(boss, asked, now=late)
+    assert stored.get(asked).estimate_minor == 1000
+    receive(shop, asked, now=late)
+    inspect(shop, asked, now=late)
+    assert refunds.quote(boss, asked, now=late).amount == 1000

@@ -40,6 +40,8 @@ from tests.builders import (
     fill,
     inspect,
     receive,
+    send_it,
+    shipping_cost,
     survey,
     terms,
 )
@@ -71,11 +73,11 @@ def shop(session):
 
 
 def draft_by_customer(
-    gateways, shop, order, *, reason="too_small", condition="unopened", channel="self_service"
+    gateways, shop, order, *, reason="too_small", condition="unopened", channel="self_service", units=None
 ):
     """A draft that its customer has filled in."""
     return_id = a_draft(a_person(shop), shop, order, channel=channel)
-    fill(a_person(shop), return_id, gateways, order=order, reason=reason, condition=condition)
+    fill(a_person(shop), return_id, gateways, order=order, units=units, reason=reason, condition=condition)
     return return_id, a_customer(return_id, shop)
 
 
@@ -343,3 +345,68 @@ def test_a_version_decides_from_then_on_and_keeps_what_was_decided(shop, gateway
     second = a_return(gateways, shop, an_order(gateways, shop))
     told = [decision_from(stored.get(one).decision) for one in (first, second)]
     assert [(one.version, one.outcome) for one in told] == [(1, "approve"), (2, "policy")]
+
+
+def test_what_the_policy_refuses_is_not_paid_before_somebody_has_decided(gateways, session):
+    """A rule that lets the goods stay lifts no refusal: who may not override enters it, and it waits."""
+    shop = a_merchant(terms=terms(window_days=1))
+    publish(shop, a_rule("refund_without_return"))
+    order, agent, late = an_order(gateways, shop), a_person(shop, "csr"), NOW + timedelta(days=60)
+    return_id = a_draft(agent, shop, order, now=late)
+    returns.choose_lines(agent, return_id, chosen(order, {"MUG": 1}), now=late, despite=True)
+    survey(agent, return_id, now=late)
+    with pytest.raises(Conflict, match="steps_left"):
+        confirmation.confirm(agent, return_id, despite="It broke", site=SITE, now=late)
+    send_it(agent, return_id, gateways, now=late)
+    assert confirmation.confirm(agent, return_id, despite="It broke", site=SITE, now=late) == "requested"
+    row = stored.get(return_id)
+    assert (row.kind, row.handling, decision_from(row.decision).outcome) == ("return", "", "policy")
+    assert session.scalars(sa.select(Refund).where(Refund.return_id == return_id)).all() == []
+    deciding.decline(a_person(shop), return_id, reason="window_expired", now=late)
+    assert as_it_is(order).items[0].returnable_units == 1
+    session.commit()
+    assert audit.verify().problems == []
+
+
+def test_a_withdrawal_whose_goods_stay_gets_the_delivery_back_as_it_was_estimated(gateways, session, drain):
+    shop = a_merchant(terms=terms(refund_shipping="law"))
+    publish(shop, a_rule("refund_without_return"))
+    order = an_order(gateways, shop, [an_item("MUG", 1), shipping_cost("4.90")])
+    return_id = a_draft(a_person(shop), shop, order, channel="self_service", kind="withdrawal")
+    customer = a_customer(return_id, shop)
+    returns.choose_lines(customer, return_id, chosen(order, {"MUG": 1}), now=NOW)
+    survey(customer, return_id)
+    assert returns.page(customer, return_id, now=NOW).breakdown.amount == 1490
+    confirm(customer, return_id)
+    session.commit()
+    drain()
+    session.rollback()
+    refund = session.scalars(sa.select(Refund).where(Refund.return_id == return_id)).one()
+    assert (refund.amount_minor, refund.state) == (1490, "succeeded")
+    assert audit.verify().problems == []
+
+
+def test_a_trial_of_the_rules_in_force_tells_nothing_new_of_what_was_refused(shop, gateways):
+    """Refused units were asked for, and were worth what they were, whoever has them by now."""
+    rules = (a_rule("supervisor", value_from=2000),)
+    publish(shop, *rules)
+    boss = a_person(shop, "admin")
+    for approved in (0, 1):
+        order = an_order(gateways, shop, [an_item("MUG", 2)])
+        return_id, customer = draft_by_customer(gateways, shop, order)
+        assert confirm(customer, return_id) == "requested"
+        (line,) = stored.lines_of(return_id)
+        deciding.decide(
+            boss,
+            return_id,
+            [
+                deciding.LineDecision(
+                    line_id=line.id, approved=approved, declined=2 - approved, reason="excessive_wear"
+                )
+            ],
+            now=NOW,
+        )
+        again, customer = draft_by_customer(gateways, shop, order, units={"MUG": 1})
+        assert confirm(customer, again) == "approved"
+    tried = trying.attempt(boss, shop, Rules(rules=rules))
+    assert len(tried) == 4 and [one.number for one in tried if one.differs] == []
