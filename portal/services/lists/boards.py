@@ -100,6 +100,9 @@ def inbox(actor: Actor, *, now: datetime, kind: str | None = None, who: str = "m
             counts[name] = count
         found.extend(items)
     shown = sorted(found, key=lambda item: (item.since, item.subject_id))[:SHOWN]
+    shown = [
+        one if actor.may("refunds.read", one.merchant_id) else replace(one, amount=None) for one in shown
+    ]
     return Inbox(
         items=_named(_with_clocks(shown)),
         counts=counts,
@@ -379,9 +382,20 @@ class Stage:
     sums: tuple[tuple[str, Minor], ...]
     cards: tuple[Card, ...]
 
+    @property
+    def is_more(self) -> bool:
+        """Whether there are more than were counted: then the sums are of those alone."""
+        return self.count >= MOST
+
 
 FEW = 6
 CREDITED_DAYS = 7
+EXPECTED = {
+    "authorized": ("approved", "in_transit"),
+    "arrived": ("partially_received", "received", "inspected"),
+}
+"""The stages before there is a refund, and the states of their returns."""
+
 STAGES = ("authorized", "arrived", "to_approve", "approved", "sent", "failed", "credited")
 
 
@@ -392,8 +406,7 @@ def stages(actor: Actor, *, now: datetime) -> tuple[Stage, ...]:
     of = Refund.merchant_id.in_(ids)
     week = now - timedelta(days=CREDITED_DAYS)
     return (
-        _expected("authorized", coming, ids, ("approved", "in_transit")),
-        _expected("arrived", coming, ids, ("partially_received", "received", "inspected")),
+        *(_expected(code, coming, ids, states) for code, states in EXPECTED.items()),
         _paid("to_approve", of, Refund.state == "pending_approval"),
         _paid("approved", of, Refund.state == "approved"),
         _paid("sent", of, Refund.state == "pending"),

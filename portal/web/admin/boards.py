@@ -36,7 +36,6 @@ def refunds() -> Response:
         fragments=("stages",),
         stages=[_shown(stage) for stage in boards.stages(person(), now=now())],
         pending=boards.pending(person()),
-        most=boards.MOST,
         days=boards.CREDITED_DAYS,
         columns=(
             Column(name=_("Way")),
@@ -46,6 +45,11 @@ def refunds() -> Response:
             Column(name=_("Oldest")),
         ),
     )
+
+
+def _returns(code: str) -> str:
+    """The list of just those returns that the stage counts."""
+    return url_for("admin.returns.index", state=boards.EXPECTED[code], refund=boards.OPEN_MONEY)
 
 
 def _shown(stage: Stage) -> StageShown:
@@ -59,8 +63,8 @@ def _shown(stage: Stage) -> StageShown:
         "credited": (_("Credited"), _("The customer has the money."), "good", "gift"),
     }[stage.code]
     where = {
-        "authorized": url_for("admin.returns.index", state="approved"),
-        "arrived": url_for("admin.returns.index", state="received"),
+        "authorized": _returns("authorized"),
+        "arrived": _returns("arrived"),
         "to_approve": url_for("admin.refunds.index", state="pending_approval"),
         "approved": url_for("admin.refunds.index", state="approved"),
         "sent": url_for("admin.refunds.index", state="pending"),

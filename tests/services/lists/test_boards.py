@@ -152,3 +152,25 @@ def test_what_a_customer_contests_is_told_once(world: World, state: str, told: s
     with transaction() as session:
         session.get_one(Return, contested).dispute_state = "none"
     assert boards.inbox(world.actor("supervisor"), now=now()).counts["reply"] == 1
+
+
+def test_a_sum_of_some_says_that_it_is_not_of_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _n in range(2):
+        world.inspected()
+    monkeypatch.setattr(boards, "MOST", 2)
+    page = world.signed_in("supervisor").get("/admin/boards/refunds").page
+    assert "2+" in page.text and "At least €" in page.text
+    monkeypatch.setattr(boards, "MOST", 3)
+    assert "At least" not in world.signed_in("finance").get("/admin/boards/refunds").page.text
+
+
+def test_the_list_of_a_stage_has_what_the_stage_counts(world: World) -> None:
+    here, coming = world.inspected(), world.confirmed()
+    client = world.signed_in("supervisor")
+    links = client.get("/admin/boards/refunds").page.links()
+    at = {
+        name: url for text, url in links.items() for name in ("Authorized", "Goods are here") if name in text
+    }
+    for name, back, other in (("Goods are here", here, coming), ("Authorized", coming, here)):
+        found = client.get(at[name]).page.links().values()
+        assert f"/admin/returns/{back}" in found and f"/admin/returns/{other}" not in found
