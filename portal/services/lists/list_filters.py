@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from math import prod
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,12 @@ from portal.services.lists.searching import hits
 
 FEW = 2000
 """Fits a filter so often at most, its returns are read whole and sorted; else the sorted ones are looked through."""
+
+PAGE, LOOKED_AT = 50, 1000
+"""How often filters fit together is seen by the first so many; what would look through less for a page is taken."""
+
+READ_WHOLE = {False: 20_000, True: 60_000}
+"""Whether others narrow it -> a filter that fits so often is not read whole, whatever else would be looked through."""
 
 WALKED = 5000
 """Of one shop, so many returns of a filter are read at most; counters and lists need no more."""
@@ -59,6 +66,8 @@ class Filter:
     ids: sa.Select[Any]
     led: tuple[tuple[Any, str], ...] = ()
     """Its column and values, where an index has them sorted by time."""
+    of_id: Callable[[Any], sa.ColumnElement[bool]] | None = None
+    """The same test of a return's id alone, where it need not be read for that."""
 
 
 def narrow(
@@ -77,7 +86,53 @@ def narrow(
     for count, one in sorted(zip(found, chosen, strict=True), key=lambda pair: pair[0]):
         if count < FEW:
             return tests, Return.id.in_(sa.select(one.ids.subquery().c[0])), ()
-    return tests, None, next((one.led for one in chosen if one.led), ())
+    led = next((one.led for one in chosen if one.led), ())
+    return tests, _leading(wanted, chosen, tests, led if wanted.filters.sort != "value" else ()), led
+
+
+def _leading(
+    wanted: Asked, chosen: Sequence[Filter], tests: Tests, led: Sequence[tuple[Any, str]]
+) -> sa.ColumnElement[bool] | None:
+    """The ids that the seldomest filters have, where they are fewer than what a walk looks through for one page."""
+    walked = wanted.filters.sort != "value"
+    if not chosen or (len(chosen) == 1 and walked and (chosen[0].led or chosen[0].name == "days")):
+        return None
+    seen, fits, *each = _looked_at(wanted, chosen, tests, led, walked)
+    if not seen or fits * LOOKED_AT >= PAGE * seen // 5:
+        return None
+    together = prod(one / seen for one in each)  # as if they had nothing to do with each other
+    share = fits / seen if fits > 4 else min(together, 5 / seen)
+    most = READ_WHOLE[len(chosen) > 1]
+    if share:
+        most = min(most, int(len(wanted.ids) * PAGE / share))
+    seldomest = [one for _, one in sorted(zip(each, chosen, strict=True), key=lambda pair: pair[0])][:2]
+    counts = db.session.execute(sa.select(*(_counted(one.ids, most) for one in seldomest))).one()
+    count, first = min(zip(counts, seldomest, strict=True), key=lambda pair: pair[0])
+    if count >= most:
+        return None
+    these = first.ids.subquery().c[0]
+    others = [one.of_id(these) for one in chosen if one is not first and one.of_id]
+    return Return.id.in_(sa.select(these).where(*others))
+
+
+def _looked_at(
+    wanted: Asked, chosen: Sequence[Filter], tests: Tests, led: Sequence[tuple[Any, str]], walked: bool
+) -> Sequence[int]:
+    """Of the first returns of each walk: how many there are, pass all tests, pass each of ``chosen``."""
+    column: Any = Return.created_at if walked else Return.estimate_minor
+    order = (column, Return.id) if wanted.filters.sort == "oldest" else (column.desc(), Return.id.desc())
+    days = [one.test for one in chosen if one.name == "days" and walked]
+    along: list[Tests] = [(at == value,) for at, value in led] or [()]
+    starts = [(Return.merchant_id == one, *more) for one in wanted.ids for more in along]
+    most = max(LOOKED_AT // len(starts), PAGE)
+    told = (sa.and_(*tests), *(one.test for one in chosen))
+    passed = [sa.case((test, 1), else_=0).label(f"passed_{n}") for n, test in enumerate(told)]
+    few = (sa.select(*passed).where(*start, *days).order_by(*order).limit(most) for start in starts)
+    every = sa.union_all(*(sa.select(one.subquery()) for one in few)).subquery()
+    return [
+        int(one or 0)
+        for one in db.session.execute(sa.select(sa.func.count(), *map(sa.func.sum, every.c))).one()
+    ]
 
 
 def _counted(ids: sa.Select[Any], most: int) -> Any:
@@ -144,16 +199,22 @@ def _by_person(wanted: Asked) -> Iterator[Filter]:
 def _elsewhere(filters: Filters, ids: Sequence[UUID]) -> Iterator[Filter]:
     """What stands in tables of its own."""
     if filters.tag:
-        has = sa.exists().where(ReturnTag.return_id == Return.id, ReturnTag.tag == filters.tag)
+
+        def tagged(one: Any) -> sa.ColumnElement[bool]:
+            return sa.exists().where(ReturnTag.return_id == one, ReturnTag.tag == filters.tag)
+
         those = sa.select(ReturnTag.return_id).where(
             ReturnTag.merchant_id.in_(ids), ReturnTag.tag == filters.tag
         )
-        yield Filter(name="tag", test=has, ids=those)
+        yield Filter(name="tag", test=tagged(Return.id), ids=those, of_id=tagged)
     if filters.reasons:
-        why = ReturnLine.reason.in_(filters.reasons)
-        has = sa.exists().where(ReturnLine.return_id == Return.id, why)
-        those = sa.select(ReturnLine.return_id).where(ReturnLine.merchant_id.in_(ids), why)
-        yield Filter(name="reasons", test=has, ids=those)
+        why = (ReturnLine.merchant_id.in_(ids), ReturnLine.reason.in_(filters.reasons))
+
+        def given(one: Any) -> sa.ColumnElement[bool]:
+            return sa.exists().where(ReturnLine.return_id == one, *why)
+
+        those = sa.select(ReturnLine.return_id).where(*why)
+        yield Filter(name="reasons", test=given(Return.id), ids=those, of_id=given)
 
 
 def _between(

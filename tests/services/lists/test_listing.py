@@ -26,7 +26,7 @@ from portal.db.base import db, uuid7
 from portal.db.people import Person
 from portal.db.returns import Return, ReturnLine
 from portal.db.views import ReturnTag, SearchWord
-from portal.services.lists import list_counts, list_rows, listing, searching
+from portal.services.lists import list_counts, list_filters, list_rows, listing, searching
 from portal.services.lists.list_filters import Asked, asked
 from tests.builders import NOW, a_merchant, a_person
 
@@ -357,6 +357,54 @@ def test_a_place_in_another_list_is_no_place_in_this_one(shops: tuple[UUID, UUID
     with pytest.raises(NotFound):
         listing.find(of(shops), cursor=strange)
     assert listing.cursor_from("nonsense", back=False) is None
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {
+            "tag": "gift",
+            "reasons": ("too_small", "defective"),
+            "channels": ("chat", "email"),
+            "kinds": ("return",),
+        },
+        {"tag": "gift", "channels": ("chat",)},
+        {
+            "submitted_since": NOW.date() - timedelta(days=9),
+            "submitted_until": NOW.date() - timedelta(days=7),
+        },
+        {"submitted_until": NOW.date() - timedelta(days=7), "states": ("requested", "closed")},
+    ],
+)
+def test_filters_that_seldom_meet_are_led_by_the_seldomest_and_show_the_same(
+    shops: tuple[UUID, UUID], monkeypatch: pytest.MonkeyPatch, sort: str, filters: dict[str, Any]
+) -> None:
+    dice = random.Random(3)
+    for n in range(120):
+        row = put(
+            shops[n % 2],
+            channel=dice.choice(["chat", "email", "phone"]),
+            state=dice.choice(STATES[1:]),
+            created_at=NOW - timedelta(hours=2 * n),
+            submitted_at=NOW - timedelta(hours=2 * n),
+            estimate_minor=dice.choice([None, 100, 2500, 9900]),
+        )
+        put_line(row, reason=dice.choice(["too_small", "defective", "other"]))
+        if n % 9 == 4:
+            put_line(row, reason="too_small", position=2)
+            db.session.add(
+                ReturnTag(id=uuid7(), merchant_id=row.merchant_id, return_id=row.id, tag="gift", at=NOW)
+            )
+    db.session.commit()
+    wanted = of(shops, sort=sort, **filters)
+    expected = list(listing.find(wanted, limit=1000).ids)  # all of them few: read whole
+    assert 1 < len(expected) < 40
+    for page, leads in ((50, True), (0, False)):
+        for name, value in (("FEW", 2), ("LOOKED_AT", 10), ("PAGE", page)):
+            monkeypatch.setattr(list_filters, name, value)
+        assert (list_filters.narrow(wanted)[1] is not None) is leads
+        assert walk(wanted, 7) == expected
 
 
 def test_every_branch_of_a_search_reads_an_index(shops: tuple[UUID, UUID]) -> None:
