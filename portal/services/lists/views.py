@@ -95,6 +95,7 @@ def save(
     if columns := [one for one in ",".join(query.get("cols", ())).split(",") if one]:
         kept["cols"] = [",".join(columns_from(",".join(columns)))]
     with transaction():
+        _one_at_a_time(actor)
         mine = sa.select(SavedView).where(SavedView.person_id == actor.id)
         rows = db.session.scalars(mine.order_by(SavedView.position)).all()
         row = next((row for row in rows if row.name == name), None)
@@ -112,6 +113,7 @@ def save(
 def rename(actor: Actor, view_id: UUID, name: str, *, now: datetime) -> None:
     """Raises ``NotFound`` for what is not the actor's, ``Conflict`` (``view_name``, ``view_there``)."""
     with transaction():
+        _one_at_a_time(actor)
         row, name = _own(actor, view_id), _named(name)
         other = sa.select(SavedView.id).where(
             SavedView.person_id == actor.id, SavedView.name == name, SavedView.id != view_id
@@ -160,6 +162,11 @@ def _tell(actor: Actor, row: SavedView, was: dict[str, str], now: datetime) -> N
             actor, "view.saved" if told else "view.removed", merchant_id=row.merchant_id, subject_id=row.id, now=now,
             name=row.name, changed={one: (was.get(one, ""), told.get(one, "")) for one in {**was, **told}},
         )  # fmt: skip
+
+
+def _one_at_a_time(actor: Actor) -> None:
+    """Until the transaction ends nobody else changes the names of this person's lists."""
+    db.session.execute(sa.select(Person.id).where(Person.id == actor.id).with_for_update())
 
 
 def _own(actor: Actor, view_id: UUID) -> SavedView:
