@@ -1,5 +1,6 @@
 """The dock by scanner and keyboard alone, on a tablet, with and without scripts; a parcel that nobody knew."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -132,8 +133,8 @@ def test_a_photo_chosen_before_the_next_scan_is_kept(world: World, tablet: Any, 
     Image.new("RGB", (30, 20), "teal").save(photo)
     back = world.confirmed({"MUG": 2})
     scan(tablet, world.dossier(back).page.draft.number or "", "MUG", "D")
-    tablet.locator("#h-0-photos").set_input_files(str(photo))
-    tablet.locator("#dock-scan").focus()
+    tablet.locator("[name=h-0-photos]").set_input_files(str(photo))
+    tablet.locator("[name=h-0-photos]").focus()
     scan(tablet, "MUG", "A")
     expect(tablet.locator("#dock-live")).to_contain_text("2 of 2")
     tablet.get_by_role("button", name="Save").click()
@@ -169,3 +170,77 @@ def test_everybody_can_use_it_at_every_size(world: World, tablet: Any) -> None:
     ):
         tablet.goto(path)
         assert accessibility_faults(tablet) == [], path
+
+
+SCANS = "**/admin/dock/scan"
+
+
+@pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"])
+def test_a_scan_that_is_not_answered_is_kept_and_never_sounds_like_one_that_counted(
+    world: World, tablet: Any
+) -> None:
+    back = world.confirmed({"MUG": 3})
+    scan(tablet, world.dossier(back).page.draft.number or "", "MUG")
+    expect(tablet.locator(".dock-number")).to_contain_text("1 of 3")
+    tablet.route(SCANS, lambda route: route.fulfill(status=500, body=""))
+    scan(tablet, "A")
+    expect(tablet.locator("#dock-field")).to_have_class(re.compile("is-bad"))
+    tablet.unroute(SCANS)
+    scan(tablet, "A")
+    expect(tablet.locator("#dock-field")).to_have_class(re.compile("is-good"))
+    tablet.route(SCANS, lambda route: route.fulfill(status=503, body=""))
+    scan(tablet, "MUG", "MUG")
+    expect(tablet.locator("#dock-waits")).to_contain_text("No connection")
+    expect(tablet.locator("#dock-field")).to_have_class(re.compile("is-bad"))
+    tablet.get_by_role("button", name="Save").click()  # after what was scanned before it
+    tablet.unroute(SCANS)
+    expect(tablet.locator("#flash")).to_contain_text("is saved")
+    assert world.lines(back)["MUG"].received == 3
+    clean(world)
+
+
+@pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"])
+def test_what_is_typed_while_a_scan_is_on_its_way_stays_and_photos_are_not_sent_with_it(
+    world: World, tablet: Any, tmp_path: Any
+) -> None:
+    from PIL import Image
+
+    photo = tmp_path / "demo.png"
+    Image.new("RGB", (30, 20), "teal").save(photo)
+    back = world.confirmed({"MUG": 3})
+    scan(tablet, world.dossier(back).page.draft.number or "", "MUG", "D")
+    tablet.locator("[name=h-0-photos]").set_input_files(str(photo))
+    held: list[Any] = []
+    tablet.route(SCANS, lambda route: held.append(route))
+    with tablet.expect_request(SCANS) as asked:
+        scan(tablet, "MUG")
+    tablet.locator("#h-0-note").fill("A broken handle")
+    assert b"demo.png" not in (asked.value.post_data_buffer or b"")
+    held[0].continue_()
+    expect(tablet.locator(".dock-number")).to_contain_text("2 of 3")
+    expect(tablet.locator("#h-0-note")).to_have_value("A broken handle")
+    expect(tablet.locator("#h-0-note")).to_be_focused()
+
+
+@pytest.mark.parametrize("javascript", [True], indirect=True, ids=["js"])
+def test_after_a_tap_the_next_scan_counts_and_a_count_is_not_left_by_mistake(
+    world: World, tablet: Any
+) -> None:
+    back = world.confirmed({"MUG": 3})
+    scan(tablet, world.dossier(back).page.draft.number or "", "MUG", "D")
+    tablet.get_by_label("Reject: no refund").click()
+    scan(tablet, "MUG")
+    expect(tablet.locator(".dock-number")).to_contain_text("2 of 3")
+    tablet.locator("label", has=tablet.locator("#h-0-grade-D")).click()  # which it has already
+    scan(tablet, "MUG")
+    expect(tablet.locator(".dock-number")).to_contain_text("3 of 3")
+    tablet.get_by_role("button", name="+1").focus()
+    scan(tablet, "nothing-of-ours")
+    expect(tablet.locator("#dock-live")).to_contain_text("Nobody announced nothing-of-ours")
+    asked: list[str] = []
+    tablet.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    tablet.get_by_role("link", name="Put-away slip").click(no_wait_after=True)
+    expect(tablet.locator(".dock-number")).to_contain_text("3 of 3")
+    assert asked == ["beforeunload"]
+    tablet.get_by_role("link", name="Leave without saving").click()
+    expect(tablet.locator("#sheet")).to_contain_text("Ready")
