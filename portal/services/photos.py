@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.returns import Step
@@ -117,12 +117,9 @@ def encoded(content: bytes) -> tuple[bytes, int, int]:
             out = BytesIO()
             upright.save(out, "JPEG", quality=85)
             return out.getvalue(), upright.width, upright.height
+    except Conflict:
+        raise
     except (
-        UnidentifiedImageError,
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
+        Exception
+    ):  # what a reader stumbles over in a broken file is of any kind: struct.error, EOFError, ...
         raise Conflict("photo_unreadable") from None

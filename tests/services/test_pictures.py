@@ -1,6 +1,7 @@
 """Pictures beside a message, a dispute, an inspection or a parcel: nothing of the file is kept, few may look."""
 
 from io import BytesIO
+from zlib import crc32
 
 import pytest
 from PIL import Image
@@ -98,7 +99,14 @@ def test_place_and_camera_are_gone_and_the_picture_stands_upright(world, tmp_pat
     assert pictures.of_return(world.back, subject="inspection") == {found: [picture]}
 
 
-@pytest.mark.parametrize("content", [b"<svg onload='x()'/>", b"", a_picture()[:200]])
+def broken_inside():
+    """A PNG that is right up to its last part, which has fewer bytes than it needs."""
+    part = b"cHRM" + bytes(5)
+    chunk = (5).to_bytes(4, "big") + part + crc32(part).to_bytes(4, "big")
+    return a_picture("PNG")[:-12] + chunk + a_picture("PNG")[-12:]
+
+
+@pytest.mark.parametrize("content", [b"<svg onload='x()'/>", b"", a_picture()[:200], broken_inside()])
 def test_what_is_no_picture_leaves_nothing(world, tmp_path, content):
     found = world.inspection()
     with pytest.raises(Conflict, match="photo_unreadable"):

@@ -156,6 +156,14 @@ def test_what_moved_while_somebody_counted_is_not_counted_away(world: World) -> 
     assert levels(world) == {"reserved": 1, "available": 1}
 
 
+def test_a_count_of_nothing_that_was_shown_is_counted_again(world: World) -> None:
+    cancel(world, sold(world), {"MUG/1": 2})
+    client = world.signed_in("warehouse")
+    form = client.get(f"/admin/stock/{level(world)}/available/count")
+    answer = client.submit(form, {"seen": "²", "found": "1", "reason": "Counted"}, button="Correct the stock")
+    assert answer.status_code == 422 and levels(world) == {"reserved": 1, "available": 2}
+
+
 def test_what_orders_reserve_is_counted_by_nobody(world: World) -> None:
     sold(world)
     client = world.signed_in("admin")

@@ -15,6 +15,7 @@ from wtforms.validators import InputRequired, Length, NumberRange
 
 from portal.core.access import Conflict, NotFound
 from portal.core.inventory import BUCKETS, COUNTED
+from portal.services import merchants
 from portal.services.stockroom import stocktaking
 from portal.services.stockroom.stocktaking import Moved, Product, Shelf
 from portal.web.actor import needs, person
@@ -24,7 +25,7 @@ from portal.web.admin.shapes import Column
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
 from portal.web.words import lazy_gettext as _l
-from portal.web.words import words
+from portal.web.words import speak, words
 from portal.words import stock as said
 
 bp = Blueprint("stock", __name__, url_prefix="/stock")
@@ -53,7 +54,7 @@ class CountForm(FlaskForm):
 
     @property
     def shown(self) -> int:
-        return int(self.seen.data) if (self.seen.data or "").isdigit() else -1
+        return int(self.seen.data) if (self.seen.data or "").isdecimal() else -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,7 @@ def table() -> Answer:
 def show(level_id: UUID) -> Response:
     """One product: where it lies, and every movement that made it so, the newest first."""
     found = stocktaking.product(person(), level_id)
+    speak(zone=merchants.by_id(found.merchant_id).zone)
     after = as_id(request.args.get("after", ""))
     rows = stocktaking.movements(person(), level_id, after=after, limit=MOVEMENTS + 1)
     shown = rows[:MOVEMENTS]
