@@ -500,3 +500,19 @@ def test_an_order_of_the_customers_past_is_used_with_one_press(world: World, cli
     client.submit(screen(client, return_id), given, button="Save contact")
     client.submit(screen(client, return_id), button=f"Use order {order.number}")
     assert world.dossier(return_id).page.draft.order_id == order.id
+
+
+@pytest.mark.parametrize("forged", ["²", "٣", "9" * 30, "9" * 5000, "-1", "1.0"])
+def test_a_number_that_no_page_of_ours_writes_is_none(world: World, client: Any, forged: str) -> None:
+    order = world.order()
+    return_id = begun(client, order, begun=forged)
+    there = client.get(
+        f"/admin/returns/{return_id}/prepare", query_string={"seen": forged}, htmx="heading"
+    )
+    assert there.status_code == 200
+    shirt = {line.sku: line.id for line in order.items}["SHIRT"]
+    given = {f"units-{shirt}": "1", f"was-{shirt}": "3", "seen": forged}
+    assert client.post(f"/admin/returns/{return_id}/prepare/lines", data=given).status_code == 303
+    client.get("/admin/")
+    late = client.post(f"/admin/returns/{world.requested()}/authorization", data={"version": forged})
+    assert late.status_code == 303

@@ -10,6 +10,7 @@ from portal.services.handling import entry
 from portal.web.actor import person
 from portal.web.admin import stale
 from portal.web.admin.dossiers import who
+from portal.web.forms.admin import as_number
 from portal.web.forms.entry import ContactForm
 from portal.web.forms.returns import AddressForm, product_text
 from portal.web.forms.together import WAS
@@ -23,10 +24,10 @@ Row = tuple[str, str, str]
 def refused(found: Page, clashes: Iterable[Row]) -> Response | None:
     """The page with both versions; None where nothing clashes, or where nobody else was at this draft since the
     form was made: then it is an earlier answer of the same person that went before."""
-    rows, seen = list(clashes), request.form.get("seen", "")
-    if not rows or not seen.isdigit():
+    rows, seen = list(clashes), as_number(request.form.get("seen"))
+    if not rows or seen is None:
         return None
-    other = entry.changed_by_another(person(), found, since=int(seen))
+    other = entry.changed_by_another(person(), found, since=seen)
     if other is None:
         return None
     return stale.refused(

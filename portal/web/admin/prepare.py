@@ -17,7 +17,7 @@ from portal.services.lists import orders
 from portal.web.actor import needs, person
 from portal.web.admin import both, drafts
 from portal.web.admin.workspace import back, contact_form, draft_of, uploads, workspace
-from portal.web.forms.admin import OrderNumberForm, PhotosForm
+from portal.web.forms.admin import OrderNumberForm, PhotosForm, as_number
 from portal.web.forms.entry import ContactForm
 from portal.web.forms.returns import LONGEST_NOTE, Problem, read_answers, read_products, read_units
 from portal.web.forms.together import together
@@ -43,11 +43,12 @@ def show(return_id: UUID) -> Response:
 
 def _has_seen(found: Page, seen: str) -> bool:
     """Whether a page that asks by itself shows all there is. One that has just ended the draft moves on by itself."""
-    if not seen.isdigit():
+    shown = as_number(seen)
+    if shown is None:
         return False
     if found.draft.state != "draft":
-        return entry.changed_by_another(person(), found, since=int(seen)) is None
-    return entry.saved(found).sequence == int(seen)
+        return entry.changed_by_another(person(), found, since=shown) is None
+    return entry.saved(found).sequence == shown
 
 
 @bp.post("/returns/<uuid:return_id>/prepare/lines")

@@ -45,6 +45,16 @@ def _trimmed(value: str | None) -> str:
     return (value or "").strip()
 
 
+def as_number(text: str | None) -> int | None:
+    """A version or a moment that one of our own pages wrote into its form; None for what none of them writes."""
+    text = text or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
+
+
+MOST_DIGITS = 15
+"""What is counted anywhere is below that, and every database takes it."""
+
+
 def _is_mail_address(_form: Form, field: StringField) -> None:
     try:
         validate_email(field.data, check_deliverability=False, test_environment=True)
@@ -77,7 +87,7 @@ class ActionForm(FlaskForm):
 
     @property
     def seen_version(self) -> int | None:
-        return int(self.version.data) if (self.version.data or "").isdigit() else None
+        return as_number(self.version.data)
 
 
 class PhotosForm(FlaskForm):

@@ -12,7 +12,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from portal.core.merchants import MerchantFacts
 from portal.core.reasons import RETURN_KINDS
-from portal.web.forms.admin import CHANNELS_OF_AGENTS, LANGUAGES, _is_mail_address, _trimmed
+from portal.web.forms.admin import CHANNELS_OF_AGENTS, LANGUAGES, _is_mail_address, _trimmed, as_number
 from portal.web.words import gettext as _
 from portal.web.words import lazy_gettext as _l
 from portal.web.words import words
@@ -52,8 +52,12 @@ class EntryForm(FlaskForm):
     @property
     def begun_at(self) -> datetime | None:
         """When the page was opened, as it says itself."""
-        text = self.begun.data or ""
-        return datetime.fromtimestamp(int(text), UTC) if text.isdigit() and len(text) < 12 else None
+        seconds = as_number(self.begun.data)
+        return datetime.fromtimestamp(seconds, UTC) if seconds is not None and seconds < LATEST else None
+
+
+LATEST = 100_000_000_000
+"""Seconds since 1970 that are a day of any calendar."""
 
 
 class ContactForm(FlaskForm):

@@ -23,7 +23,7 @@ from portal.core.money import Minor, major
 from portal.core.policy.judging import CLOCKS
 from portal.core.policy.terms import ShippingTier, Terms
 from portal.core.reasons import CONDITIONS, GRADES, REASONS
-from portal.web.forms.admin import AmountField
+from portal.web.forms.admin import AmountField, as_number
 from portal.web.words import gettext, words
 from portal.web.words import lazy_gettext as _l
 from portal.words.policies import CHOICES, TERMS
@@ -332,4 +332,5 @@ class RevisionForm(FlaskForm):
 
     @property
     def seen(self) -> int:
-        return int(self.revision.data) if (self.revision.data or "").isdigit() else -1
+        seen = as_number(self.revision.data)
+        return -1 if seen is None else seen
