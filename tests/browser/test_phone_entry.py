@@ -184,6 +184,44 @@ class Held:
 
 
 @pytest.mark.parametrize("javascript", [True])
+def test_a_product_and_an_address_are_typed_in_by_keys_where_no_order_is_known(world: World, desk: Any) -> None:
+    """Each field is saved when it is left: nothing that was typed goes away, and the focus stays where one types."""
+    desk.locator("label[for=channel-0]").click()
+    desk.get_by_role("button", name="Go on without an order").click()
+    return_id = draft_id(desk)
+    desk.get_by_role("button", name="Go on without an order").click()
+    settled(desk)
+    desk.locator("#name-0").fill("Demo lamp")
+    with desk.expect_response(is_answer):
+        desk.keyboard.press("Tab")
+    settled(desk)
+    focused(desk, "sku-0")
+    desk.keyboard.type("LAMP")
+    with desk.expect_response(is_answer):
+        desk.keyboard.press("Tab")
+    settled(desk)
+    expect(desk.locator("#name-0")).to_have_value("Demo lamp")
+    (line,) = world.dossier(return_id).page.draft.lines
+    assert (line.name, line.sku, line.units) == ("Demo lamp", "LAMP", 1)
+    desk.locator("#address #name").fill("Demo Person")
+    with desk.expect_response("**/prepare/address"):
+        desk.locator("#street").focus()
+    desk.keyboard.type("Beispielweg 12")
+    with desk.expect_response("**/prepare/address"):
+        desk.locator("#postcode").focus()
+    settled(desk)
+    focused(desk, "postcode")
+    desk.keyboard.type("20359")
+    with desk.expect_response("**/prepare/address"):
+        desk.locator("#city").focus()
+    desk.keyboard.type("Hamburg")
+    with desk.expect_response(is_answer):
+        desk.keyboard.press("Tab")
+    expect(desk.locator("#address summary")).to_contain_text("Beispielweg 12")
+    assert world.dossier(return_id).page.draft.address.city == "Hamburg"
+
+
+@pytest.mark.parametrize("javascript", [True])
 def test_what_is_typed_while_an_answer_is_on_its_way_stays(world: World, desk: Any) -> None:
     return_id, line_id = with_a_shirt(world, desk)
     held = Held(desk, "**/prepare/survey")

@@ -270,6 +270,38 @@ def test_a_wrong_postcode_is_told_at_its_field_and_the_old_address_counts_no_mor
     assert "address" in world.dossier(return_id).page.draft.answered
 
 
+def test_an_address_that_is_being_typed_is_not_called_wrong_before_it_is_saved(
+    world: World, client: Any
+) -> None:
+    return_id = begun(client, world.order())
+    page = screen(client, return_id)
+    values, _names = page.page.fields(page.page.form("/prepare/address"))
+    there = {name: value for name, value in values.items() if name != "save"}
+    left = client.post(f"/admin/returns/{return_id}/prepare/address", data=there | {"city": ""}, htmx="address")
+    assert left.status_code == 200
+    assert "There is a problem" not in left.page.text
+    assert left.page.by_id("street").text.strip() == "Beispielweg 12"
+    assert "address" not in world.dossier(return_id).page.draft.answered
+    told = client.post(
+        f"/admin/returns/{return_id}/prepare/address", data=there | {"city": "", "save": "1"}, htmx="address"
+    )
+    assert told.status_code == 422
+    assert "There is a problem" in told.page.text
+
+
+def test_an_address_that_is_open_can_be_saved_as_it_stands(world: World, client: Any) -> None:
+    """With scripts too, where nothing that changes would send it."""
+    return_id = begun(client, world.order())
+    saved = screen(client, return_id).page.by_id("address")
+    assert [one.get("class") for one in saved.iter("div") if one.get("class") == "no-script"] == ["no-script"]
+    page = client.submit(
+        screen(client, return_id), {"country": "AT"}, action="/prepare/address", button="Use country"
+    )
+    opened = page.page.by_id("address")
+    assert [one for one in opened.iter("div") if one.get("class") == "no-script"] == []
+    assert "Save address" in "".join(opened.itertext())
+
+
 def test_another_country_asks_other_fields_and_judges_nothing(world: World, client: Any) -> None:
     return_id = begun(client, world.order())
     page = client.submit(

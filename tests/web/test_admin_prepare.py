@@ -118,9 +118,21 @@ def test_a_product_without_units_is_asked_for_them(world: World, client: Any) ->
     return_id = begun(client)
     client.submit(client.get(f"/admin/returns/{return_id}/prepare"), button="Go on without an order")
     page = client.get(f"/admin/returns/{return_id}/prepare")
-    answer = client.submit(page, {"name": "Blue mug"}, action="/prepare/lines", button="Save items")
+    typed = {"name": "Blue mug", "sku": "MB", "units": ""}
+    answer = client.submit(page, typed, action="/prepare/lines", button="Save items", htmx="lines")
     assert answer.status_code == 422
     assert "Enter how many, 1 or more." in answer.page.text
+    for name, value in typed.items():
+        assert answer.page.by_id(f"{name}-0").get("value") == value
+
+
+def test_a_product_is_saved_as_soon_as_it_has_a_name(world: World, client: Any) -> None:
+    return_id = begun(client)
+    client.submit(client.get(f"/admin/returns/{return_id}/prepare"), button="Go on without an order")
+    page = client.get(f"/admin/returns/{return_id}/prepare")
+    assert client.submit(page, {"name": "Blue mug"}, action="/prepare/lines", button="Save items").status_code == 303
+    (line,) = world.dossier(return_id).page.draft.lines
+    assert (line.name, line.units) == ("Blue mug", 1)
 
 
 def test_choosing_items_saves_them_and_the_estimate_follows(world: World, client: Any) -> None:

@@ -102,14 +102,17 @@ BLANK_ROWS = 1
 
 
 def products(found: Page) -> tuple[ProductRow, ...]:
-    """Without an order: what was typed in so far, and a row for more; with one, nothing."""
+    """Without an order: what was typed in so far, and a row for more; with one, nothing.
+
+    The row begins with one unit: it is saved as soon as the product has a name, before anybody comes to the units.
+    """
     if found.order is not None:
         return ()
     known = tuple(
         ProductRow(line_id=str(line.id), name=line.name, sku=line.sku, units=str(line.units))
         for line in found.draft.lines
     )
-    return known + (ProductRow(line_id="", name="", sku="", units=""),) * BLANK_ROWS
+    return known + (ProductRow(line_id="", name="", sku="", units="1"),) * BLANK_ROWS
 
 
 def survey(found: Page) -> tuple[SurveyRow, ...]:

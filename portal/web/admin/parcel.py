@@ -26,6 +26,7 @@ def set_address(return_id: UUID) -> Response:
     """Checked by the rules of its country. Another country asks other fields, and nothing is judged yet.
 
     What is wrong leaves the question open, so that nothing is ever sent from an address that was being changed.
+    A field that is only still empty is nobody's fault before Save is pressed: it is being typed.
     """
     found, addresses = draft_of(return_id), gateways().addresses
     country = request.form.get("country", "")
@@ -44,9 +45,13 @@ def set_address(return_id: UUID) -> Response:
         if (clash := both.refused(found, shown)) is not None:
             return clash
     wanted = form.wanted()
-    if form.tell(addresses.check(wanted)):
+    if findings := addresses.check(wanted):
         returns.doubt_address(person(), return_id, now=now())
-        return workspace(returns.page(person(), return_id, now=now()), address=form, status=422)
+        again = returns.page(person(), return_id, now=now())
+        if "save" not in request.form and all(one.code == "missing" for one in findings):
+            return workspace(again, address=form)
+        form.tell(findings)
+        return workspace(again, address=form, status=422)
     returns.set_address(person(), return_id, wanted, now=now())
     settle(found)
     return back(return_id)

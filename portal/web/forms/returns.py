@@ -82,8 +82,9 @@ def read_units(form: MultiDict[str, str], most: Mapping[UUID, int] | None = None
 
 def read_products(form: MultiDict[str, str]) -> Read:
     """Products that were typed in: rows of ``line_id``, ``name``, ``sku`` and ``units``; empty ones are left out,
-    and those that are as the page showed them (``was``)."""
+    and those that are as the page showed them (``was``). ``values`` name the fields with the number of their row."""
     choices, problems = [], []
+    values: dict[str, str] = {}
     rows = list(
         zip_longest(
             *(form.getlist(name) for name in ("line_id", "name", "sku", "units", "was")), fillvalue=""
@@ -91,6 +92,7 @@ def read_products(form: MultiDict[str, str]) -> Read:
     )
     dropped = form.get("drop", "")
     for number, (line_id, name, sku, typed, was) in enumerate(rows):
+        values |= {f"name-{number}": name, f"sku-{number}": sku, f"units-{number}": typed}
         name, sku = name.strip(), sku.strip()
         if was and was == product_text(name, sku, typed) and dropped != str(number):
             continue
@@ -107,7 +109,7 @@ def read_products(form: MultiDict[str, str]) -> Read:
             problems.append(Problem(field=f"name-{number}", text=_("That is too long.")))
         else:
             choices.append(LineChoice(line_id=as_id(line_id), name=name, sku=sku, units=units))
-    return Read(choices=tuple(choices), problems=tuple(problems), values={})
+    return Read(choices=tuple(choices), problems=tuple(problems), values=values)
 
 
 def product_text(name: str, sku: str, units: object) -> str:
