@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from PIL import Image
 
+from portal.core.policy.terms import Terms
 from portal.core.workflows import Rule, Rules
 from portal.services.rules import workflows
 from tests.builders import an_item
@@ -198,29 +199,91 @@ def test_a_change_of_items_brings_everything_that_follows_from_it(world: World, 
         assert re.search(rf'id="{part}" hx-swap-oob="true"', body)
 
 
-def test_the_way_that_costs_the_customer_nothing_is_chosen_and_follows_the_items(
-    world: World, client: Any
-) -> None:
+def test_the_way_that_costs_the_customer_nothing_is_chosen_and_follows_the_items(app: Flask) -> None:
+    world = a_world(app, Terms(return_postage="merchant"))
+    client = world.signed_in("csr")
     order = world.order()
     return_id = begun(client, order)
     take(client, return_id, order, {"SHIRT": 1})
-    answer(client, world, return_id, reason="defective")
     sending = world.dossier(return_id).page.draft.sending
-    if sending is not None:
-        assert sending.pays == "merchant"
+    assert sending is not None
+    assert (sending.pays, sending.method) == ("merchant", "qr_dropoff")
+    other = rate_of(screen(client, return_id), "Print a label")
+    client.submit(
+        screen(client, return_id), {"rate": other}, action="/prepare/sending", button="Save way of sending"
+    )
     take(client, return_id, order, {"MUG": 1})
     again = world.dossier(return_id).page.draft.sending
-    assert (again and again.rate_id) == (sending and sending.rate_id)
+    assert again is not None
+    assert again.rate_id == other
 
 
-def test_what_is_deducted_is_never_chosen_for_the_customer(world: World, client: Any) -> None:
+def rate_of(answered: Any, name: str) -> str:
+    """The rate of the first way of that name."""
+    for label in answered.page.by_id("ways").iter("label"):
+        if name in "".join(label.itertext()):
+            return str(next(label.iter("input")).get("value"))
+    raise AssertionError(f"there is no way called {name}")
+
+
+def test_what_is_deducted_is_never_chosen_for_the_customer(app: Flask) -> None:
+    world = a_world(app, Terms(return_postage="customer_remorse"))
+    client = world.signed_in("csr")
     order = world.order()
     return_id = begun(client, order)
     take(client, return_id, order, {"SHIRT": 1})
-    answer(client, world, return_id, reason="no_longer_needed")
-    found = world.dossier(return_id).page
-    if found.draft.sending is not None:
-        assert found.draft.sending.pays == "merchant" or not found.draft.sending.amount
+    answer(client, world, return_id, reason="arrived_late")
+    sending = world.dossier(return_id).page.draft.sending
+    assert sending is not None
+    assert (sending.pays, sending.amount > 0) == ("merchant", True)
+    answer(client, world, return_id, reason="changed_mind")
+    assert world.dossier(return_id).page.draft.sending is None
+    assert "Way of sending" in screen(client, return_id).page.by_id("left-text").text
+    rate = rate_of(screen(client, return_id), "Print a label")
+    client.submit(
+        screen(client, return_id), {"rate": rate}, action="/prepare/sending", button="Save way of sending"
+    )
+    chosen = world.dossier(return_id).page.draft.sending
+    assert chosen is not None
+    assert chosen.pays == "deduct"
+    answer(client, world, return_id, reason="too_small")
+    kept = world.dossier(return_id).page.draft.sending
+    assert kept is not None
+    assert (kept.rate_id, kept.pays) == (rate, "deduct")
+
+
+def test_a_pick_up_is_chosen_with_its_time(app: Flask) -> None:
+    world = a_world(app, Terms(return_postage="merchant"))
+    client = world.signed_in("csr")
+    order = world.order()
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    assert world.dossier(return_id).page.draft.sending is not None
+    pickup = rate_of(screen(client, return_id), "Pick-up at home")
+    there = f"/admin/returns/{return_id}/prepare/sending"
+    asked = client.post(there, data={"rate": pickup}, htmx="ways")
+    assert asked.status_code == 200
+    assert "There is a problem" not in asked.page.text
+    assert re.search(rf'value="{re.escape(pickup)}" checked', asked.get_data(as_text=True))
+    assert world.dossier(return_id).page.draft.sending is None
+    told = client.submit(
+        screen(client, return_id), {"rate": pickup}, action="/prepare/sending", button="Save way of sending"
+    )
+    assert told.status_code == 422
+    assert "Choose when the driver shall come." in told.page.text
+    slot = next(
+        option.get("value")
+        for field in told.page.by_id("ways").iter("select")
+        if field.get("name") == f"slot-{pickup}"
+        for option in field.iter("option")
+        if option.get("value")
+    )
+    given = {"rate": pickup, f"slot-{pickup}": slot}
+    saved = client.submit(told, given, action="/prepare/sending", button="Save way of sending")
+    assert saved.status_code == 303
+    found = world.dossier(return_id).page.draft.sending
+    assert found is not None
+    assert found.slot_id == slot
 
 
 def test_the_next_open_question_is_known_at_every_moment(world: World, client: Any) -> None:

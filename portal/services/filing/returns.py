@@ -494,6 +494,16 @@ def doubt_address(actor: Actor, return_id: UUID, *, now: datetime) -> None:
             row.answered = sorted(set(row.answered) - {Step.ADDRESS})
 
 
+def doubt_sending(actor: Actor, return_id: UUID, *, now: datetime) -> None:
+    """The way that was chosen is none any more, or another is being chosen: the question is open again."""
+    with transaction():
+        row = _editable(actor, return_id, Step.SENDING)
+        if row.sending is not None:
+            row.sending, row.postage_minor = None, 0
+            _done(actor, row, Step.SENDING, now)
+            row.answered = sorted(set(row.answered) - {Step.SENDING})
+
+
 def set_note(actor: Actor, return_id: UUID, *, note: str, locked: Sequence[str], now: datetime) -> None:
     """What the agent tells the customer, and which answers are fixed. Raises ``Conflict`` for an open one."""
     with transaction():

@@ -107,7 +107,11 @@ def settle_way(
     default is taken, else the question is open. Where no carrier answers it stays open."""
     scope.return_row(actor, return_id, "returns.create")
     page = returns.page(actor, return_id, now=now)
-    if page.draft.sending is not None or page.draft.address is None or not page.draft.lines:
+    if page.draft.sending is not None:
+        if not _is_dearer(page.draft.sending, before):
+            return
+        returns.doubt_sending(actor, return_id, now=now)
+    if page.draft.address is None or not page.draft.lines:
         return
     try:
         offered = shipping.ways(actor, return_id, gateways=gateways, now=now)
@@ -132,8 +136,17 @@ def settle_way(
 def _is_as(way: Way, before: Sending) -> bool:
     """Whether this is what was chosen, and costs the customer no more."""
     cost = way.rate.amount if way.rate.pays != Pays.MERCHANT else 0
-    cost_before = before.amount if before.pays != Pays.MERCHANT else 0
-    return way.rate.id == before.rate_id and cost <= cost_before
+    return way.rate.id == before.rate_id and cost <= _cost(before)
+
+
+def _is_dearer(sending: Sending, before: Sending | None) -> bool:
+    """Whether the same way is theirs to pay now, since another reason was given: nobody has chosen that."""
+    return before is not None and sending.rate_id == before.rate_id and _cost(sending) > _cost(before)
+
+
+def _cost(sending: Sending) -> int:
+    """What the customer pays for it, in minor units."""
+    return sending.amount if sending.pays != Pays.MERCHANT else 0
 
 
 # ---------------------------------------------------------------------------------------------- who it is, so far

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from portal.core.access import Conflict
 from portal.services.filing import returns, shipping
+from portal.services.filing.returns import Page
 from portal.web.actor import needs, person
 from portal.web.admin import both
 from portal.web.admin.prepare import settle
@@ -72,6 +73,13 @@ def set_sending(return_id: UUID) -> Response:
         mine, theirs = (names.get(one, "") for one in (rate_id, sent.there["rate"]))
         if (clash := both.refused(found, [(_("Way of sending"), mine, theirs)])) is not None:
             return clash
+    if (slot := _missing_slot(found, rate_id)) is not None:
+        returns.doubt_sending(person(), return_id, now=now())
+        again = returns.page(person(), return_id, now=now())
+        if "save" not in request.form:
+            return workspace(again)  # the time is chosen next
+        told = (Problem(field=slot, text=_("Choose when the driver shall come.")),)
+        return workspace(again, way_problems=told, status=422)
     try:
         shipping.choose_sending(
             person(),
@@ -89,3 +97,11 @@ def set_sending(return_id: UUID) -> Response:
         told = (Problem(field="ways", text=words().conflict(conflict.code, conflict.details)),)
         return workspace(found, way_problems=told, status=422)
     return back(return_id)
+
+
+def _missing_slot(found: Page, rate_id: str) -> str | None:
+    """The field of a pick-up of which no time is chosen; None where nothing is missing."""
+    for number, way in enumerate(ways_of(found)[0], 1):
+        if way.rate.id == rate_id and way.slots and not request.form.get(f"slot-{rate_id}", ""):
+            return f"slot-{number}"
+    return None
