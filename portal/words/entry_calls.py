@@ -42,6 +42,8 @@ class Entering:
     """Whether somebody else has to decide it first, so that nothing is promised."""
     offers_exchange: bool = False
     """Whether a rule of the shop wants an exchange offered before money is given back."""
+    keeps: bool = False
+    """Whether the goods stay with the customer: a rule of the shop gives the money back without a return."""
 
 
 _BEGIN = {
@@ -75,17 +77,7 @@ def entering(words: Words, call: Entering) -> tuple[str, ...]:
         told.append(say(N_("Would you rather have an exchange, or your money back? Both are fine.")))
     if call.asks_photo:
         told.append(say(N_("We need a photo of it. You can send it to us now, or add it with a link.")))
-    told.append(
-        say(N_("Does the parcel come from %(address)s?"), address=call.address)
-        if call.address
-        else say(N_("From which address do you send it?"))
-    )
-    told.append(_way(words, call))
-    if call.refund is not None and not call.waits:
-        amount = words.money(call.refund, call.currency)
-        told.append(
-            say(N_("As soon as we have it and have looked at it, you get %(amount)s back."), amount=amount)
-        )
+    told += _sent(words, call) if not call.keeps else () if call.waits else (_kept(words, call),)
     if call.waits:
         told.append(say(N_("I have to ask a colleague about this first. You get the answer by e-mail.")))
         return tuple(told)
@@ -95,6 +87,31 @@ def entering(words: Words, call: Entering) -> tuple[str, ...]:
         else say(N_("I can also send you a link, and you finish the rest yourself."))
     )
     return tuple(told)
+
+
+def _sent(words: Words, call: Entering) -> tuple[str, ...]:
+    """From where and how it is sent, and what is given back then."""
+    say = words.gettext
+    where = (
+        say(N_("Does the parcel come from %(address)s?"), address=call.address)
+        if call.address
+        else say(N_("From which address do you send it?"))
+    )
+    if call.refund is None or call.waits:
+        return (where, _way(words, call))
+    amount = words.money(call.refund, call.currency)
+    back = say(N_("As soon as we have it and have looked at it, you get %(amount)s back."), amount=amount)
+    return (where, _way(words, call), back)
+
+
+def _kept(words: Words, call: Entering | Entered) -> str:
+    """What is given back for goods that stay."""
+    if call.refund is None:
+        return words.gettext(N_("You keep the items."))
+    amount = words.money(call.refund, call.currency)
+    return words.gettext(
+        N_("We give you %(amount)s back. You keep your items and send nothing."), amount=amount
+    )
 
 
 def _items(words: Words, items: tuple[tuple[int, str], ...]) -> str:
@@ -130,6 +147,8 @@ class Entered:
     link_until: date | None = None
     mailed: bool = True
     left: tuple[str, ...] = ()
+    keeps: bool = False
+    """Whether the goods stay with the customer, so that nothing is sent."""
 
 
 def entered(words: Words, call: Entered) -> tuple[str, ...]:
@@ -147,6 +166,8 @@ def entered(words: Words, call: Entered) -> tuple[str, ...]:
         told.append(say(N_("The link works until %(day)s."), day=words.day(call.link_until, weekday=True)))
         if call.left:
             told.append(say(N_("These questions are left for you: %(steps)s."), steps=words.join(call.left)))
+    elif call.approved and call.keeps:
+        told.append(_kept(words, call))
     elif call.approved:
         told.append(say(N_("Label and receipt are on their way to %(email)s."), email=call.email))
         if call.ship_by:
@@ -156,7 +177,7 @@ def entered(words: Words, call: Entered) -> tuple[str, ...]:
         told.append(
             say(N_("A colleague looks at it. You get the answer by e-mail at %(email)s."), email=call.email)
         )
-    if call.refund is not None and (call.approved or call.link_until):
+    if call.refund is not None and (call.approved or call.link_until) and not call.keeps:
         amount = words.money(call.refund, call.currency)
         told.append(
             say(N_("As soon as we have it and have looked at it, you get %(amount)s back."), amount=amount)

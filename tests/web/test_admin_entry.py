@@ -11,6 +11,7 @@ from PIL import Image
 
 from portal.core.policy.terms import Terms
 from portal.core.workflows import Rule, Rules
+from portal.services.handling import deciding
 from portal.services.rules import workflows
 from tests.builders import an_item
 from tests.web.admin_world import World, a_world, now
@@ -207,8 +208,9 @@ def test_the_way_that_costs_the_customer_nothing_is_chosen_and_follows_the_items
     take(client, return_id, order, {"SHIRT": 1})
     sending = world.dossier(return_id).page.draft.sending
     assert sending is not None
-    assert (sending.pays, sending.method) == ("merchant", "qr_dropoff")
-    other = rate_of(screen(client, return_id), "Print a label")
+    assert sending.pays == "merchant"
+    known = [f"house.parcel.{method}" for method in ("print_at_home", "qr_dropoff")]
+    other = next(rate for rate in known if rate != sending.rate_id)
     client.submit(
         screen(client, return_id), {"rate": other}, action="/prepare/sending", button="Save way of sending"
     )
@@ -302,6 +304,16 @@ def test_the_next_open_question_is_known_at_every_moment(world: World, client: A
 def focused(answered: Any) -> str:
     (field,) = re.findall(r'<[^>]*\bid="([^"]+)"[^>]*\sautofocus', answered.get_data(as_text=True))
     return str(field)
+
+
+def test_the_language_of_a_customer_stays_when_something_else_of_the_contact_is_saved(
+    world: World, client: Any
+) -> None:
+    """Channels tell de-DE; what the page offers is de."""
+    return_id = begun(client, world.order(language="de-DE"))
+    client.submit(screen(client, return_id), {"contact-phone": "0401234"}, button="Save contact")
+    draft = world.dossier(return_id).page.draft
+    assert (draft.phone, draft.language) == ("0401234", "de")
 
 
 def test_contact_is_kept_as_far_as_it_is_known_and_a_wrong_address_is_told_at_its_field(
@@ -448,6 +460,18 @@ def test_the_state_of_the_receipt_comes_alone(world: World, client: Any) -> None
     part = client.get(ended.location, htmx="sent")
     assert not part.page.whole
     assert 'hx-trigger="load delay:1500ms"' in part.get_data(as_text=True)
+    assert "HX-Push-Url" not in part.headers
+    assert client.get(ended.location, htmx="entry").headers["HX-Push-Url"] == ended.location
+
+
+def test_a_return_that_was_refused_or_is_on_its_way_is_no_entry_that_has_just_ended(
+    world: World, client: Any
+) -> None:
+    declined, received = world.requested(), world.received()
+    with world.app.app_context():
+        deciding.decline(world.actor("supervisor"), declined, reason="other", message="No.", now=now())
+    for one in (declined, received):
+        assert client.get(f"/admin/returns/{one}/entered").location == f"/admin/returns/{one}"
 
 
 def test_the_rest_is_handed_over_as_a_link_on_the_same_page(world: World, client: Any) -> None:
@@ -538,14 +562,50 @@ def test_a_supervisor_authorizes_it_with_a_reason_that_stands_in_the_history(wor
     assert "The policy was set aside: A loyal customer." in seen.page.text
 
 
-def test_a_rule_that_wants_an_exchange_first_is_named_and_the_wish_is_kept(world: World, client: Any) -> None:
-    rule = Rule(id="size", name="Another size", outcome="exchange_first", reasons=("too_small",))
+def publish(world: World, rule: Rule) -> None:
+    """From now on this rule decides."""
     with world.app.app_context():
         boss = world.actor("admin")
         revision = workflows.of_merchant(boss, world.own).draft.revision
         workflows.write(boss, world.own, lambda _: Rules(rules=(rule,)), revision=revision, now=now())
         revision = workflows.of_merchant(boss, world.own).draft.revision
         workflows.publish(boss, world.own, revision=revision, now=now())
+
+
+def test_nobody_is_promised_a_label_for_goods_that_stay(world: World, client: Any) -> None:
+    publish(world, Rule(id="keep", name="Keep it", outcome="refund_without_return", reasons=("too_small",)))
+    order = world.order()
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    assert "Does the parcel come from" in screen(client, return_id).page.text
+    answer(client, world, return_id)
+    said = "We give you €50.00 back. You keep your items and send nothing."
+    page = screen(client, return_id)
+    assert said in page.page.text
+    assert "Does the parcel come from" not in page.page.text
+    ended = client.get(client.submit(page, button="Authorize return").location).page.text
+    assert said in ended
+    assert "nothing is sent." in ended
+    for wrong in ("abel", "warehouse", "As soon as we have it"):
+        assert wrong not in ended
+
+
+def test_a_photo_that_a_rule_asks_for_can_be_added_whatever_the_reason(world: World, client: Any) -> None:
+    publish(world, Rule(id="look", name="Let me see", outcome="ask_photos", reasons=("too_small",)))
+    order = world.order()
+    return_id = begun(client, order)
+    take(client, return_id, order, {"SHIRT": 1})
+    answer(client, world, return_id)
+    line_id = world.lines(return_id)["SHIRT"].id
+    page = screen(client, return_id, "next")
+    assert focused(page) == f"photos-{line_id}"
+    client.submit(page, {"photos": (io.BytesIO(a_picture()), "shirt.png")}, button="Add photos")
+    assert len(world.lines(return_id)["SHIRT"].photos) == 1
+    assert focused(screen(client, return_id, "next")) in ("authorize", "rate-1")
+
+
+def test_a_rule_that_wants_an_exchange_first_is_named_and_the_wish_is_kept(world: World, client: Any) -> None:
+    publish(world, Rule(id="size", name="Another size", outcome="exchange_first", reasons=("too_small",)))
     order = world.order()
     return_id = begun(client, order)
     take(client, return_id, order, {"SHIRT": 1})

@@ -12,7 +12,7 @@ from portal.core.policy.verdict import REFUSED, LineOffer, Verdict
 from portal.core.reasons import REASONS
 from portal.core.returns import BY_CUSTOMER, DraftLine, Step, is_done, needs_photo, steps_left, surveyed
 from portal.core.shipping import Pays
-from portal.core.workflows import EXCHANGE_FIRST
+from portal.core.workflows import EXCHANGE_FIRST, NO_RETURN
 from portal.services.filing.objecting import BY_OVERRIDING, needs_reason
 from portal.services.filing.returns import ANSWERED_LATER, Page
 from portal.web.admin.shapes import Task
@@ -122,11 +122,14 @@ def survey(found: Page) -> tuple[SurveyRow, ...]:
 
 def _question(found: Page, line: DraftLine) -> SurveyRow:
     against = found.verdict.of(line.order_line_id or line.id)
+    wanted = needs_photo(line, found.terms)
     return SurveyRow(
         line=line,
-        wants_photo=needs_photo(line, found.terms),
+        wants_photo=wanted,
         wants_note=line.reason is not None and REASONS[line.reason].note_required,
-        may_have_photos=bool(line.photos) or (line.reason is not None and REASONS[line.reason].photo != "no"),
+        may_have_photos=wanted
+        or bool(line.photos)
+        or (line.reason is not None and REASONS[line.reason].photo != "no"),
         objections=tuple(
             dict.fromkeys(words().finding(finding, found.draft.currency) for finding in against)
         ),
@@ -296,6 +299,7 @@ def script(found: Page, *, waits: bool = False) -> Script:
         ends=found.terms.by_agent,
         waits=waits,
         offers_exchange=found.decision is not None and found.decision.outcome == EXCHANGE_FIRST,
+        keeps=draft.handling == NO_RETURN,
     )
     return Script(
         sentences=entering(said, call),

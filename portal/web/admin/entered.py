@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
-from flask import Blueprint, url_for
+from flask import Blueprint, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from portal.core.facts import CANCELLATIONS
+from portal.core.facts import CANCELLATIONS, STAYS
 from portal.core.links import LinkFacts
+from portal.core.returns import Draft
+from portal.core.workflows import NO_RETURN
 from portal.services import links
 from portal.services.handling import dossiers
 from portal.services.handling.dossiers import Dossier
@@ -25,8 +27,10 @@ from portal.words.spelling import spelled
 
 bp = Blueprint("entered", __name__)
 
-RECEIPTS = ("approved", "requested")
+RECEIPTS = ("approved", "requested", "refund_granted")
 LINKS = ("link", "link_reissued")
+JUST_ENTERED = ("draft", "requested", "approved")
+"""What has gone further, or was refused, has no end of an entry any more."""
 
 
 @bp.get("/returns/<uuid:return_id>/entered")
@@ -37,6 +41,9 @@ def show(return_id: UUID) -> Response:
     found = dossiers.dossier(person(), return_id, now=now())
     speak(zone=found.page.merchant.zone)
     draft = found.page.draft
+    keeps = _stays(draft)
+    if draft.state not in JUST_ENTERED and not (keeps and draft.state == "closed"):
+        return redirect_to(url_for("admin.returns.show", return_id=return_id))
     link = _open_link(found) if draft.state == "draft" else None
     if draft.kind in CANCELLATIONS or (draft.state == "draft" and link is None):
         return redirect_to(url_for("admin.prepare.show", return_id=return_id))
@@ -65,9 +72,16 @@ def show(return_id: UUID) -> Response:
         script=_script(found, link, mail),
         spoken=words().channel(draft.channel),
         is_written=draft.channel in WRITTEN,
+        keeps=keeps,
     )
-    answer.headers["HX-Push-Url"] = url_for("admin.entered.show", return_id=return_id)
+    if request.headers.get("HX-Target") == "entry":  # what is asked for again and again is no step of anybody's
+        answer.headers["HX-Push-Url"] = url_for("admin.entered.show", return_id=return_id)
     return answer
+
+
+def _stays(draft: Draft) -> bool:
+    """Whether the goods stay with the customer, by a rule of the shop."""
+    return draft.kind in STAYS or draft.handling == NO_RETURN
 
 
 def _open_link(found: Dossier) -> LinkFacts | None:
@@ -98,7 +112,7 @@ def _script(found: Dossier, link: LinkFacts | None, mail: MailFacts | None) -> t
             number=draft.number or "",
             is_written=draft.channel in WRITTEN,
             email=draft.email,
-            approved=draft.state == "approved",
+            approved=draft.state in ("approved", "closed"),
             ship_by=found.ship_by,
             method=said.method(draft.sending.method).name if draft.sending else "",
             refund=found.confirmed.amount if found.confirmed and found.confirmed.assessed else None,
@@ -106,6 +120,7 @@ def _script(found: Dossier, link: LinkFacts | None, mail: MailFacts | None) -> t
             link_until=link.expires_at.date() if link else None,
             mailed=mail is not None,
             left=left,
+            keeps=_stays(draft),
         ),
     )
 

@@ -31,6 +31,7 @@ from portal.web.forms.returns import AddressForm, Problem, address_form, conditi
 from portal.web.page import gateways, now, page, redirect_to
 from portal.web.words import gettext as _
 from portal.web.words import speak, words
+from portal.words import Words
 from portal.words import workflows as told
 
 AFFECTED = {
@@ -183,7 +184,7 @@ def contact_form(found: Page) -> ContactForm:
         name=draft.name,
         email=draft.email,
         phone=draft.phone,
-        language=draft.language,
+        language=Words(draft.language).language,  # a channel says de-DE, where the choice says de
     ).offer()
 
 
