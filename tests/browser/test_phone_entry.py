@@ -222,6 +222,21 @@ def test_a_product_and_an_address_are_typed_in_by_keys_where_no_order_is_known(w
 
 
 @pytest.mark.parametrize("javascript", [True])
+def test_what_is_typed_while_orders_are_looked_for_is_looked_for_too(world: World, desk: Any) -> None:
+    wanted = world.order(name="Demo Zoe")
+    world.order(name="Demo Zacharias")
+    held = Held(desk, "**/returns/new?q=Demo+Z")
+    desk.get_by_label("What does the customer say?").fill("Demo Z")
+    held.wait()
+    desk.get_by_label("What does the customer say?").fill("Demo Zoe")
+    expect(desk.get_by_text("1 order found")).to_be_visible()
+    held.let_go()
+    desk.wait_for_timeout(300)
+    expect(desk.get_by_text("1 order found")).to_be_visible()
+    expect(desk.locator("#hit-1")).to_contain_text(wanted.number)
+
+
+@pytest.mark.parametrize("javascript", [True])
 def test_what_is_typed_while_an_answer_is_on_its_way_stays(world: World, desk: Any) -> None:
     return_id, line_id = with_a_shirt(world, desk)
     held = Held(desk, "**/prepare/survey")

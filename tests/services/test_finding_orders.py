@@ -56,6 +56,19 @@ def test_the_order_whose_number_it_is_comes_first(shop: UUID, placed: Any, gatew
     assert [(hit.id, hit.exact) for hit in hits] == [(placed.id, True), (later.id, False)]
 
 
+def test_the_order_of_a_whole_number_is_found_however_many_newer_ones_fit_too(
+    shop: UUID, gateways: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number is also a postcode, and the beginning of later numbers."""
+    monkeypatch.setattr(orders, "MOST", 2)
+    old = builders.an_order(gateways, shop, number="20359", days_ago=30)
+    for number in ("203591", "203592", "203593", "A-1", "A-2"):
+        builders.an_order(gateways, shop, number=number, days_ago=3)
+    hits = orders.find_orders(builders.a_person(shop), query="20359", merchant_id=shop, limit=2)
+    assert [(hit.id, hit.exact) for hit in hits][:1] == [(old.id, True)]
+    assert len(hits) == 2
+
+
 def test_another_shops_order_is_not_found(shop: UUID, placed: Any) -> None:
     other = builders.a_merchant(slug="stranger")
     assert found(other, "zoe@customer.example") == []

@@ -73,7 +73,7 @@ NEEDS: dict[str, tuple[Function | tuple[Function, Mapping[str, Any]], ...]] = {
     "returns.create": (
         returns.start_draft, returns.set_customer, returns.set_order, returns.choose_lines, returns.answer,
         returns.set_address, returns.doubt_address, returns.doubt_sending, returns.set_note, entry.begin,
-        entry.settle_way,
+        entry.take_customer, entry.settle_way,
         shipping.choose_sending, confirmation.confirm, confirmation.cancel, photos.add, photos.remove,
         notices.resend, notices.resend_last, notices.mail_again, cancellations.choose, cancellations.confirm_both,
     ),

@@ -84,6 +84,38 @@ def test_the_order_is_found_by_its_number_and_picked(world: World, client: Any) 
     assert world.dossier(return_id).page.order.id == order.id  # type: ignore[union-attr]
 
 
+def test_an_order_that_is_found_later_brings_its_customer_and_nobody_else_is_overwritten(
+    world: World, client: Any
+) -> None:
+    order = world.order(email="zoe@customer.example", name="Demo Zoe", language="fr")
+    for typed in ({}, {"contact-name": "Demo Recipient"}):
+        return_id = begun(client)
+        if typed:
+            page = client.get(f"/admin/returns/{return_id}/prepare")
+            client.submit(page, typed, button="Save contact")
+        page = client.get(f"/admin/returns/{return_id}/prepare", query_string={"q": order.number})
+        client.submit(page, button=f"Use order {order.number}")
+        draft = world.dossier(return_id).page.draft
+        assert draft.address is not None
+        assert draft.address.postcode == "20359"
+        wanted = ("Demo Recipient", "", "en") if typed else ("Demo Zoe", "zoe@customer.example", "fr")
+        assert (draft.name, draft.email, draft.language) == wanted
+
+
+def test_an_empty_number_takes_no_order_away(world: World, client: Any) -> None:
+    order = world.order()
+    return_id = world.draft(order)
+    choose(client, return_id, order, {"MUG": 2})
+    page = client.get(f"/admin/returns/{return_id}/prepare")
+    told = client.submit(page, button="Use this number", htmx="entry")
+    assert told.status_code == 422
+    assert "Type something that the customer can say" in told.page.text
+    draft = world.dossier(return_id).page.draft
+    assert (draft.order_id, draft.units) == (order.id, 2)
+    client.submit(page, button="Go on without an order")
+    assert world.dossier(return_id).page.draft.order_id is None
+
+
 def test_a_number_typed_by_hand_finds_the_order_too(world: World, client: Any) -> None:
     order = world.order()
     return_id = begun(client)

@@ -232,3 +232,25 @@ def test_a_page_that_has_ended_the_draft_itself_is_not_led_away_and_another_is(
     assert world.state(draft) == "approved"
     assert asked(first, seen).status_code == 204
     assert asked(second, seen).status_code == 303
+
+
+def test_what_another_changed_meanwhile_is_looked_at_before_it_is_authorized(
+    world: World, draft: UUID, order: Any, first: Any, second: Any
+) -> None:
+    line_id = world.lines(draft)["SHIRT"].id
+    survey(first, screen(first, draft), **{f"reason-{line_id}": "arrived_late", f"condition-{line_id}": "unopened"})
+    page_of_first = screen(first, draft)
+    take(second, draft, order, {"MUG": 3})
+    survey(
+        second,
+        screen(second, draft),
+        **{f"reason-{world.lines(draft)['MUG'].id}": "arrived_late"},
+        **{f"condition-{world.lines(draft)['MUG'].id}": "unopened"},
+    )
+    refused = first.submit(page_of_first, button="Authorize return")
+    assert refused.status_code == 422
+    assert "Someone else has changed this meanwhile. Please look at it again." in refused.page.text
+    assert "3 × Demo mug" in refused.page.text
+    assert world.state(draft) == "draft"
+    assert first.submit(refused, button="Authorize return").status_code == 303
+    assert world.state(draft) == "approved"

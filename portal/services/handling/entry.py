@@ -82,6 +82,29 @@ def _begun(at: datetime | None, now: datetime) -> datetime:
     return at if at is not None and now - LONGEST <= at <= now else now
 
 
+def take_customer(actor: Actor, return_id: UUID, *, gateways: Gateways, now: datetime) -> None:
+    """What an order that was found later tells: who placed it where nobody was entered yet, and where the goods are."""
+    scope.return_row(actor, return_id, "returns.create")
+    draft = returns.page(actor, return_id, now=now).draft
+    head = orders.head(draft.order_id) if draft.order_id and draft.state == "draft" else None
+    if head is None:
+        return
+    if not (draft.name or draft.email or draft.phone):
+        returns.set_customer(
+            actor,
+            return_id,
+            name=head.name,
+            email=head.email,
+            phone=head.phone,
+            language=head.language or draft.language,
+            kind=draft.kind,
+            now=now,
+        )
+    address = address_from(head.address) if head.address else None
+    if draft.address is None and address is not None and not gateways.addresses.check(address):
+        returns.set_address(actor, return_id, address, now=now)
+
+
 # ------------------------------------------------------------------------------------------ the way of sending
 
 
@@ -266,8 +289,13 @@ def saved(page: Page) -> Saved:
     )
 
 
-def changed_by_another(actor: Actor, page: Page, *, since: int) -> HappeningFacts | None:
-    """The last change after ``since`` by somebody who is not this person; None where nobody else was at it."""
+def changed_by_another(
+    actor: Actor, page: Page, *, since: int, what: str = ""
+) -> HappeningFacts | None:
+    """The last change after ``since`` by somebody who is not this person; None where nobody else was at it.
+
+    ``what`` names the only kind of happening that counts.
+    """
     happening = history.Happening
     others = sa.or_(happening.actor_kind != actor.kind, happening.actor_id.is_distinct_from(actor.id))
     wanted = sa.select(happening).where(
@@ -275,6 +303,7 @@ def changed_by_another(actor: Actor, page: Page, *, since: int) -> HappeningFact
         happening.sequence > since,
         happening.actor_kind != SYSTEM.kind,
         others,
+        *([happening.what == what] if what else []),
     )
     one = db.session.scalar(wanted.order_by(happening.id.desc()).limit(1))
     return happening_facts(one) if one is not None else None

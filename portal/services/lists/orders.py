@@ -53,15 +53,16 @@ def find_orders(
     """
     ids = tuple(one for one in merchants_of(actor, merchant_id) if actor.may("orders.read", one))
     text = query.strip()
+    keys = _number_keys(text, ids) if text else ()
     found = sa.select(Order).where(Order.merchant_id.in_(ids))
     if text:
-        found = found.where(Order.id.in_(_matching(text, ids)))
+        found = found.where(Order.id.in_(_matching(text, ids, keys)))
+    if keys:  # before the newest: it may be an old one, and others more than are shown
+        found = found.order_by(sa.case((Order.number_key.in_(keys), 0), else_=1))
     newest = found.order_by(Order.placed_at.desc(), Order.id.desc()).limit(limit)
     rows = db.session.scalars(newest).all()
     sums = _sums([row.id for row in rows])
-    keys = _number_keys(text, ids) if text else ()
-    hits = [_hit(row, *sums.get(row.id, (0, 0)), exact=row.number_key in keys) for row in rows]
-    return sorted(hits, key=lambda hit: not hit.exact)
+    return [_hit(row, *sums.get(row.id, (0, 0)), exact=row.number_key in keys) for row in rows]
 
 
 def hits_of(order_ids: Sequence[UUID]) -> tuple[OrderHit, ...]:
@@ -75,11 +76,14 @@ MOST = 200
 """Orders that one way of finding gives: who means a single one says more."""
 
 
-def _matching(text: str, ids: Sequence[UUID]) -> list[UUID]:
-    """The orders that it may be: every way asks an index of its own, so that none reads all orders."""
-    ways = [*_by_contact(text, ids)]
+def _matching(text: str, ids: Sequence[UUID], keys: Sequence[str]) -> list[UUID]:
+    """The orders that it may be: every way asks an index of its own, so that none reads all orders.
+
+    ``keys`` are the numbers that it may be; the order of just that number is found before those that begin so.
+    """
+    ways = [_orders(ids, Order.number_key.in_(keys)), *_by_contact(text, ids)]
     if "@" not in text:
-        ways += [_by_number(text, ids), _by_sku(text, ids), *_by_words(text, ids)]
+        ways += [_by_number(keys, ids), _by_sku(text, ids), *_by_words(text, ids)]
     found: set[UUID] = set()
     for way in ways:
         found.update(db.session.scalars(way.limit(MOST)))
@@ -116,8 +120,7 @@ FEWEST = 3
 """Characters from which the beginning of a number or word is enough; fewer must be all of it."""
 
 
-def _by_number(text: str, ids: Sequence[UUID]) -> sa.Select[Any]:
-    keys = _number_keys(text, ids)
+def _by_number(keys: Sequence[str], ids: Sequence[UUID]) -> sa.Select[Any]:
     column = Order.number_key.expression
     return _orders(
         ids,

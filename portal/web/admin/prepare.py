@@ -132,6 +132,9 @@ def set_order(return_id: UUID) -> Response:
         told = Problem(field="order_number", text=next(iter(form.errors.values()))[0])
         return workspace(found, problems=(told,), status=422)
     picked = form.picked()
+    if picked is None and not form.order_number.data and "order_number" in request.form:
+        nothing = _("Type something that the customer can say: an order number, name, phone, e-mail")
+        return workspace(found, problems=(Problem(field="order_number", text=nothing),), status=422)
     if picked is None and form.order_number.data and found.terms.order_source:
         hits = orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=form.order_number.data)
         exact = [hit for hit in hits if hit.exact]
@@ -139,6 +142,8 @@ def set_order(return_id: UUID) -> Response:
     returns.set_order(
         person(), return_id, order_id=picked, order_number=form.order_number.data or "", now=now()
     )
+    if picked is not None:
+        entry.take_customer(person(), return_id, gateways=gateways(), now=now())
     return back(return_id, "next")
 
 
@@ -173,8 +178,12 @@ def confirm(return_id: UUID) -> Response:
     """Authorize: everything is answered, the units are taken, label and e-mail are promised.
 
     What the policy refuses needs a reason; without the right to override it waits for somebody who has it.
+    What somebody else has changed since the page was made has to be looked at first.
     """
     despite = request.form.get("despite", "").strip()[:LONGEST_NOTE]
+    if (unseen := _unseen(return_id)) is not None:
+        told = (Problem(field="lines", text=words().conflict("changed_meanwhile")),)
+        return workspace(unseen, end_problems=told, status=422)
     try:
         confirmation.confirm(
             person(),
@@ -198,3 +207,13 @@ def confirm(return_id: UUID) -> Response:
         tell(words().conflict(conflict.code, conflict.details), "bad")
         return back(return_id, "next")
     return redirect_to(url_for("admin.entered.show", return_id=return_id))
+
+
+def _unseen(return_id: UUID) -> Page | None:
+    """The draft as it is, where another person or the customer has answered something since it was shown."""
+    found, shown = returns.page(person(), return_id, now=now()), as_number(request.form.get("seen"))
+    if found.draft.state != "draft" or found.draft.kind in CANCELLATIONS or shown is None:
+        return None
+    speak(zone=found.merchant.zone)
+    changed = entry.changed_by_another(person(), found, since=shown, what="return.updated")
+    return found if changed is not None else None
