@@ -13,6 +13,9 @@ from portal.core.policy.terms import Terms
 from portal.core.workflows import Rule, Rules
 from portal.services.handling import deciding
 from portal.services.rules import workflows
+from portal.web.admin import entry as entry_pages
+from portal.web.admin import orders as order_pages
+from portal.web.admin import workspace as workspace_pages
 from tests.builders import an_item
 from tests.web.admin_world import World, a_world, now
 
@@ -97,6 +100,22 @@ def test_hits_come_alone_while_it_is_typed(world: World, client: Any) -> None:
     found = client.get("/admin/returns/new", query_string={"q": order.email}, htmx="hits")
     assert not found.page.whole
     assert order.number in found.page.text
+
+
+def test_more_orders_than_are_shown_are_not_taken_for_all(
+    world: World, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "Only 1 of the orders that fit are shown. Type more to find the others."
+    for shown in (entry_pages, order_pages, workspace_pages):
+        monkeypatch.setattr(shown, "SHOWN", 1)
+    order = world.order()
+    there = f"/admin/returns/{world.draft(order)}/prepare"
+    pages = (("/admin/returns/new", "hits"), ("/admin/orders", "rows"), (there, "orders"))
+    for address, part in pages:
+        assert told not in client.get(address, query_string={"q": order.email}, htmx=part).page.text
+    world.order()
+    for address, part in pages:
+        assert told in client.get(address, query_string={"q": order.email}, htmx=part).page.text
 
 
 def test_nothing_that_fits_says_what_else_to_try(client: Any) -> None:
@@ -352,7 +371,9 @@ def test_an_address_that_is_being_typed_is_not_called_wrong_before_it_is_saved(
     page = screen(client, return_id)
     values, _names = page.page.fields(page.page.form("/prepare/address"))
     there = {name: value for name, value in values.items() if name != "save"}
-    left = client.post(f"/admin/returns/{return_id}/prepare/address", data=there | {"city": ""}, htmx="address")
+    left = client.post(
+        f"/admin/returns/{return_id}/prepare/address", data=there | {"city": ""}, htmx="address"
+    )
     assert left.status_code == 200
     assert "There is a problem" not in left.page.text
     assert left.page.by_id("street").text.strip() == "Beispielweg 12"
@@ -662,9 +683,7 @@ def test_an_order_of_the_customers_past_is_used_with_one_press(world: World, cli
 def test_a_number_that_no_page_of_ours_writes_is_none(world: World, client: Any, forged: str) -> None:
     order = world.order()
     return_id = begun(client, order, begun=forged)
-    there = client.get(
-        f"/admin/returns/{return_id}/prepare", query_string={"seen": forged}, htmx="heading"
-    )
+    there = client.get(f"/admin/returns/{return_id}/prepare", query_string={"seen": forged}, htmx="heading")
     assert there.status_code == 200
     shirt = {line.sku: line.id for line in order.items}["SHIRT"]
     given = {f"units-{shirt}": "1", f"was-{shirt}": "3", "seen": forged}

@@ -162,7 +162,10 @@ def test_a_product_is_saved_as_soon_as_it_has_a_name(world: World, client: Any) 
     return_id = begun(client)
     client.submit(client.get(f"/admin/returns/{return_id}/prepare"), button="Go on without an order")
     page = client.get(f"/admin/returns/{return_id}/prepare")
-    assert client.submit(page, {"name": "Blue mug"}, action="/prepare/lines", button="Save items").status_code == 303
+    assert (
+        client.submit(page, {"name": "Blue mug"}, action="/prepare/lines", button="Save items").status_code
+        == 303
+    )
     (line,) = world.dossier(return_id).page.draft.lines
     assert (line.name, line.units) == ("Blue mug", 1)
 

@@ -238,7 +238,11 @@ def test_what_another_changed_meanwhile_is_looked_at_before_it_is_authorized(
     world: World, draft: UUID, order: Any, first: Any, second: Any
 ) -> None:
     line_id = world.lines(draft)["SHIRT"].id
-    survey(first, screen(first, draft), **{f"reason-{line_id}": "arrived_late", f"condition-{line_id}": "unopened"})
+    survey(
+        first,
+        screen(first, draft),
+        **{f"reason-{line_id}": "arrived_late", f"condition-{line_id}": "unopened"},
+    )
     page_of_first = screen(first, draft)
     take(second, draft, order, {"MUG": 3})
     survey(

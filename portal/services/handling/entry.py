@@ -289,9 +289,7 @@ def saved(page: Page) -> Saved:
     )
 
 
-def changed_by_another(
-    actor: Actor, page: Page, *, since: int, what: str = ""
-) -> HappeningFacts | None:
+def changed_by_another(actor: Actor, page: Page, *, since: int, what: str = "") -> HappeningFacts | None:
     """The last change after ``since`` by somebody who is not this person; None where nobody else was at it.
 
     ``what`` names the only kind of happening that counts.

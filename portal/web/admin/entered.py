@@ -74,7 +74,9 @@ def show(return_id: UUID) -> Response:
         is_written=draft.channel in WRITTEN,
         keeps=keeps,
     )
-    if request.headers.get("HX-Target") == "entry":  # what is asked for again and again is no step of anybody's
+    if (
+        request.headers.get("HX-Target") == "entry"
+    ):  # what is asked for again and again is no step of anybody's
         answer.headers["HX-Push-Url"] = url_for("admin.entered.show", return_id=return_id)
     return answer
 

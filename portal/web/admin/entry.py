@@ -100,16 +100,22 @@ def _look_again(form: EntryForm, hits: tuple[OrderHit, ...]) -> Response:
     return _page(form, hits, at="hits" if hits else "q", status=422 if form.errors else 200)
 
 
+SHOWN = 12
+"""Orders that are listed: who looks for another one says more."""
+
+
 def _page(form: EntryForm, hits: tuple[OrderHit, ...], *, at: str = "", status: int = 200) -> Response:
     shops = _shops()
     form.offer(shops)
     names = {one.id: one.name for one in shops}
+    own = [hit for hit in hits if hit.merchant_id in names]
     return page(
         "admin/entry/new.html",
         fragments=("hits", "entry"),
         status=status,
         form=form,
-        hits=[hit for hit in hits if hit.merchant_id in names],
+        hits=own[:SHOWN],
+        is_cut=len(own) > SHOWN,
         shops=shops,
         shop_names=names,
         several=len(shops) > 1,
@@ -123,7 +129,8 @@ def _page(form: EntryForm, hits: tuple[OrderHit, ...], *, at: str = "", status: 
 def _hits(query: str, shop: MerchantFacts | None) -> tuple[OrderHit, ...]:
     if not query:
         return ()
-    return tuple(orders.find_orders(person(), query=query, merchant_id=shop.id if shop else None, limit=12))
+    merchant_id = shop.id if shop else None
+    return tuple(orders.find_orders(person(), query=query, merchant_id=merchant_id, limit=SHOWN + 1))
 
 
 def _meant(hits: tuple[OrderHit, ...]) -> UUID | None:

@@ -24,16 +24,22 @@ from portal.words import calls
 bp = Blueprint("orders", __name__)
 
 
+SHOWN = 50
+"""Orders that are listed: who looks for another one says more."""
+
+
 @bp.get("/orders")
 @needs("orders.read")
 def index() -> Response:
     """Orders by number, e-mail, name, phone, postcode or SKU; without a search the newest."""
     query = request.args.get("q", "").strip()
+    hits = orders.find_orders(person(), query=query, limit=SHOWN + 1)
     return page(
         "admin/orders/index.html",
         fragments=("rows",),
         query=query,
-        hits=orders.find_orders(person(), query=query, limit=50),
+        hits=hits[:SHOWN],
+        is_cut=len(hits) > SHOWN,
         columns=(
             Column(name=_("Order")),
             Column(name=_("Customer")),

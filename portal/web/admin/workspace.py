@@ -85,6 +85,7 @@ def workspace(
     override = drafts.override(found, person())
     goes_on = drafts.next_field(found, left, has_ways=bool(ways))
     address = address or address_form_of(found)
+    hits = _hits(found)
     answer = page(
         "admin/prepare/show.html",
         fragments=("entry", "orders", *AFFECTED),
@@ -139,7 +140,8 @@ def workspace(
         wishes=told.WISHES if found.decision and found.decision.outcome == EXCHANGE_FIRST else {},
         **_past(found, target),
         query=request.args.get("q", "").strip(),
-        hits=_hits(found),
+        hits=hits[:SHOWN],
+        is_cut=len(hits) > SHOWN,
         link_form=_link_form(found),
         may_link=terms.by_link and person().may("links.manage", draft.merchant_id),
         script=drafts.script(found, waits=override is not None and not override.may),
@@ -156,11 +158,16 @@ def _past(found: Page, target: str) -> dict[str, Any]:
     return {"past": entry.past(person(), found), "customer": customers.of(person(), found.draft.id)}
 
 
+SHOWN = 8
+"""Orders that are listed: who looks for another one says more."""
+
+
 def _hits(found: Page) -> tuple[OrderHit, ...]:
     query = request.args.get("q", "").strip()
     if not query:
         return ()
-    return tuple(orders.find_orders(person(), merchant_id=found.draft.merchant_id, query=query, limit=8))
+    merchant_id = found.draft.merchant_id
+    return tuple(orders.find_orders(person(), merchant_id=merchant_id, query=query, limit=SHOWN + 1))
 
 
 def ways_of(found: Page) -> tuple[tuple[Way, ...], str]:
