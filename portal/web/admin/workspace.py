@@ -89,7 +89,7 @@ def workspace(
     answer = page(
         "admin/prepare/show.html",
         fragments=("entry", "orders", *AFFECTED),
-        also=AFFECTED.get(target, ()) if status == 200 else ("heading",),
+        also=AFFECTED.get(target, ()) if status == 200 or target not in AFFECTED else ("heading",),
         status=status,
         found=found,
         draft=draft,
