@@ -203,10 +203,12 @@ FAILED = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 OPEN = ("DELAYED", "ENQUEUED", "PENDING")
 
 
-def listing(*, statuses: tuple[str, ...] = (*FAILED, *OPEN), limit: int = 100) -> list[Item]:
-    """Work in those states, newest first."""
+def listing(
+    *, statuses: tuple[str, ...] = (*FAILED, *OPEN), limit: int = 100, ids: tuple[str, ...] = ()
+) -> list[Item]:
+    """Work in those states, newest first; of these ``ids`` alone, where any is given."""
     found = _client(_url()).list_workflows(
-        status=list(statuses), limit=limit, sort_desc=True, queue_name=QUEUE
+        workflow_ids=list(ids) or None, status=list(statuses), limit=limit, sort_desc=True, queue_name=QUEUE
     )
     items = []
     for workflow in found:

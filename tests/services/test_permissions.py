@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.core.access import PERMISSIONS, ROLES, Actor, NotAllowed, NotFound
-from portal.db.base import Base, db, uuid7
+from portal.db.base import Base, db, transaction, uuid7
+from portal.services import work
 from portal.services.handling import bulk
 from tests.builders import a_person
 from tests.services import use_cases
@@ -34,17 +35,21 @@ def there(world: World) -> dict[str, Any]:
     given = {
         name: value for name, value in found.items() if name.endswith("_id") or name in ("back", "canceled")
     }
+    with app.app_context(), transaction():
+        work.enqueue("mail", given["mail_id"], run=7, delay=3600)
     return given | {
+        "item_id": f"mail-{given['mail_id']}-run7",
         "request_id": found["entry_id"], "a role": {world.own: "csr"}, "now": now(), "gateways": world.gateways,
         "site": app.extensions["site"], "folder": app.config["SETTINGS"].upload_dir,
     }  # fmt: skip
 
 
 def everything() -> dict[str, list[str]]:
-    """Every row of every table, the history and the end of its chain with them."""
+    """Every row of every table, the history and the end of its chain with them; and the state of all durable work."""
     db.session.rollback()
     tables = Base.metadata.sorted_tables
-    return {one.name: sorted(str(row) for row in db.session.execute(sa.select(one))) for one in tables}
+    found = {one.name: sorted(str(row) for row in db.session.execute(sa.select(one))) for one in tables}
+    return found | {"durable work": sorted(f"{one.id} {one.status}" for one in work.listing(limit=1000))}
 
 
 @contextmanager

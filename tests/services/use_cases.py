@@ -25,12 +25,13 @@ from portal.services import (
     photos,
     pictures,
     tasks,
+    work,
 )
 from portal.services.docking import matching, receiving, unexpected
 from portal.services.filing import returns, shipping
 from portal.services.handling import assigning, confirmation, deciding, desk, entry, presence, requests, tags
 from portal.services.ledgers import accounting, credits
-from portal.services.lists import views
+from portal.services.lists import views, worklist
 from portal.services.past import replay
 from portal.services.paying import bank, bank_accounts, byhand
 from portal.services.persons import sessions, staff
@@ -114,7 +115,7 @@ NEEDS: dict[str, tuple[Function | tuple[Function, Mapping[str, Any]], ...]] = {
         a(cancellations.remind, return_id="canceled"),
     ),
     "stock.edit": (stocktaking.count, warehouse.record_answer),
-    "work.manage": (channels.resend,),
+    "work.manage": (channels.resend, worklist.resume),
     "orders.import": (intake.import_orders, replay.replay),
     "policies.edit": (
         merchants.publish, policies.write, policies.discard, policies.take_up, policies.publish_draft,
@@ -187,7 +188,8 @@ def arguments(case: Case, there: Mapping[str, Any]) -> dict[str, Any]:
 
 def names_something(case: Case, there: Mapping[str, Any]) -> bool:
     """Whether anything of a shop is named at all."""
-    return any(isinstance(one, (UUID, dict)) and one for one in arguments(case, there).values())
+    given = arguments(case, there)
+    return "item_id" in given or any(isinstance(one, (UUID, dict)) and one for one in given.values())
 
 
 # ----------------------------------------------------------------------------------------------- which there are
@@ -198,7 +200,10 @@ def name_of(function: Function) -> str:
 
 
 def writing() -> dict[str, Function]:
-    """The public functions of the services that take an ``actor`` first and open a transaction, or call what does."""
+    """The public functions of the services that take an ``actor`` first and open a transaction, or call what does.
+
+    Durable work is written by what keeps it, in no transaction of ours.
+    """
     found = {}
     for module in pkgutil.walk_packages(services.__path__, "portal.services."):
         for function in vars(importlib.import_module(module.name)).values():
@@ -214,7 +219,7 @@ def writing() -> dict[str, Function]:
 def _writes(function: Function) -> bool:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    if any(isinstance(one, ast.Name) and one.id == "transaction" for one in called):
+    if function is work.resume or any(isinstance(one, ast.Name) and one.id == "transaction" for one in called):
         return True
     return any(_writes(one) for one in _callees(function, called) if one is not function)
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from portal.db.base import transaction
+from portal.services import work
 from tests.services.cancelling import canceled, unshipped
 from tests.web.admin_world import World, a_world
 
@@ -56,6 +58,29 @@ def test_what_failed_for_good_is_run_again_from_the_page(world: World, drain: An
     drain()
     assert world.dossier(return_id).parcels[0].state == "label_created"
     assert "the printer is on fire" not in client.get("/admin/durable-work").page.text
+
+
+def test_what_failed_is_not_hidden_by_all_that_waits(world: World, drain: Any) -> None:
+    """As in an outage of the mail server: hundreds of pieces wait, and one that failed is older than all."""
+    carrier = world.gateways.carriers["house"]
+    working = type(carrier).create_return
+
+    def broken(*_anything: object, **_more: object) -> None:
+        raise RuntimeError("the printer is on fire")
+
+    return_id = world.confirmed()
+    type(carrier).create_return = broken
+    try:
+        drain()
+    finally:
+        type(carrier).create_return = working
+    parcel_id = world.dossier(return_id).parcels[0].id
+    with world.app.app_context(), transaction():
+        for number in range(1, 211):
+            work.enqueue("label", parcel_id, run=number, delay=3600)
+    page = world.signed_in("supervisor").get("/admin/durable-work").page
+    assert "the printer is on fire" in page.text
+    assert page.text.count("Try") + page.text.count("Run now") >= 200
 
 
 def test_what_a_warehouse_shall_hear_is_listed_with_its_cancellation(make_app: Callable[..., Flask]) -> None:

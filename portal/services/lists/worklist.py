@@ -12,12 +12,13 @@ from portal.core.access import Actor, NotFound
 from portal.db.base import db
 from portal.db.cancellations import Cancellation
 from portal.db.channels import ChannelMessage
+from portal.db.disputes import Dispute
 from portal.db.mails import Mail
 from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.db.shipments import Shipment
 from portal.db.warehouse import WarehouseEvent
-from portal.services import work
+from portal.services import scope, work
 
 SUBJECTS: dict[str, tuple[Any, Any, Any]] = {
     "mail": (Mail.id, Mail.merchant_id, Mail.return_id),
@@ -25,9 +26,14 @@ SUBJECTS: dict[str, tuple[Any, Any, Any]] = {
     "void": (Shipment.id, Shipment.merchant_id, Shipment.return_id),
     "refund": (Refund.id, Refund.merchant_id, Refund.return_id),
     "leave_out": (Cancellation.return_id, Cancellation.merchant_id, Cancellation.return_id),
+    "undisputed": (Dispute.id, Dispute.merchant_id, Dispute.return_id),
     "channel": (ChannelMessage.id, ChannelMessage.merchant_id, ChannelMessage.return_id),
 }
 """What each kind of work is about: its id, its merchant and its return."""
+
+
+MOST = 2000
+"""Pieces of all shops, failed or waiting, that are looked through for those of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +57,30 @@ class Entry:
 
 
 def listing(actor: Actor, *, limit: int = 200) -> tuple[Entry, ...]:
-    """What failed or waits at the merchants whose work this person looks after, newest first."""
-    return tuple(entry for entry, _ in _mine(actor, work.listing(limit=limit)))
+    """What failed at the merchants whose work this person looks after, then what waits, each newest first.
+
+    However much waits, as in an outage, nothing that failed is left out for it.
+    """
+    failed = _mine(actor, work.listing(statuses=work.FAILED, limit=MOST))
+    waiting = _mine(actor, work.listing(statuses=work.OPEN, limit=MOST))
+    return (*failed, *waiting[:limit])
 
 
 def resume(actor: Actor, item_id: str) -> None:
-    """Run a piece of work again that failed for good. Raises ``NotFound``, also for another merchant's."""
-    for entry, item in _mine(actor, work.listing(statuses=(*work.FAILED, "DELAYED"), limit=1000)):
-        if entry.id == item_id:
+    """Run a piece of work now that failed for good, or waits for its next try.
+
+    Raises ``NotFound``, also for another merchant's, and ``NotAllowed``.
+    """
+    for item in work.listing(statuses=(*work.FAILED, "DELAYED"), ids=(item_id,)):
+        merchant_id, _, _ = _about([item]).get((item.kind, item.subject), (None, None, None))
+        if merchant_id is not None:
+            scope.require(actor, "work.manage", merchant_id)
             work.resume(item.id)
             return
     raise NotFound
 
 
-def _mine(actor: Actor, items: Sequence[work.Item]) -> list[tuple[Entry, work.Item]]:
+def _mine(actor: Actor, items: Sequence[work.Item]) -> list[Entry]:
     about = _about(items)
     found = []
     for item in items:
@@ -82,7 +98,7 @@ def _mine(actor: Actor, items: Sequence[work.Item]) -> list[tuple[Entry, work.It
             return_id=return_id,
             return_number=number or "",
         )
-        found.append((entry, item))
+        found.append(entry)
     return found
 
 

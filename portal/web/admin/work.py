@@ -47,6 +47,7 @@ def kinds() -> dict[str, str]:
         "void": _("Cancel a label"),
         "refund": _("Send a refund"),
         "channel": _("Tell the shop's system"),
+        "undisputed": _("Pay what nobody contests"),
         "leave_out": _("Tell the warehouse what to leave out"),
         "warehouse_event": _("Take in what the warehouse told"),
     }
