@@ -27,9 +27,10 @@ def reply(
     """Write to the other side, or show them something; answers the entry of the thread, the same ``nonce`` again the
     same one.
 
-    What the shop writes asks the customer (it is their turn), what the customer writes asks the shop. An offer
-    that waits goes on waiting. Raises ``Stale``, ``Conflict``: ``words_missing``, ``words_too_long``, ``dispute_over``,
-    ``photos_full`` and what makes a picture unreadable.
+    What the shop writes asks the customer (it is their turn), what the customer writes asks the shop: its time to
+    answer begins when it becomes its turn, and not anew with each further word. An offer that waits goes on waiting.
+    Raises ``Stale``, ``NotAllowed`` where it was handed up, ``Conflict``: ``words_missing``, ``words_too_long``,
+    ``dispute_over``, ``photos_full`` and what makes a picture unreadable.
     """
     gate.allowed(actor, dispute_id, "disputes.handle")
     if len(attached) > core.MOST_PICTURES:
@@ -46,6 +47,8 @@ def reply(
             return before
         gate.still_open(dispute)
         by_customer = actor.kind == "link"
+        if not by_customer:
+            gate.may_decide(actor, dispute)
         kind = "customer" if by_customer else "agent"
         entry = threads.add(
             actor, row, body, kind=kind, nonce=nonce, prepared=prepared, folder=folder, now=now
@@ -53,9 +56,9 @@ def reply(
         waiting = gate.open_offer(dispute.id, "merchant")
         step = "reply" if by_customer else "ask"
         if waiting is None and DISPUTE.can(dispute.state, step):
-            gate.move(row, dispute, step)
-            if by_customer:
+            if by_customer and dispute.state == "awaiting_customer":
                 gate.clock_of_shop(row, dispute, now)
+            gate.move(row, dispute, step)
         if not by_customer:
             deciding.answered(dispute, now=now)
         gate.tell(actor, "dispute.replied", dispute, now)

@@ -12,7 +12,7 @@ from portal.db.disputes import Dispute
 from portal.db.refunds import Refund
 from portal.db.returns import Return
 from portal.services import tasks
-from portal.services.disputes import gate, offering, settling, telling
+from portal.services.disputes import gate, settling, telling
 from portal.services.paying import promised
 
 TASKS = ("dispute_due", "dispute_overdue", "dispute_unpayable")
@@ -44,7 +44,7 @@ def hand_up(actor: Actor, row: Return, dispute: Dispute, *, because: str, now: d
     gate.move(row, dispute, "escalate")
     waiting = gate.open_offer(dispute.id, "merchant")
     if waiting is not None:
-        offering.end_open(dispute, actor, now)
+        gate.end_open(dispute, actor, now)
         telling.mail("dispute_answered", row, dispute, offer=waiting, what="offer_withdrawn", now=now)
     dispute.escalated_at, dispute.escalated_because = now, because
     gate.tell(actor, "dispute.escalated", dispute, now, reason_given=because)
@@ -91,7 +91,7 @@ def settle(
     with transaction():
         row, dispute = gate.hold(actor, dispute_id, "disputes.decide", version=version)
         gate.still_open(dispute)
-        offering.end_open(dispute, actor, now)
+        gate.end_open(dispute, actor, now)
         refund = settling.pay(actor, row, dispute, amount, reason=message, now=now)
         end(actor, row, dispute, "settle", outcome="settled", refund=refund, message=message, now=now)
         faults.point("before_intent_commit")
@@ -107,8 +107,10 @@ def pay_again(actor: Actor, dispute_id: UUID, *, now: datetime) -> UUID:
     gate.people_only(actor)
     with transaction():
         row, dispute = gate.hold(actor, dispute_id, "disputes.decide")
-        before = db.session.get(Refund, dispute.settlement_id, populate_existing=True)
-        if before is None or before.state != "canceled":
+        if dispute.settlement_id is None:
+            raise Conflict("settled_already")
+        before = db.session.get_one(Refund, dispute.settlement_id, populate_existing=True)
+        if before.state != "canceled":
             raise Conflict("settled_already")
         dispute.settlement_id = None
         refund = settling.pay(
@@ -154,7 +156,7 @@ def reject(
             return
         gate.still_open(dispute)
         gate.may_decide(actor, dispute)
-        offering.end_open(dispute, actor, now)
+        gate.end_open(dispute, actor, now)
         end(actor, row, dispute, "reject", outcome=outcome, message=message, now=now)
 
 
@@ -166,7 +168,7 @@ def take_back(actor: Actor, dispute_id: UUID, *, now: datetime) -> None:
         if dispute.state == "withdrawn":
             return
         gate.still_open(dispute)
-        offering.end_open(dispute, actor, now)
+        gate.end_open(dispute, actor, now)
         end(actor, row, dispute, "withdraw", outcome="withdrawn", now=now)
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from portal.core.access import Actor, Conflict, NotAllowed, NotFound, Stale
 from portal.core.disputes import OPEN, due
-from portal.core.lifecycles import DISPUTE
+from portal.core.lifecycles import DISPUTE, OFFER
 from portal.db import history, merchants, returns
 from portal.db.base import db, uuid7
 from portal.db.disputes import Dispute, Offer
@@ -106,6 +106,19 @@ def open_offer(dispute_id: UUID, side: str | None = None) -> Offer | None:
         ),
         None,
     )
+
+
+def end_offer(one: Offer, step: str, actor: Actor | None, now: datetime, *, name: str = "") -> None:
+    """An offer that is held waits no more. Raises ``IllegalStep``."""
+    one.state = OFFER.after(one.state, step)
+    one.answered_at, one.answered_by_name = now, name or (actor.name if actor else "")
+
+
+def end_open(dispute: Dispute, actor: Actor, now: datetime) -> None:
+    """The dispute goes on otherwise, or is over: what still waited for an answer waits no more."""
+    one = open_offer(dispute.id)
+    if one is not None:
+        end_offer(one, "withdraw", actor, now)
 
 
 def tell(actor: Actor, what: str, dispute: Dispute, now: datetime, **details: object) -> None:

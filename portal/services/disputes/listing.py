@@ -21,7 +21,7 @@ PER_PAGE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class DisputeRow:
-    """One dispute in the list. ``until`` is when whoever's turn it is has to have answered."""
+    """One dispute in the list. ``until`` is when whoever's turn it is has to have answered; None where no time runs."""
 
     id: UUID
     number: str
@@ -141,7 +141,7 @@ def _offers(ids: Sequence[UUID]) -> dict[UUID, Offer]:
 
 def _row(dispute: Dispute, row: Return, offer: Offer | None) -> DisputeRow:
     by_customer = offer is not None and offer.by_side == "customer"
-    until = offer.expires_at if offer is not None and not by_customer else dispute.due_at
+    until = dispute.due_at if dispute.state != "awaiting_customer" else offer.expires_at if offer else None
     return DisputeRow(
         id=dispute.id,
         number=dispute.number,

@@ -39,7 +39,7 @@ def offer(
         _judge(row, dispute, amount, body, now=now)
         before = gate.open_offer(dispute.id)
         if before is not None:
-            _end(before, "withdraw" if before.by_side == "merchant" else "counter", actor, now)
+            gate.end_offer(before, "withdraw" if before.by_side == "merchant" else "counter", actor, now)
         gate.move(row, dispute, "offer")
         _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
         made = _new(actor, dispute, "merchant", amount, body, until=_until(now, terms.offer_days), now=now)
@@ -69,7 +69,7 @@ def withdraw_offer(actor: Actor, dispute_id: UUID, offer_id: UUID, *, now: datet
             return
         _still(one)
         gate.may_decide(actor, dispute)
-        _end(one, "withdraw", actor, now)
+        gate.end_offer(one, "withdraw", actor, now)
         gate.move(row, dispute, "lapse")
         gate.clock_of_shop(row, dispute, now)
         gate.tell(
@@ -104,7 +104,7 @@ def _accept(actor: Actor, dispute_id: UUID, offer_id: UUID, *, now: datetime) ->
         _still(one, now)
         if actor.kind != "link":
             gate.may_decide(actor, dispute)
-        _end(one, "accept", actor, now, name=row.name if actor.kind == "link" else "")
+        gate.end_offer(one, "accept", actor, now, name=row.name if actor.kind == "link" else "")
         behind = _behind(one, row) if actor.kind == "link" else actor
         refund = settling.pay(
             behind, row, dispute, one.amount_minor, reason=one.body or dispute.number, now=now
@@ -127,7 +127,7 @@ def decline(actor: Actor, dispute_id: UUID, offer_id: UUID, *, body: str = "", n
         _still(one, now)
         if not by_customer:
             gate.may_decide(actor, dispute)
-        _end(one, "decline", actor, now, name=row.name if by_customer else "")
+        gate.end_offer(one, "decline", actor, now, name=row.name if by_customer else "")
         gate.say(actor, row, body, kind="customer" if by_customer else "agent", now=now)
         gate.tell(
             actor, "dispute.offer_declined", dispute, now, amount=one.amount_minor, currency=row.currency
@@ -153,7 +153,7 @@ def counter(
         one = _its(dispute, offer_id, "merchant")
         _still(one, now)
         _judge(row, dispute, amount, body, now=now)
-        _end(one, "counter", actor, now, name=row.name)
+        gate.end_offer(one, "counter", actor, now, name=row.name)
         gate.move(row, dispute, "counter")
         made = _new(actor, dispute, "customer", amount, body, until=None, now=now, name=row.name)
         gate.clock_of_shop(row, dispute, now)
@@ -168,18 +168,11 @@ def counter(
 
 def expire(row: Return, dispute: Dispute, one: Offer, *, now: datetime) -> None:
     """Nobody answered in time; the rows are held by the caller, whose transaction this is."""
-    _end(one, "expire", None, now)
+    gate.end_offer(one, "expire", None, now)
     gate.move(row, dispute, "lapse")
     gate.clock_of_shop(row, dispute, now)
     telling.mail("dispute_answered", row, dispute, offer=one, what="offer_expired", now=now)
     gate.changed(dispute)
-
-
-def end_open(dispute: Dispute, actor: Actor, now: datetime) -> None:
-    """The dispute ended otherwise: what still waited for an answer waits no more."""
-    one = gate.open_offer(dispute.id)
-    if one is not None:
-        _end(one, "withdraw", actor, now)
 
 
 def _judge(row: Return, dispute: Dispute, amount: Minor, body: str, *, now: datetime) -> None:
@@ -211,11 +204,6 @@ def _still(one: Offer, now: datetime | None = None) -> None:
         raise Conflict("offer_answered", state=one.state)
     if now is not None and one.expires_at is not None and one.expires_at <= now:
         raise Conflict("offer_expired")
-
-
-def _end(one: Offer, step: str, actor: Actor | None, now: datetime, *, name: str = "") -> None:
-    one.state = OFFER.after(one.state, step)
-    one.answered_at, one.answered_by_name = now, name or (actor.name if actor else "")
 
 
 def _new(

@@ -17,7 +17,8 @@ from portal.core.access import SYSTEM, Actor, Conflict, NotFound
 from portal.core.facts import KEEP
 from portal.core.lifecycles import DISPUTE
 from portal.core.money import Minor
-from portal.core.refunds.breakdown import Breakdown
+from portal.core.refunds.breakdown import Breakdown, from_json
+from portal.core.refunds.settlements import is_settlement
 from portal.db import returns
 from portal.db.base import db, transaction, uuid7
 from portal.db.disputes import Dispute, DisputeLine
@@ -238,7 +239,8 @@ def pay_undisputed(dispute_id: UUID, *, now: datetime) -> None:
     """Send on its way what our own reckoning owes of the return; done again it finds nothing left.
 
     What was worked out and not made yet is made, where the policy pays by itself what the inspection found; it
-    goes at once within every limit, and else a person is asked at once, as for a refund that waits already.
+    goes at once within every limit, and else a person is asked at once, as for a refund that waits already. So is
+    one where a person had given a refund of the return up: they may have paid it outside.
     """
     try:
         with transaction():
@@ -265,8 +267,15 @@ def _make(row: Return, *, now: datetime) -> None:
         return  # nothing is owed, or a person has to assess it
     if due.amount:
         asking = Actor(kind="link", name=row.name)  # asks for it, and stands behind nothing
-        actor = SYSTEM if _within_limits(row, due, now=now) else asking
+        alone = _within_limits(row, due, now=now) and not _was_given_up(row)
+        actor = SYSTEM if alone else asking
         decisions.make(actor, row, page, due, overrides=AS_WORKED_OUT, plain=due, now=now)
+
+
+def _was_given_up(row: Return) -> bool:
+    """Whether somebody had decided not to send what was worked out: only people know what became of it."""
+    wanted = sa.select(Refund.breakdown).where(Refund.return_id == row.id, Refund.state == "canceled")
+    return any(not is_settlement(from_json(stored)) for stored in db.session.scalars(wanted))
 
 
 def _within_limits(row: Return, due: Breakdown, *, now: datetime) -> bool:

@@ -3,11 +3,15 @@
 from datetime import datetime
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from portal.core.access import SYSTEM, Actor
 from portal.core.lifecycles import REFUND
+from portal.core.returns import Draft
 from portal.db import history, returns
 from portal.db.base import db
 from portal.db.refunds import Refund
+from portal.db.returns import Return
 from portal.services.filing import closing
 from portal.services.ledgers import credit_notes
 from portal.services.talking import notices
@@ -55,9 +59,31 @@ def _money_is_back(refund: Refund, now: datetime) -> None:
     if refund.amount_minor:
         notices.queue("refunded", draft, now=now, refund_id=refund.id)
     db.session.flush()
-    all_paid = closing.is_paid(draft) and not closing.has_open_refund(row.id)
-    _show(refund, "refunded" if all_paid or row.state == "closed" else "partially_refunded")
+    row.refund_state = _sent(row, draft)
     closing.close_if_settled(row, now=now)
+
+
+def _sent(row: Return, draft: Draft) -> str:
+    """What lists say of a return of which something was paid."""
+    all_paid = closing.is_paid(draft) and not closing.has_open_refund(row.id)
+    return "refunded" if all_paid or row.state == "closed" else "partially_refunded"
+
+
+def show_without(refund: Refund) -> None:
+    """How the return's money stands, for lists, once this refund of it is given up: as the newest of the others."""
+    row = returns.get(refund.return_id) if refund.return_id else None
+    if row is None:
+        return
+    others = sa.select(Refund.state).where(
+        Refund.return_id == row.id, Refund.id != refund.id, Refund.state != "canceled"
+    )
+    newest = db.session.scalar(others.order_by(Refund.id.desc()).limit(1))
+    if newest is None:
+        row.refund_state = "canceled"
+    elif newest == "succeeded":
+        row.refund_state = _sent(row, returns.draft(row))
+    else:
+        row.refund_state = newest if newest in ("pending_approval", "failed") else "pending"
 
 
 def _show(refund: Refund, state: str) -> None:

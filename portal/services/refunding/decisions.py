@@ -29,7 +29,7 @@ from portal.db import cancellations, returns
 from portal.db.base import db, transaction, uuid7
 from portal.db.refunds import Refund, RefundLine
 from portal.db.returns import Return, ReturnLine
-from portal.services import work
+from portal.services import tasks, work
 from portal.services.filing.returns import Page
 from portal.services.ledgers import books, quota
 from portal.services.paying import approvals, payouts, settling
@@ -198,6 +198,7 @@ def _let_go(actor: Actor, refund: Refund, due: Breakdown, page: Page, now: datet
         raise Conflict("to_be_assessed")
     refund.state = REFUND.after(refund.state, "approve")
     refund.approved_at, refund.approved_by, refund.version = now, actor.id, refund.version + 1
+    tasks.done("undisputed_waits", refund.number, merchant_id=refund.merchant_id, now=now)
     books.post(
         ledger.decided(due, page.order),
         kind="refund_decided",
@@ -236,12 +237,12 @@ def _providers(refund: Refund, page: Page) -> Mapping[UUID, str]:
 def _tell_customer(refund: Refund, due: Breakdown, page: Page, now: datetime) -> None:
     """Explain the first refund of all that came back where it is not what was estimated; announce what is kept."""
     row = returns.get(page.draft.id)
-    if row is None:
+    if row is None or is_settlement(due):  # what was agreed is told by the mails of its dispute
         return
     if row.kind in STAYS:
         notices.queue("refund_granted", page.draft, now=now, refund_id=refund.id)
         return
-    if row.breakdown is None or row.state not in ("received", "inspected") or is_settlement(due):
+    if row.breakdown is None or row.state not in ("received", "inspected"):
         return
     others = sa.select(Refund.id).where(
         Refund.return_id == row.id, Refund.id != refund.id, Refund.state != "canceled"

@@ -22,11 +22,11 @@ from portal.core.refunds.settlements import is_settlement
 from portal.db import returns
 from portal.db.base import db, transaction
 from portal.db.refunds import Refund, RefundLine
-from portal.services import scope, work
-from portal.services.filing import holding
+from portal.services import scope, tasks, work
+from portal.services.filing import closing, holding
 from portal.services.filing.returns import Page, read
 from portal.services.ledgers import books, credit_notes, quota
-from portal.services.paying import approvals, promised, settling
+from portal.services.paying import approvals, concluding, promised, settling
 from portal.services.paying.approvals import FREED
 from portal.services.paying.concluding import tell
 from portal.services.refunding import decisions, owed
@@ -304,12 +304,13 @@ def retry(actor: Actor, refund_id: UUID, *, now: datetime) -> None:
 def cancel(actor: Actor, refund_id: UUID, *, reason: str = "", now: datetime) -> None:
     """Give a refund up before anything of it was paid; its quota and its units are free again.
 
-    A return that was only made for it is withdrawn with it. Raises ``Conflict("partly_paid")``, ``IllegalStep``.
+    A return that was only made for it is withdrawn with it; one of which nothing else waits is closed. Raises
+    ``Conflict("partly_paid")``, ``IllegalStep``.
     """
     with transaction():
         refund = _refund(actor, refund_id, "refunds.propose")
         give_up(actor, refund, reason=reason, now=now)
-        _withdraw_if_kept(refund, now)
+        _end_without(refund, now)
 
 
 def give_up(actor: Actor, refund: Refund, *, reason: str, now: datetime) -> None:
@@ -331,15 +332,21 @@ def give_up(actor: Actor, refund: Refund, *, reason: str, now: datetime) -> None
             payout.state = PAYOUT.after(payout.state, "cancel")
     refund.state, refund.version = state, refund.version + 1
     decisions.count_units(page.draft, due, -1)
-    show(refund, "canceled")
+    concluding.show_without(refund)
     tell(actor, "refund.canceled", refund, now, reason=reason)
+    tasks.done("undisputed_waits", refund.number, merchant_id=refund.merchant_id, now=now)
     promised.given_up(refund, now=now)
 
 
-def _withdraw_if_kept(refund: Refund, now: datetime) -> None:
-    """A refund without a return has nothing left to wait for once it is given up."""
+def _end_without(refund: Refund, now: datetime) -> None:
+    """A refund without a return has nothing left to wait for once all is given up; what is paid otherwise closes."""
     row = returns.get(refund.return_id) if refund.return_id else None
-    if row is not None and row.kind in STAYS and RETURN.can(row.state, "cancel"):
+    if row is None:
+        return
+    others = sa.select(Refund.id).where(Refund.return_id == row.id, Refund.state != "canceled")
+    if db.session.scalar(others.limit(1)) is not None:
+        closing.close_if_settled(row, now=now)
+    elif row.kind in STAYS and RETURN.can(row.state, "cancel"):
         if row.kind == RETURNLESS:
             holding.release(returns.draft(row))
         row.state, row.closed_at, row.version = RETURN.after(row.state, "cancel"), now, row.version + 1

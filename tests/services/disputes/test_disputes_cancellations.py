@@ -122,12 +122,15 @@ def test_where_people_decide_what_is_owed_is_settled_within_its_price(gateways, 
     assert proven() == []
 
 
-def test_money_that_never_came_is_paid_at_once_when_it_is_contested(shop, gateways, drain):
+def test_what_a_person_gave_up_waits_for_a_person_when_it_is_contested(shop, gateways, drain):
     order = a_deal(gateways, shop, mugs=2)
     made = canceled(gateways, shop, order, {"LAMP": 1})
     refunds.cancel(a_person(shop), page(shop, made).refunds[0].id, reason="By cheque", now=NOW)
     assert line(order, "LAMP").refunded == 0
     contested(shop, made, "missing_refund")
+    drain()
+    assert [one.state for one in page(shop, made).refunds] == ["canceled", "pending_approval"]
+    refunds.approve(a_person(shop, "finance"), page(shop, made).refunds[1].id, now=NOW)
     drain()
     assert [one.state for one in page(shop, made).refunds] == ["canceled", "succeeded"]
     assert line(order, "LAMP").refunded == 2700 and page(shop, made).state == "closed"
