@@ -1,6 +1,6 @@
 """Payments that the customer's bank disputes: their part is held, so that it cannot be refunded as well.
 
-Rows are locked in one order: the payment, then its chargebacks.
+Rows are locked in one order: contested returns, the payment, then its chargebacks.
 """
 
 import re
@@ -33,6 +33,7 @@ def apply(provider: str, told: GatewayDispute, *, now: datetime) -> str:
     if payment_id is None:
         return "foreign"
     with transaction():
+        contested = disputed_payments.hold(payment_id)
         payment = db.session.get_one(Payment, payment_id, populate_existing=True, with_for_update=True)
         if payment.currency != told.currency:
             return "wrong_currency"
@@ -59,7 +60,7 @@ def apply(provider: str, told: GatewayDispute, *, now: datetime) -> str:
         hold_rest(payment.id, now=now)
         _tell(payment, row, now)
         if news:
-            disputed_payments.note(row, now=now)
+            disputed_payments.note(row, contested, now=now)
     return told.state
 
 

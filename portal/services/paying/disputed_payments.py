@@ -1,6 +1,8 @@
 """A chargeback at a payment of a contested return is noted in its dispute, for the people who answer it."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -15,16 +17,29 @@ from portal.db.orders import OrderPayment
 from portal.db.returns import Return
 
 
-def note(row: Chargeback, *, now: datetime) -> None:
-    """Note it in every open dispute about an order that the payment paid, in the caller's transaction.
+def hold(payment_id: UUID) -> tuple[UUID, ...]:
+    """The returns in open disputes about an order that the payment paid, held before the payment as everybody does.
 
-    No row of a dispute is locked or changed: what it holds is read anew whenever an offer is made or accepted.
+    A note refers to its return, which whoever pays a refund holds: without this the two would wait in a ring.
     """
-    wanted = (
-        sa.select(Dispute.id, Dispute.number, Dispute.return_id)
-        .join(Return, Return.id == Dispute.return_id)
+    found = db.session.scalars(
+        sa.select(Return.id)
+        .join(Dispute, Dispute.return_id == Return.id)
         .join(OrderPayment, OrderPayment.order_id == Return.order_id)
-        .where(OrderPayment.payment_id == row.payment_id, Dispute.state.in_(OPEN))
+        .where(OrderPayment.payment_id == payment_id, Dispute.state.in_(OPEN))
+        .order_by(Return.id)
+        .with_for_update(of=Return, read=True, key_share=True)
+    )
+    return tuple(found)
+
+
+def note(row: Chargeback, contested: Sequence[UUID], *, now: datetime) -> None:
+    """Note it in the open disputes of the returns that ``hold`` answered, in the same transaction.
+
+    No row of a dispute is changed: what it holds is read anew whenever an offer is made or accepted.
+    """
+    wanted = sa.select(Dispute.id, Dispute.number, Dispute.return_id).where(
+        Dispute.return_id.in_(contested), Dispute.state.in_(OPEN)
     )
     for dispute in db.session.execute(wanted).all():
         details = {"amount": row.amount_minor, "currency": row.currency, "state": row.state}
