@@ -1,16 +1,19 @@
 """Messages: every one that is promised is sent once, kept without its token, and told in the right language."""
 
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parseaddr
+from io import BytesIO
 from zoneinfo import ZoneInfo
 
 import pytest
+from PIL import Image
 
 from portal.core.access import Conflict, NotAllowed, NotFound
 from portal.ports import Unavailable
 from portal.services import links
 from portal.services.handling import confirmation, deciding
 from portal.services.refunding import refunds
-from portal.services.talking import notices
+from portal.services.talking import notices, threads
 from portal.words import Words
 from tests.builders import (
     NOW,
@@ -176,6 +179,45 @@ def test_a_declined_return_is_told_why(app, session, gateways, smtp, drain):
     (first, _) = notices.of_return(draft)
     with pytest.raises(NotFound):
         notices.read(a_person(a_merchant()), first.id)
+
+
+def test_a_message_of_photos_alone_says_so(app, session, shop, gateways, drain, tmp_path):
+    agent, order = a_person(shop), an_order(gateways, shop)
+    back = a_return(gateways, shop, order)
+    picture = BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(picture, "PNG")
+    threads.write(agent, back, "", attached=[(picture.getvalue(), None)], folder=tmp_path, now=NOW)
+    threads.write(agent, back, "And words.", now=NOW)
+    session.commit()
+    drain()
+    session.expire_all()
+    photos, words = (mail for mail in notices.of_return(back) if mail.event == "message")
+    for told, of_photos in ((photos, True), (words, False)):
+        for shown in (told.text, told.html):
+            assert ("Photos, without words." in shown) == of_photos
+
+
+def test_one_press_of_send_again_sends_once_on_either_database(app, session, shop, gateways, drain):
+    agent = a_person(shop, "csr")
+    back = a_return(gateways, shop, an_order(gateways, shop))
+    session.commit()
+    drain()
+    session.expire_all()
+    (mail,) = notices.of_return(back)
+    session.commit()
+
+    def press(nonce):
+        with app.app_context():
+            notices.resend(agent, mail.id, nonce=nonce, now=NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(press, "one page") for _n in range(4)]:
+            done.result()
+    session.rollback()
+    assert len(notices.of_return(back)) == 2
+    press("another page")
+    session.rollback()
+    assert len(notices.of_return(back)) == 3
 
 
 def test_the_last_day_of_a_link_is_one_of_the_shops_calendar(app, session, gateways, drain):
