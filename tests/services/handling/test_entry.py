@@ -9,9 +9,10 @@ from portal.core.policy.verdict import Refused
 from portal.db import history
 from portal.db import returns as stored
 from portal.services.filing import objecting, returns
-from portal.services.handling import confirmation, deciding
+from portal.services.handling import confirmation, deciding, entry
 from portal.services.talking import threads
 from tests.builders import (
+    HOME,
     NOW,
     SITE,
     a_customer,
@@ -130,3 +131,64 @@ def test_answers_are_asked_for_before_anything_is_set_aside(shop, gateways):
     returns.choose_lines(boss, return_id, chosen(order, {"SALE": 1}), now=NOW, despite=True)
     with pytest.raises(Conflict, match="steps_left"):
         confirm(boss, return_id, despite=WHY)
+
+
+def test_a_way_that_becomes_the_customers_to_pay_is_asked_about_again(session, gateways):
+    shop = a_merchant(slug="remorse", terms=terms(return_postage="customer_remorse"))
+    order = an_order(gateways, shop, [an_item("MUG", 2)])
+    agent = a_person(shop, "csr")
+    return_id = a_draft(agent, shop, order, channel="phone")
+    returns.choose_lines(agent, return_id, chosen(order, {"MUG": 1}), now=NOW)
+    returns.set_address(agent, return_id, HOME, now=NOW)
+
+    def sent_after(reason: str):
+        before = returns.page(agent, return_id, now=NOW).draft.sending
+        survey(agent, return_id, reason=reason, now=NOW)
+        entry.settle_way(agent, return_id, before=before, gateways=gateways, now=NOW)
+        return returns.page(agent, return_id, now=NOW).draft
+
+    free = sent_after("arrived_late").sending
+    assert (free.pays, free.amount > 0) == ("merchant", True)
+    asked = sent_after("changed_mind")
+    assert (asked.sending, asked.postage, "sending" in asked.answered) == (None, 0, False)
+    assert sent_after("defective").sending == free
+    send(agent, return_id, gateways, now=NOW)
+    theirs = sent_after("changed_mind").sending
+    assert theirs is None
+    send(agent, return_id, gateways, now=NOW)
+    theirs = sent_after("too_small").sending
+    assert theirs.pays == "deduct"
+
+
+def test_an_order_that_is_found_later_tells_who_and_where_and_overwrites_nobody(shop, gateways):
+    order = an_order(gateways, shop, [an_item("MUG", 2)], name="Demo Zoe", email="zoe@customer.example")
+    agent = a_person(shop, "csr")
+    begin = {"merchant_id": shop, "kind": "return", "channel": "phone", "gateways": gateways, "now": NOW}
+    unknown, known = entry.begin(agent, **begin), entry.begin(agent, **begin, name="Demo Recipient")
+    for return_id in (unknown, known):
+        returns.set_order(agent, return_id, order_id=order.id, now=NOW)
+        entry.take_customer(agent, return_id, gateways=gateways, now=NOW)
+        entry.take_customer(agent, return_id, gateways=gateways, now=NOW)
+    first, second = (returns.page(agent, one, now=NOW).draft for one in (unknown, known))
+    assert (first.name, first.email) == ("Demo Zoe", "zoe@customer.example")
+    assert (second.name, second.email) == ("Demo Recipient", "")
+    assert first.address == second.address == HOME
+    assert "address" in first.answered
+
+
+def test_only_what_another_person_answered_counts_as_changed(shop, gateways):
+    order = an_order(gateways, shop, [an_item("MUG", 2)])
+    agent, other = a_person(shop, "csr"), a_person(shop)
+    return_id = a_draft(agent, shop, order, channel="phone")
+    returns.choose_lines(agent, return_id, chosen(order, {"MUG": 1}), now=NOW)
+    page = returns.page(agent, return_id, now=NOW)
+    shown = entry.saved(page).sequence
+
+    def changed():
+        return entry.changed_by_another(agent, page, since=shown, what="return.updated")
+
+    survey(agent, return_id, now=NOW)
+    threads.write(other, return_id, "A note.", kind="note", now=NOW)
+    assert changed() is None
+    returns.choose_lines(other, return_id, chosen(order, {"MUG": 2}), now=NOW)
+    assert changed().actor_name == other.name
