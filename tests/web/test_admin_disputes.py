@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,10 @@ def world(app: Any) -> World:
 
 @pytest.fixture
 def dispute(world: World) -> UUID:
+    return contested(world)
+
+
+def contested(world: World) -> UUID:
     """About the 10.00 that were kept back of a shirt."""
     return_id = world.inspected()
     with world.app.app_context():
@@ -145,6 +150,8 @@ def test_handed_up_it_is_the_supervisors_alone(world: World, dispute: UUID) -> N
     agent.submit(shown, {"because": "Too much for me."}, button="Hand it to a supervisor")
     assert "Offer it" not in agent.get(f"/admin/disputes/{dispute}").page.text
     assert agent.post(f"/admin/disputes/{dispute}/settlement", data={"amount": "1"}).status_code == 403
+    assert agent.post(f"/admin/disputes/{dispute}/reply", data={"reply": "Mine again."}).status_code == 403
+    assert of(world, dispute).state == "escalated"
     client = world.signed_in()
     shown = client.get(f"/admin/disputes/{dispute}")
     assert "Too much for me." in shown.page.text
@@ -212,6 +219,7 @@ def test_an_offer_that_comes_too_late_shows_both(world: World, dispute: UUID) ->
     )
     answer = first.submit(shown, {"amount": "5", "message": "Five."}, button="Offer it")
     assert answer.status_code == 409 and "€2.00" in answer.page.text
+    assert "5 · Five." in answer.page.text, "nothing that was written is lost"
     assert [one.amount for one in of(world, dispute).offers] == [200]
 
 
@@ -226,3 +234,55 @@ def test_finance_looks_and_does_nothing(world: World, dispute: UUID) -> None:
     client = world.signed_in("finance")
     assert "Offer it" not in client.get(f"/admin/disputes/{dispute}").page.text
     assert client.post(f"/admin/disputes/{dispute}/reply", data={"reply": "x"}).status_code == 403
+
+
+def test_words_to_a_dispute_that_ended_meanwhile_are_shown_and_not_lost(world: World, dispute: UUID) -> None:
+    client = world.signed_in("csr")
+    shown = client.get(f"/admin/disputes/{dispute}")
+    with world.app.app_context():
+        disputes.take_back(customer(world, dispute), dispute, now=now())
+    answer = client.submit(shown, {"reply": "It took me long to find this."}, button="Send the message")
+    assert answer.status_code == 409
+    assert "It took me long to find this." in answer.page.text and "Dispute taken back" in answer.page.text
+    assert "Send mine all the same" not in answer.page.text
+
+
+def test_what_is_agreed_and_waits_for_approval_is_said_so_and_cannot_be_changed(app: Any) -> None:
+    world = a_world(app, replace(TERMS, two_people_above=100))
+    dispute = contested(world)
+    client = world.signed_in()
+    shown = client.get(f"/admin/disputes/{dispute}")
+    after = client.submit(
+        shown,
+        {"amount": "4", "message": "You are right."},
+        button="Pay it without asking",
+        follow_redirects=True,
+    )
+    assert "The refund waits for approval." in after.page.text
+    assert "Paid on top" not in after.page.text
+    found = of(world, dispute)
+    with app.app_context():
+        first = refunds.of_return(found.return_id)[0].number
+    text = client.get(f"/admin/returns/{found.return_id}").page.text
+    assert f"Change refund {first}" in text
+    assert f"Cancel refund {found.settlement_number}" in text
+    assert f"Change refund {found.settlement_number}" not in text
+
+
+def test_while_the_customer_is_asked_the_page_says_nothing_of_late(world: World, dispute: UUID) -> None:
+    client = world.signed_in("csr")
+    assert " left" in client.get(f"/admin/disputes/{dispute}", htmx="facts").page.text
+    client.submit(
+        client.get(f"/admin/disputes/{dispute}"), {"reply": "Which box?"}, button="Send the message"
+    )
+    facts = client.get(f"/admin/disputes/{dispute}", htmx="facts").page.text
+    assert " left" not in facts and " late" not in facts
+
+
+def test_a_message_as_long_as_the_browser_lets_it_be_is_sent(world: World, dispute: UUID) -> None:
+    client = world.signed_in("csr")
+    shown = client.get(f"/admin/disputes/{dispute}")
+    longest = "\r\n".join(["a" * 99] * 20)
+    assert len(longest.replace("\r", "")) == 1999
+    assert client.submit(shown, {"reply": longest + "b"}, button="Send the message").status_code == 303
+    assert of(world, dispute).state == "awaiting_customer"

@@ -1,5 +1,6 @@
 """Refunds at the desk: shown before they are made, approved by whoever may, refused when too much, tried again."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -102,7 +103,7 @@ def test_goodwill_needs_a_reason_and_the_new_sum_is_confirmed_first(world: World
     assert (made.amount, made.breakdown.added, made.reason) == (5500, 500, "It took long.")
 
 
-@pytest.mark.parametrize("typed", ["a lot", "5.001", "1e3", "-5", "5.00.00"])
+@pytest.mark.parametrize("typed", ["a lot", "5.001", "1,000", "1.000", "1e3", "-5", "5.00.00"])
 def test_an_amount_that_is_none_is_refused(world: World, client: Any, typed: str) -> None:
     return_id = came_back(world)
     answer = refund(client, return_id, {"goodwill": typed, "reason": "Why not"})
@@ -154,6 +155,26 @@ def test_what_a_person_has_to_pay_is_recorded_with_a_proof(world: World, client:
     assert client.submit(page).status_code == 422
     assert client.submit(page, {"proof": "Receipt 77"}).status_code == 422, "how is asked as well"
     client.submit(page, {"proof": "Receipt 77", "method": "cash"})
+    assert world.dossier(return_id).refunds[0].state == "succeeded"
+
+
+def test_the_day_of_a_payment_by_hand_is_the_shops_and_none_that_is_still_to_come(
+    world: World, client: Any, drain: Any
+) -> None:
+    return_id = came_back(world, paid=builders.a_payment("cash"))
+    refund(client, return_id)
+    drain()
+    night = now().replace(hour=23, minute=30)  # of the next day already where the shop is
+    world.app.config["CLOCK"] = lambda: night
+    client = world.signed_in("finance")
+    page = client.get(client.get(f"/admin/returns/{return_id}").page.link("Record payment by hand"))
+    today = night.astimezone(builders.ZONE).date()
+    assert today > night.date() and page.page.by_id("on").get("value") == today.isoformat()
+    typed = {"proof": "Receipt 77", "method": "cash"}
+    answer = client.submit(page, {**typed, "on": (today + timedelta(days=1)).isoformat()})
+    assert answer.status_code == 422 and "Enter a day that is not in the future" in answer.page.text
+    assert client.submit(page, {**typed, "on": "soon"}).status_code == 422
+    client.submit(page, typed)
     assert world.dossier(return_id).refunds[0].state == "succeeded"
 
 

@@ -94,6 +94,21 @@ def test_one_person_collects_and_another_releases_then_there_is_a_file(world: Wo
     assert ben.get(path + "/file", check=False).data == file.data
 
 
+def test_what_lies_in_a_batch_is_sent_no_other_way_until_the_batch_is_given_up(world: World) -> None:
+    return_id = waiting(world)
+    ana = world.signed_in("supervisor")
+
+    def ways() -> list[bool]:
+        text = ana.get(f"/admin/returns/{return_id}").page.text
+        return [words in text for words in ("Send another way", "Record payment by hand")]
+
+    assert ways() == [True, True]
+    path = collected(world, ana)
+    assert ways() == [False, False], "they could only be refused"
+    ana.submit(ana.get(path + "/cancellation"), {"reason": "Tomorrow."}, button="Give it up")
+    assert ways() == [True, True]
+
+
 def test_a_transfer_that_came_back_is_recorded_with_what_the_bank_says(world: World) -> None:
     return_id = waiting(world)
     ana, ben = world.signed_in("finance"), world.signed_in("supervisor")

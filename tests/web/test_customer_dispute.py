@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from portal.services import disputes
 from portal.services.handling import deciding
 from portal.services.proofs import audit
 from portal.services.refunding import refunds
+from portal.web.forms.disputes import as_amount
 from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened
 
@@ -218,3 +220,68 @@ def test_a_refused_line_is_contested_from_the_status_page_up_to_its_settlement(a
     assert "€37.50" in told and found.number in told
     with app.app_context():
         assert audit.verify().problems == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "amount"),
+    [
+        ("", "EUR", 0),
+        ("12.50", "EUR", 1250),
+        ("12,5", "EUR", 1250),
+        ("€12.50", "EUR", 1250),
+        ("12,50 EUR", "EUR", 1250),
+        ("12,-", "EUR", 1200),
+        ("1,234.50", "EUR", 123450),
+        ("1.234,50", "EUR", 123450),
+        ("1'234.50", "CHF", 123450),
+        ("1 234,50", "EUR", 123450),
+        ("1,000", "JPY", 1000),
+        ("1,000,000", "JPY", 1000000),
+        ("1.250", "KWD", 1250),
+        ("-5", "EUR", -500),
+        ("1,000", "EUR", None),
+        ("1.000", "EUR", None),
+        ("5 or 6", "EUR", None),
+        ("1e5", "EUR", None),
+        ("nothing", "EUR", None),
+    ],
+)
+def test_an_amount_is_read_as_it_was_meant_or_asked_for_again(
+    typed: str, currency: str, amount: int | None
+) -> None:
+    assert as_amount(typed, currency) == amount
+
+
+def test_a_question_of_the_shop_is_the_customers_turn(world: World, refunded: UUID) -> None:
+    client, shown = contested(world, refunded)
+    assert "We answer by" in shown.page.text
+    found = of(world, refunded)
+    with world.app.app_context():
+        disputes.reply(world.actor(), found.id, "Which box was it in?", now=now())
+    for path in (f"/r/{refunded}/dispute/{found.id}", f"/r/{refunded}/status"):
+        text = client.get(path).page.text
+        assert "We wait for your answer." in text and "We answer by" not in text
+
+
+def test_the_status_page_tells_the_refund_that_counts_beside_what_was_agreed(app: Any, drain: Any) -> None:
+    world = a_world(app, Terms(return_postage="merchant", goodwill_cap=1000))
+    return_id = world.inspected()
+    with app.app_context():
+        refunds.propose(world.actor(), return_id, now=now())
+        given_up = refunds.propose(world.actor(), return_id, goodwill=612, reason="Sorry", now=now())
+        refunds.cancel(world.actor(), given_up, reason="By mistake.", now=now())
+    client = opened(world, return_id)
+    assert "€6.12" not in client.get(f"/r/{return_id}/status").page.text
+
+
+def test_the_way_of_a_return_tells_its_refund_and_not_what_was_agreed_on_top(
+    world: World, refunded: UUID, drain: Any
+) -> None:
+    drain()
+    client, _ = contested(world, refunded)
+    with world.app.app_context():
+        disputes.settle(world.actor(), of(world, refunded).id, 312, message="For your trouble.", now=now())
+    drain()
+    told = client.get(f"/r/{refunded}/status").text
+    assert re.findall(r'timeline-text">([^<]*)<', told)[-1] == "€40.00"
+    assert "€3.12" in told

@@ -46,6 +46,8 @@ class PayoutFacts:
     next_check_at: datetime | None = None
     arrives_on: date | None = None
     destination: Mapping[str, Any] = field(default_factory=dict)
+    in_batch: bool = False
+    """Collected for the bank and not let go yet: until the batch is released or given up nothing else is done."""
     is_current: bool = True
     """False for one whose place another took."""
 
@@ -194,6 +196,7 @@ def _transfers(refund_ids: Sequence[UUID]) -> dict[UUID, tuple[PayoutFacts, ...]
                 next_check_at=payout.next_check_at,
                 arrives_on=payout.arrives_on,
                 destination=payout.destination or {},
+                in_batch=payout.state == "planned" and payout.batch_id is not None,
                 is_current=last[payout.refund_id, payout.payment_id] == payout.id,
             )
         )

@@ -20,9 +20,9 @@ from portal.services import disputes
 from portal.services.disputes import DisputeFacts, Workspace
 from portal.web import uploads
 from portal.web.actor import needs, person
-from portal.web.admin import dossiers, stale
+from portal.web.admin import stale
 from portal.web.admin.presence import around
-from portal.web.forms.disputes import as_amount
+from portal.web.forms.disputes import as_amount, written
 from portal.web.forms.returns import Problem
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
@@ -40,6 +40,9 @@ SHOWN_AT = {
     "photo_unreadable": "pictures",
 }
 """Refusal -> the field it is about, where it is no field of words."""
+
+TYPED = ("amount", "message", "reply", "why", "reason", "because")
+"""Fields of the forms that somebody writes in."""
 
 
 def time_left(until: Any) -> tuple[str, bool]:
@@ -67,7 +70,7 @@ def _page(dispute_id: UUID, *, problems: list[Problem] | None = None, status: in
     handles = actor.may("disputes.handle", one.merchant_id)
     decides = actor.may("disputes.decide", one.merchant_id)
     may = one.is_open and (decides if one.state == "escalated" else handles)
-    left, late = time_left(one.waiting.expires_at if one.waiting and one.waiting.expires_at else one.due_at)
+    left, late = time_left(_until(one))
     return page(
         "admin/disputes/show.html",
         fragments=("facts",),
@@ -82,7 +85,6 @@ def _page(dispute_id: UUID, *, problems: list[Problem] | None = None, status: in
         outcome=disputing.outcome(said, one.outcome) if one.outcome else "",
         because=disputing.because(said, one.escalated_because),
         lines=[_line(found, line) for line in one.lines],
-        refunds=dossiers.refund_rows(found.refunds, actor, one.merchant_id, now=now()),
         breakdowns=[(refund, said.breakdown(refund.breakdown)) for refund in found.refunds],
         postings=[
             (said.posting(row.kind), said.account(row.debit), said.account(row.credit), row)
@@ -104,6 +106,13 @@ def _page(dispute_id: UUID, *, problems: list[Problem] | None = None, status: in
     )
 
 
+def _until(one: DisputeFacts) -> Any:
+    """When whoever's turn it is has to have answered; a question to the customer may be answered at any time."""
+    if one.waiting and one.waiting.expires_at:
+        return one.waiting.expires_at
+    return None if one.state == "awaiting_customer" else one.due_at
+
+
 def _line(found: Workspace, line: Any) -> dict[str, Any]:
     """One contested line: what is claimed, beside what was found and which rules took something."""
     said, currency = words(), found.page.draft.currency
@@ -120,7 +129,9 @@ def _line(found: Workspace, line: Any) -> dict[str, Any]:
     }
 
 
-def _act(dispute_id: UUID, act: Callable[[int | None], object], said: str, *, field: str = "") -> Response:
+def _act(
+    dispute_id: UUID, act: Callable[[int | None], object], said: str, *, field: str = "", pays: bool = False
+) -> Response:
     """Do it as the form says; too late is shown with both versions, what is wrong at its field."""
     version = request.form.get("version", "")
     try:
@@ -130,6 +141,8 @@ def _act(dispute_id: UUID, act: Callable[[int | None], object], said: str, *, fi
     except NotAllowed:
         raise
     except Conflict as conflict:
+        if conflict.code == "dispute_over":
+            return _stale(disputes.one(person(), dispute_id))
         at = SHOWN_AT.get(conflict.code, field) if field else ""
         told = words().conflict(conflict.code, conflict.details)
         if at:
@@ -138,7 +151,8 @@ def _act(dispute_id: UUID, act: Callable[[int | None], object], said: str, *, fi
     except IllegalStep:
         tell(_("This is no longer possible: somebody was faster."), "wait")
     else:
-        tell(said)
+        waits = pays and disputes.one(person(), dispute_id).settlement_state == "pending_approval"
+        tell(_("The refund waits for approval.") if waits else said)
     return redirect_to(url_for("admin.disputes.show", dispute_id=dispute_id))
 
 
@@ -146,9 +160,7 @@ def _stale(found: DisputeFacts) -> Response:
     said = words()
     offer = found.waiting
     theirs = said.money(offer.amount, found.currency) if offer else _("None")
-    mine = (
-        request.form.get("amount", "") or request.form.get("message", "") or request.form.get("because", "")
-    )
+    mine = " · ".join(text for name in TYPED if (text := request.form.get(name, "").strip()))
     return stale.refused(
         shown=[
             (_("What you sent"), mine, ""),
@@ -177,7 +189,7 @@ def _no_amount(dispute_id: UUID) -> Response:
 @needs("disputes.handle")
 def offer(dispute_id: UUID) -> Response:
     """Offer an amount, or with the other button decide to pay it at once."""
-    amount, body = _amount(dispute_id), request.form.get("message", "")
+    amount, body = _amount(dispute_id), written(request.form, "message")
     if amount is None:
         return _no_amount(dispute_id)
     return _act(
@@ -192,7 +204,7 @@ def offer(dispute_id: UUID) -> Response:
 @needs("disputes.decide")
 def settle(dispute_id: UUID) -> Response:
     """Pay without asking the customer first."""
-    amount, body = _amount(dispute_id), request.form.get("message", "")
+    amount, body = _amount(dispute_id), written(request.form, "message")
     if amount is None:
         return _no_amount(dispute_id)
     return _act(
@@ -202,6 +214,7 @@ def settle(dispute_id: UUID) -> Response:
         ),
         _("Settled. The refund is made."),
         field="message",
+        pays=True,
     )
 
 
@@ -213,6 +226,7 @@ def pay_again(dispute_id: UUID) -> Response:
         dispute_id,
         lambda _version: disputes.pay_again(person(), dispute_id, now=now()),
         _("The refund is made again."),
+        pays=True,
     )
 
 
@@ -234,13 +248,14 @@ def accept(dispute_id: UUID, offer_id: UUID) -> Response:
         dispute_id,
         lambda _version: disputes.accept(person(), dispute_id, offer_id, now=now()),
         _("Accepted. The refund is made."),
+        pays=True,
     )
 
 
 @bp.post("/disputes/<uuid:dispute_id>/offers/<uuid:offer_id>/refusal")
 @needs("disputes.handle")
 def decline(dispute_id: UUID, offer_id: UUID) -> Response:
-    body = request.form.get("why", "")[:LONGEST_WORDS]
+    body = written(request.form, "why")[:LONGEST_WORDS]
     return _act(
         dispute_id,
         lambda _version: disputes.decline(person(), dispute_id, offer_id, body=body, now=now()),
@@ -252,7 +267,7 @@ def decline(dispute_id: UUID, offer_id: UUID) -> Response:
 @needs("disputes.handle")
 def reply(dispute_id: UUID) -> Response:
     """Write to the customer; it stands in the return's thread and goes out by e-mail."""
-    nonce, body = request.form.get("nonce", "")[:40] or None, request.form.get("reply", "")
+    nonce, body = request.form.get("nonce", "")[:40] or None, written(request.form, "reply")
     folder = current_app.config["SETTINGS"].upload_dir
     return _act(
         dispute_id,
@@ -268,7 +283,7 @@ def reply(dispute_id: UUID) -> Response:
 @bp.post("/disputes/<uuid:dispute_id>/escalation")
 @needs("disputes.handle")
 def escalate(dispute_id: UUID) -> Response:
-    because = request.form.get("because", "")[:LONGEST_WORDS]
+    because = written(request.form, "because")[:LONGEST_WORDS]
     return _act(
         dispute_id,
         lambda version: disputes.escalate(person(), dispute_id, because=because, version=version, now=now()),
@@ -281,7 +296,7 @@ def escalate(dispute_id: UUID) -> Response:
 @needs("disputes.handle")
 def reject(dispute_id: UUID) -> Response:
     """End it without money, with the reason that the customer reads."""
-    outcome, message = request.form.get("outcome", ""), request.form.get("reason", "")
+    outcome, message = request.form.get("outcome", ""), written(request.form, "reason")
     return _act(
         dispute_id,
         lambda version: disputes.reject(

@@ -6,6 +6,7 @@ from datetime import date
 from portal.core.access import Actor
 from portal.core.approvals import Standing, may_approve
 from portal.core.lifecycles import REFUND
+from portal.core.refunds.settlements import is_settlement
 from portal.services.ledgers.credit_notes import NoteFacts
 from portal.services.refunding.refund_facts import PayoutFacts
 from portal.services.refunding.refunds import RefundFacts
@@ -62,7 +63,10 @@ def refund_row(refund: RefundFacts, actor: Actor, standing: Standing) -> RefundR
         may_approve=waits
         and may_approve(actor, refund.merchant_id, standing.limits, standing.total)
         and not standing.bars(actor.id),
-        may_revise=waits and proposes and refund.return_id is not None,
+        may_revise=waits
+        and proposes
+        and refund.return_id is not None
+        and not is_settlement(refund.breakdown),
         may_retry=able and REFUND.can(refund.state, "retry"),
         may_cancel=proposes and REFUND.can(refund.state, "cancel") and not paid,
     )
@@ -120,6 +124,7 @@ def payout_row(payout: PayoutFacts, refund: RefundFacts, *, able: bool) -> Payou
             " · ".join(part for part in (method, said.day(date.fromisoformat(on)) if on else "") if part)
         )
     open_here = able and payout.is_current and refund.state in ("approved", "pending", "failed", "succeeded")
+    open_here = open_here and not payout.in_batch
     ended = payout.state in ("failed", "canceled", "requires_action")
     unasked = payout.state == "planned" and payout.provider in ("manual", "bank_transfer")
     return PayoutRow(

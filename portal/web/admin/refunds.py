@@ -1,7 +1,9 @@
 """Refunds: shown before they are made, changed while they wait, approved, sent again or another way, given up."""
 
 from collections.abc import Callable
+from datetime import date
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
@@ -10,6 +12,7 @@ from portal.core.access import Conflict, NotFound
 from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import REFUND, IllegalStep
 from portal.core.refunds.overrides import Overrides
+from portal.services import merchants
 from portal.services.handling import dossiers
 from portal.services.handling.dossiers import Dossier
 from portal.services.paying import bank_accounts, byhand
@@ -273,7 +276,7 @@ def settle(refund_id: UUID, payout_id: UUID) -> Response:
     """A person paid this transfer outside, and says how and when."""
     refund, form = _refund(refund_id), ProofForm()
     payout = _payout(refund, payout_id)
-    form.offer(now().date())
+    form.offer(_today(refund))
     if form.is_submitted() and form.validate():
         byhand.settle_by_hand(
             person(),
@@ -292,6 +295,12 @@ def settle(refund_id: UUID, payout_id: UUID) -> Response:
         form=form,
         status=422 if form.is_submitted() else 200,
     )
+
+
+def _today(refund: RefundFacts) -> date:
+    """The day it is where the shop is."""
+    zones = {one.id: one.zone for one in merchants.of_actor(person())}
+    return now().astimezone(ZoneInfo(zones[refund.merchant_id])).date()
 
 
 ACCOUNT_FIELDS = {

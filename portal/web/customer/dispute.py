@@ -21,7 +21,7 @@ from portal.services.disputes import Choice, DisputeFacts, Sheet
 from portal.web import uploads
 from portal.web.customer.opened import Opened, open_return
 from portal.web.extensions import limiter
-from portal.web.forms.disputes import as_amount, read_claim, refused
+from portal.web.forms.disputes import as_amount, read_claim, refused, written
 from portal.web.forms.returns import Problem
 from portal.web.page import now, page, redirect_to, tell
 from portal.web.words import gettext as _
@@ -272,7 +272,7 @@ def accept(return_id: UUID, dispute_id: UUID, offer_id: UUID) -> Response:
 @limiter.limit("30/hour")
 def decline(return_id: UUID, dispute_id: UUID, offer_id: UUID) -> Response:
     opened = open_return(return_id)
-    found, body = _its(opened, dispute_id), request.form.get("why", "")[:LONGEST_WORDS]
+    found, body = _its(opened, dispute_id), written(request.form, "why")[:LONGEST_WORDS]
     return _act(
         opened, found, "why", lambda: disputes.decline(opened.actor, dispute_id, offer_id, body=body, now=now()),
         _("You have declined the offer. We look at it again."),
@@ -289,7 +289,7 @@ def counter(return_id: UUID, dispute_id: UUID, offer_id: UUID) -> Response:
     if amount is None:
         problem = Problem(field="amount", text=_("Enter an amount such as 12.50."))
         return _standing(opened, found, problems=[problem], status=422)
-    body = request.form.get("words", "")[:LONGEST_WORDS]
+    body = written(request.form, "words")[:LONGEST_WORDS]
     return _act(
         opened, found, "amount",
         lambda: disputes.counter(opened.actor, dispute_id, offer_id, amount, body=body, now=now()),
@@ -304,7 +304,7 @@ def reply(return_id: UUID, dispute_id: UUID) -> Response:
     opened = open_return(return_id)
     found = _its(opened, dispute_id)
     nonce = request.form.get("nonce", "")[:40] or None
-    body = request.form.get("reply", "")
+    body = written(request.form, "reply")
     try:
         attached = uploads.some(request.files.getlist("pictures"), most=MOST_PICTURES)
     except Conflict as conflict:

@@ -21,7 +21,7 @@ from portal.core.spans import count
 from portal.services import cancellations
 from portal.services.filing import progress as following
 from portal.services.filing import shipping
-from portal.services.filing.progress import Progress
+from portal.services.filing.progress import Progress, RefundNews
 from portal.services.handling import confirmation
 from portal.services.ledgers import credit_notes, credits
 from portal.services.paying import bank_accounts
@@ -110,7 +110,7 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
     qr = gateways().documents.qr_svg(
         code or found.number, title=_("QR code %(code)s", code=code or found.number)
     )
-    worked_out = [one for one in found.refunds if not is_settlement(one.breakdown)]
+    worked_out = _worked_out(found)
     latest = worked_out[-1] if worked_out else None
     amount = latest.breakdown if latest else found.breakdown or found.page.breakdown
     sending = opened.view.draft.sending
@@ -151,6 +151,11 @@ def context(opened: Opened, found: Progress) -> dict[str, Any]:
     }
 
 
+def _worked_out(found: Progress) -> list[RefundNews]:
+    """The refunds that count, but for what was agreed in disputes: those tell of themselves."""
+    return [one for one in found.refunds if one.state != "canceled" and not is_settlement(one.breakdown)]
+
+
 def change(found: Progress, amount: Breakdown) -> str:
     """How far the refund differs from what was confirmed, in one sentence, or nothing."""
     before = found.breakdown
@@ -163,11 +168,7 @@ def change(found: Progress, amount: Breakdown) -> str:
 
 def changes(found: Progress) -> tuple[Any, ...]:
     """Rule by rule why the one refund of a return is not what was confirmed; as the message told it."""
-    made = [
-        refund
-        for refund in found.refunds
-        if refund.state != "canceled" and not is_settlement(refund.breakdown)
-    ]
+    made = _worked_out(found)
     if found.breakdown is None or len(made) != 1 or made[0].breakdown.amount == found.breakdown.amount:
         return ()
     return words().changes(explain_change(found.breakdown, made[0].breakdown), made[0].currency)
@@ -319,7 +320,8 @@ def timeline(found: Progress) -> list[dict[str, Any]]:
 
 
 def _refund_row(found: Progress, row: Any, checked: bool) -> dict[str, Any]:
-    latest = next((refund for refund in reversed(found.refunds) if refund.state != "canceled"), None)
+    counting = [refund for refund in found.refunds if refund.state != "canceled"]
+    latest = (_worked_out(found) or counting or [None])[-1]
     if latest is None:
         until = ""
         if found.received_at and found.submitted_at:

@@ -200,6 +200,8 @@ class AmountField(StringField):
         text = text.replace(",", ".")
         if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
             raise ValueError(f"{text!r} is no amount")
+        if re.search(r"\.\d{3}$", text) and exponent(currency) != 3:
+            raise ValueError(f"{text!r} could be a thousand times as much")
         return minor(text, currency)
 
     def read(self, currency: str) -> Minor | None:

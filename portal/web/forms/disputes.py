@@ -9,26 +9,40 @@ from dataclasses import dataclass, field
 from werkzeug.datastructures import MultiDict
 
 from portal.core.access import Conflict
-from portal.core.money import Minor, minor
+from portal.core.money import Minor, exponent, minor
 from portal.services.disputes import Choice, Claim, LineClaim
 from portal.web.forms.returns import Problem
 from portal.web.words import gettext as _
 from portal.web.words import words
 
 LONGEST_AMOUNT = 30
+ONE_NUMBER = re.compile(r"[^\d.,-]*(-?[\d.,\s'’]*\d)\D*")
+"""A number, with its currency before or behind it."""
 
 
 def as_amount(text: str, currency: str) -> Minor | None:
-    """What was typed as an amount, with comma or point; None where it is none. Empty is 0."""
-    typed = re.sub(r"[^\d.,-]", "", text.strip()[:LONGEST_AMOUNT])
+    """What was typed as an amount, with comma or point; None where it is none, or could be two. Empty is 0."""
+    typed = text.strip()[:LONGEST_AMOUNT]
     if not typed:
-        return 0 if not text.strip() else None
-    head, _sep, cents = typed.replace(",", ".").rpartition(".")
-    number = f"{head.replace('.', '')}.{cents}" if _sep else cents
+        return 0
+    found = ONE_NUMBER.fullmatch(typed)
+    if found is None:
+        return None
+    head, point, cents = re.sub(r"[\s'’]", "", found[1]).replace(",", ".").rpartition(".")
+    if point and len(cents) == 3 and exponent(currency) != 3:
+        if exponent(currency):
+            return None  # 1,000 is a thousand for one, and one for another
+        head, point, cents = "", "", f"{head}{cents}"
+    number = f"{head.replace('.', '')}.{cents}" if point else cents.replace(".", "")
     try:
         return minor(number, currency)
     except ValueError:
         return None
+
+
+def written(form: MultiDict[str, str], name: str) -> str:
+    """What was typed in an area, with each line break one letter, as the browser counts it."""
+    return form.get(name, "").replace("\r\n", "\n")
 
 
 @dataclass(kw_only=True)
@@ -65,7 +79,7 @@ def read_claim(form: MultiDict[str, str], choices: Sequence[Choice], currency: s
         problems.append(Problem(field="wanted", text=_("Choose what you want.")))
     if not form.get("body", "").strip():
         problems.append(Problem(field="body", text=_("Tell us in a few words what is wrong.")))
-    claim = Claim(lines=tuple(lines), wanted=form.get("wanted", ""), body=form.get("body", ""))
+    claim = Claim(lines=tuple(lines), wanted=form.get("wanted", ""), body=written(form, "body"))
     return ReadClaim(claim=claim, problems=problems)
 
 

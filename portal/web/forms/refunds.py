@@ -20,7 +20,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core.facts import OrderFacts
@@ -197,9 +197,15 @@ class ProofForm(FlaskForm):
     )
 
     def offer(self, today: date) -> None:
+        """``today`` is the shop's day: the one proposed, and the last that can be told."""
+        self.today = today
         self.method.choices = [("", gettext("Choose how it was paid")), *words().by_hand()]
         if self.on.data is None and not self.is_submitted():
             self.on.data = today
+
+    def validate_on(self, field: DateField) -> None:
+        if field.data is not None and field.data > self.today:
+            raise ValidationError(gettext("Enter a day that is not in the future"))
 
 
 class RedirectForm(FlaskForm):
