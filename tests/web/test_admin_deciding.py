@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from portal.core.policy.terms import Terms
-from tests.web.admin_world import World, a_world
+from tests.web.admin_world import World, a_world, now
 from tests.web.opening import opened
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -82,6 +82,7 @@ def test_the_decision_is_taken_back_on_the_page_of_the_return(world: World, clie
         ({"approved": "1", "declined": "1"}, "approved and refused units have to be 3 together"),
         ({"approved": "2"}, "Choose why units of"),
         ({"approved": "-1"}, "Enter a number of units from 0"),
+        ({"approved": "2,5"}, "Enter a number of units from 0"),
         ({"approved": ""}, "Enter how many units of"),
         ({"approved": "9"}, "have to be 3 together"),
     ],
@@ -193,3 +194,40 @@ def test_the_customer_reads_what_was_refused_and_why(world: World, client: Any) 
     assert "1 of 3 refused" in shown
     assert "Worn or used too much" in shown
     assert "It was worn." in shown
+
+
+def test_what_only_a_supervisor_may_approve_is_said_where_the_button_was_pressed(app: Flask) -> None:
+    world = a_world(app, Terms(approval_value=500))
+    asked = world.confirmed({"MUG": 1}, actor=world.actor("csr"))
+    agent = world.signed_in("csr")
+    answer = agent.submit(agent.get(f"/admin/returns/{asked}"), button="Approve return")
+    assert (answer.status_code, answer.location) == (303, f"/admin/returns/{asked}")
+    assert "Only a supervisor may approve this." in agent.get(answer.location).page.text
+    assert world.state(asked) == "requested"
+    agent.get("/admin/")
+    stranger = world.signed_in("warehouse")
+    stranger.get("/admin/")
+    assert stranger.post(f"/admin/returns/{asked}/authorization").status_code == 403
+
+
+def test_another_reason_can_raise_an_objection_and_there_is_a_place_to_set_it_aside(app: Flask) -> None:
+    """Final sale comes back by the shop's fault alone; put right, the reason says that it is none."""
+    terms = Terms(approval_reasons=("defective",), photo_reasons=(), final_sale_categories=("home",))
+    world = a_world(app, terms)
+    asked = world.confirmed({"MUG": 1}, actor=world.actor("csr"), reason="defective")
+    with world.app.app_context():
+        from portal.services.handling import deciding
+
+        deciding.undo(world.actor(), asked, now=now())
+    boss = world.signed_in("supervisor")
+    page = boss.get(f"/admin/returns/{asked}/decision")
+    assert "objections-0-because" not in page.text
+    row = row_of(page, world, asked, "MUG")
+    refused = send(boss, page, {f"{row}changed_reason": "changed_mind"})
+    assert refused.status_code == 422 and "Say why you set the objections aside" in refused.page.text
+    fine = send(boss, refused, {"objections-0-because": "She was told otherwise"})
+    assert fine.status_code == 303
+    kept = (world.dossier(asked).verdict or {})["overruled"]
+    assert [(one["code"], one["details"]["overruled_because"]) for one in kept] == [
+        ("final_sale", "She was told otherwise")
+    ]

@@ -8,7 +8,7 @@ from flask import Flask
 
 from portal.services.talking import notices
 from tests.adapters.parcels import bars_of
-from tests.web.admin_world import World, a_world
+from tests.web.admin_world import World, a_world, now
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -170,3 +170,23 @@ def test_finance_prints_labels_and_sends_nothing(world: World, drain: Any) -> No
 def tracking(world: World, return_id: UUID) -> str:
     (parcel,) = world.dossier(return_id).parcels
     return str(parcel.tracking_number)
+
+
+def test_the_button_that_takes_back_leaves_what_somebody_decided_since(world: World, client: Any) -> None:
+    from portal.services.handling import deciding
+
+    asked = [world.requested(), world.requested()]
+    answer = run(client, "decline", asked, reason="excessive_wear")
+    with world.app.app_context():
+        boss = world.actor()
+        deciding.undo(boss, asked[0], now=now())
+        deciding.approve(boss, asked[0], now=now())
+    answer = client.submit(answer, button="Undo 2 decisions")
+    assert "1 done, 1 not done" in answer.page.text and "Someone else has changed this" in answer.page.text
+    assert [world.state(one) for one in asked] == ["approved", "requested"]
+
+
+def test_too_many_are_no_fault_of_the_tag(world: World, client: Any) -> None:
+    answer = run(client, "tag", [world.requested(), *(uuid4() for _ in range(200))], tag="late")
+    assert answer.status_code == 422 and "at most 200" in answer.page.text
+    assert "#tag" not in answer.text and 'aria-invalid="true"' not in answer.text

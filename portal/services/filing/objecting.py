@@ -1,6 +1,7 @@
 """What the policy has against a return, and who sets it aside: by approving, or by role and with a reason."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from portal.core.access import Actor, Conflict, NotAllowed
 from portal.core.policy.overrides import OVERRULED_BY, Override, overrule
 from portal.core.policy.verdict import REFUSED, Finding, Refused, Verdict, judge, to_json
+from portal.core.returns import DraftLine
 from portal.core.workflows import SUPERVISOR
 from portal.db.returns import Return
 from portal.services import scope
@@ -27,14 +29,21 @@ def objections(row: Return, page: Page, *, now: datetime) -> tuple[Finding, ...]
     return judge(page.order, request, page.terms, now=at, zone=ZoneInfo(page.zone)).findings
 
 
-def of_return(actor: Actor, return_id: UUID, *, now: datetime) -> tuple[tuple[Finding, ...], bool]:
+def of_return(
+    actor: Actor, return_id: UUID, *, lines: Sequence[DraftLine] = (), now: datetime
+) -> tuple[tuple[Finding, ...], bool]:
     """The objections that need a reason each, and whether they, or a rule, need somebody who may override.
 
-    Raises ``NotFound``, ``NotAllowed``.
+    With ``lines`` (as they would be decided) also what would stand against those: another reason of the customer
+    has other terms. Raises ``NotFound``, ``NotAllowed``.
     """
     row = scope.return_row(actor, return_id, BY_APPROVING)
-    found = objections(row, read(row, now=now), now=now)
-    return tuple(one for one in found if needs_reason(one)), needs_supervisor(row, found)
+    page = read(row, now=now)
+    found = also = objections(row, page, now=now)
+    if lines:
+        also = objections(row, replace(page, draft=replace(page.draft, lines=tuple(lines))), now=now)
+    needed = {(one.code, one.line_id): one for one in (*found, *also) if needs_reason(one)}
+    return tuple(needed.values()), needs_supervisor(row, found)
 
 
 def needs_reason(finding: Finding) -> bool:

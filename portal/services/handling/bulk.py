@@ -1,6 +1,6 @@
 """The same step for many returns: each in a transaction of its own, with a result of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,6 +47,8 @@ class Result:
     code: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    version: int | None = None
+    """Of a return that was decided: what it is at since, to be named by whoever takes that back."""
 
     @property
     def done(self) -> bool:
@@ -68,11 +70,13 @@ def run(
     message: str = "",
     person_id: UUID | None = None,
     tag: str = "",
+    versions: Mapping[UUID, int] | None = None,
     grace: int = 0,
 ) -> list[Result]:
     """Do ``action`` (of ``ACTIONS``) to every return, each once, in the order given; answers what became of each.
 
-    A row that fails leaves the others alone; one that is not the actor's is ``not_found``. Raises ``Conflict``:
+    A row that fails leaves the others alone; one that is not the actor's is ``not_found``, one that is at another
+    of the ``versions`` by now than a decision that is taken back is ``stale``. Raises ``Conflict``:
     ``too_many_returns`` beyond ``MOST``, ``unknown_reason`` for a decline without one, ``tag_empty``.
     """
     ids = _each(return_ids)
@@ -85,7 +89,7 @@ def run(
         "decline": lambda one: deciding.decline(
             actor, one, reason=reason, message=message, now=now, grace=grace
         ),
-        "undo": lambda one: deciding.undo(actor, one, now=now),
+        "undo": lambda one: deciding.undo(actor, one, now=now, version=(versions or {}).get(one)),
         "assign": lambda one: assigning.assign(actor, one, person_id, now=now),
         "tag": lambda one: tags.add(actor, one, tag, now=now),
         "labels": lambda one: shipping.label_picture(actor, one),
@@ -146,4 +150,5 @@ def _one(actor: Actor, return_id: UUID, step: Callable[[UUID], object], *, decid
         findings = tuple(objections) if problem.code == "override_needed" else ()
         plain = {key: value for key, value in problem.details.items() if key != "findings"}
         return Result(return_id=return_id, number=number, code=problem.code, details=plain, findings=findings)
-    return Result(return_id=return_id, number=number)
+    version = deciding.version_of(actor, return_id) if decides else None
+    return Result(return_id=return_id, number=number, version=version)

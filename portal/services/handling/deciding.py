@@ -162,12 +162,16 @@ def preview(page: Page, choices: Sequence[LineDecision], *, now: datetime) -> Br
 
     The postage is as it was chosen; a line that is not among ``choices`` counts as it stands.
     """
+    request = as_request(replace(page.draft, lines=as_decided(page, choices)), now=now)
+    return estimate(page.order, request, page.terms, currency=page.draft.currency, now=now)
+
+
+def as_decided(page: Page, choices: Sequence[LineDecision]) -> tuple[DraftLine, ...]:
+    """The lines of a return that was read, as they would be; one that is not among ``choices`` as it stands."""
     chosen = {one.line_id: one for one in choices}
-    lines = tuple(
+    return tuple(
         _as_decided(line, chosen[line.id]) if line.id in chosen else line for line in page.draft.lines
     )
-    request = as_request(replace(page.draft, lines=lines), now=now)
-    return estimate(page.order, request, page.terms, currency=page.draft.currency, now=now)
 
 
 def _as_decided(line: DraftLine, one: LineDecision) -> DraftLine:

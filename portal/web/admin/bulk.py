@@ -47,15 +47,15 @@ def run(action: str) -> Response:
             message=typed.get("message", "").strip()[:2000],
             person_id=_id(typed.get("person", "")),
             tag=typed.get("tag", ""),
+            versions=_versions(ids),
             grace=grace(),
         )
     except Conflict as conflict:
         told = {
             "unknown_reason": _("Choose a reason"),
         }.get(conflict.code) or words().conflict(conflict.code, conflict.details)
-        return _asked(
-            ids[:MOST], problem=told, at="reason" if conflict.code == "unknown_reason" else "tag", status=422
-        )
+        at = {"unknown_reason": "reason", "tag_empty": "tag"}.get(conflict.code, "")
+        return _asked(ids[:MOST], problem=told, at=at, status=422)
     done = [one for one in results if one.done]
     return page(
         "admin/returns/bulk_done.html",
@@ -63,7 +63,7 @@ def run(action: str) -> Response:
         rows=[(one, why(one)) for one in results],
         done=len(done),
         failed=len(results) - len(done),
-        undo=[one.return_id for one in done] if action in UNDONE else [],
+        undo=[(one.return_id, one.version) for one in done] if action in UNDONE else [],
         labels=[one.return_id for one in done] if action == "labels" else [],
         columns=(Column(name=_("Return")), Column(name=_("Result"))),
     )
@@ -129,6 +129,12 @@ def _ids() -> list[UUID]:
     """The chosen returns; what is no id is nothing that anybody could have chosen."""
     found = [_id(one) for one in request.form.getlist("ids")]
     return [one for one in found if one is not None]
+
+
+def _versions(ids: Sequence[UUID]) -> dict[UUID, int]:
+    """What each of the chosen was at when the page that takes decisions back was made."""
+    told = {one: request.form.get(f"version-{one}", "") for one in ids}
+    return {one: int(text) for one, text in told.items() if text.isdecimal() and len(text) < 10}
 
 
 def _id(text: str) -> UUID | None:

@@ -257,17 +257,19 @@ def _form(found: Dossier, typed: MultiDict[str, str] | None) -> DecisionForm:
     return form
 
 
-def _objections(found: Dossier) -> tuple[tuple[Finding, ...], bool]:
-    return objecting.of_return(person(), found.page.draft.id, now=found.page.now)
+def _objections(found: Dossier, choices: Sequence[LineDecision] = ()) -> tuple[tuple[Finding, ...], bool]:
+    lines = deciding.as_decided(found.page, choices) if choices else ()
+    return objecting.of_return(person(), found.page.draft.id, lines=lines, now=found.page.now)
 
 
 def _page(found: Dossier, form: DecisionForm, *, status: int = 200) -> Response:
     draft, currency = found.page.draft, found.page.draft.currency
-    objections, supervisor = _objections(found)
     rows = form.rows()
     names = {one.order_line_id or one.id: one.name for one in draft.lines}
     choices = [rows[str(one.id)].decision(one) for one in draft.lines]
+    objections, supervisor = _objections(found, choices)
     said = {(one.code, str(one.line_id or "")): one for one in objections}
+    form.ask_why(said)
     worked = deciding.preview(found.page, choices, now=found.page.now)
     return page(
         "admin/steps/decide.html",

@@ -8,10 +8,10 @@ from uuid import UUID
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
-from portal.core.access import Conflict, Stale
+from portal.core.access import Conflict, NotAllowed, Stale
 from portal.core.facts import CANCELLATIONS
 from portal.core.lifecycles import RETURN
-from portal.services.filing import shipping
+from portal.services.filing import objecting, shipping
 from portal.services.handling import confirmation, deciding, desk, dossiers
 from portal.services.handling.dossiers import Dossier
 from portal.web.actor import needs, person
@@ -40,6 +40,11 @@ def approve(return_id: UUID) -> Response:
             raise
         tell(_("The policy is against approving this. Say why you approve it all the same."), "wait")
         return redirect_to(url_for("admin.deciding.show", return_id=return_id))
+    except NotAllowed as problem:
+        if problem.permission != objecting.BY_OVERRIDING:
+            raise
+        tell(_("Only a supervisor may approve this. You can refuse it, or leave it to one."), "wait")
+        return back(return_id)
     tell_decided(return_id, _("Approved."), "approved")
     return back(return_id)
 

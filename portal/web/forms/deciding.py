@@ -24,15 +24,25 @@ from portal.web.words import gettext, words
 from portal.web.words import lazy_gettext as _l
 
 
+class UnitsField(IntegerField):
+    """A whole number of units; what is none is told in the reader's language."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(gettext("Enter a number of units from 0")) from None
+
+
 class DecidedLineForm(Form):
     """What is decided of one line; refused units that were left empty are all the others."""
 
     line_id = HiddenField()
-    approved = IntegerField(
+    approved = UnitsField(
         _l("Approved"),
         validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter a number of units from 0"))],
     )
-    declined = IntegerField(
+    declined = UnitsField(
         _l("Refused"),
         validators=[Optional(), NumberRange(0, 1_000_000, _l("Enter a number of units from 0"))],
     )
@@ -143,6 +153,13 @@ class DecisionForm(ActionForm):
             for row in self.objections
             if row.because.data
         ]
+
+    def ask_why(self, objections: Iterable[tuple[str, str]]) -> None:
+        """A row for each objection (code, line id) that has none yet: what is chosen may raise others."""
+        there = {(row.code.data, row.line_id.data) for row in self.objections}
+        for code, line_id in objections:
+            if (code, line_id) not in there:
+                self.objections.append_entry({"code": code, "line_id": line_id})
 
     def fill(self, wanted: Mapping[str, tuple[int, int]]) -> None:
         """Put units into the fields: line id -> (approved, refused)."""

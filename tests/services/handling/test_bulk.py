@@ -11,7 +11,7 @@ from portal.core.access import Conflict
 from portal.db.base import db
 from portal.db.returns import Return
 from portal.db.shipments import Shipment
-from portal.services.handling import bulk, confirmation
+from portal.services.handling import bulk, confirmation, deciding
 from portal.services.talking import notices
 from tests.adapters.parcels import bars_of
 from tests.builders import NOW, SITE, a_draft, a_merchant, a_person, a_return, an_order, receive
@@ -99,3 +99,17 @@ def test_more_than_can_be_printed_at_once_is_refused_as_a_whole(one, shop, gatew
     asked = [one(), *(uuid4() for _ in range(bulk.MOST))]
     with pytest.raises(Conflict, match="too_many_returns"):
         bulk.labels(a_person(shop), asked, gateways=gateways, language="en")
+
+
+def test_what_a_colleague_decided_since_is_not_taken_back_with_the_others(shop, gateways):
+    agent, boss = a_person(shop, "csr"), a_person(shop)
+    made = [a_return(gateways, shop, an_order(gateways, shop)) for _ in range(2)]
+    bulk.run(agent, "undo", made, now=NOW)
+    done = bulk.run(agent, "approve", made, now=LATER)
+    assert codes(done) == ["", ""]
+    deciding.undo(boss, made[1], now=LATER)
+    deciding.decline(boss, made[1], reason="excessive_wear", now=LATER)
+    seen = {one.return_id: one.version for one in done}
+    assert codes(bulk.run(agent, "undo", made, versions=seen, now=LATER)) == ["", "stale"]
+    states = {one: db.session.get(Return, one, populate_existing=True).state for one in made}
+    assert states == {made[0]: "requested", made[1]: "declined"}
