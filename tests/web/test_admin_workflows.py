@@ -194,3 +194,25 @@ def test_the_return_says_which_rule_decided_it_and_why(world: World) -> None:
     return_id = world.confirmed({"SHIRT": 1})
     text = world.signed_in("csr").get(f"/admin/returns/{return_id}").page.text
     assert "Small things" in text and "Inspect before the refund" in text
+
+
+def test_a_rule_that_a_colleague_deleted_shows_what_was_typed(world: World) -> None:
+    given(world, a_rule("one"), a_rule("two"))
+    client = world.signed_in("admin")
+    form = client.get(at(world, "/rules/one"))
+    given(world, a_rule("two"))
+    answer = client.submit(form, {"name": "Written for an hour"}, button="Save in the draft")
+    assert answer.status_code == 409
+    assert "Written for an hour" in answer.page.text and "Not there" in answer.page.text
+    assert "Send mine all the same" not in answer.page.text
+    assert names(world) == ["two"]
+    assert client.get(at(world, "/rules/one")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["", "   "])
+def test_a_name_of_blanks_is_no_name(world: World, name: str) -> None:
+    client = world.signed_in("admin")
+    form = client.get(at(world, "/rules/new"))
+    answer = client.submit(form, {"name": name, "outcome": "approve"}, button="Save in the draft")
+    assert answer.status_code == 422 and "Give the rule a name" in answer.page.text
+    assert facts(world).draft.revision == 0

@@ -467,11 +467,17 @@ def judge_postage(row: Return, now: datetime) -> None:
     if not sending or not sending["amount"] or sending["method"] == Method.OWN_CARRIER:
         return
     returns.db.session.flush()
-    _, _, terms = merchants.with_terms(row.merchant_id, row.policy_id)
-    request = as_request(returns.draft(row), now=now)
-    pays = Pays.DEDUCT if customer_pays_postage(request, terms) else Pays.MERCHANT
+    pays = who_pays(read(row, now=now), now=now)
     if sending["pays"] != pays:
         row.sending = {**sending, "pays": pays.value}
+
+
+def who_pays(page: Page, *, now: datetime) -> Pays:
+    """Who bears the way home: never the customer of what the shop calls back."""
+    theirs = page.draft.handling not in FREE and customer_pays_postage(
+        as_request(page.draft, now=now), page.terms
+    )
+    return Pays.DEDUCT if theirs else Pays.MERCHANT
 
 
 def set_address(actor: Actor, return_id: UUID, address: Address, *, now: datetime) -> None:

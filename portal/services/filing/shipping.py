@@ -15,7 +15,6 @@ from portal.core.documents import PackingSlip, Receipt, ReceiptStep
 from portal.core.lifecycles import RETURN, SHIPMENT
 from portal.core.policy.terms import Terms
 from portal.core.refunds.breakdown import from_json
-from portal.core.refunds.fees import customer_pays_postage
 from portal.core.returns import Draft, Sending, Step
 from portal.core.shipping import (
     Document,
@@ -38,7 +37,7 @@ from portal.db.base import db, insert_ignore, transaction, uuid7
 from portal.db.returns import Return
 from portal.ports import Carrier, Declined, Gateways
 from portal.services import scope, work
-from portal.services.filing.returns import Page, as_request, read
+from portal.services.filing.returns import Page, read, who_pays
 from portal.services.talking import notices
 
 log = logging.getLogger(__name__)
@@ -75,8 +74,7 @@ def _ways(page: Page, gateways: Gateways, now: datetime) -> tuple[Way, ...]:
     request = replace(
         shipment_request(page, now=now), method=None, service_point_id="", pickup_slot_id="", own_number=""
     )
-    customer_pays = customer_pays_postage(as_request(page.draft, now=now), page.terms)
-    pays = Pays.DEDUCT if customer_pays else Pays.MERCHANT
+    pays = who_pays(page, now=now)
     found: list[Way] = []
     for carrier in gateways.carriers.values():
         try:

@@ -371,14 +371,22 @@ def put_in_force(actor: Actor, merchant_id: UUID, rules: Rules, *, now: datetime
 def _before_and_after(before: Rules, after: Rules) -> dict[str, tuple[object, object]]:
     """What differs between two versions, by field and rule, as history keeps it."""
     told: dict[str, tuple[object, object]] = {}
+
+    def tell(what: str, name: str, pair: tuple[object, object]) -> None:
+        """Names are not unique: the second of a name is told as such, and hides nothing."""
+        key, number = f"{what}: {name}", 2
+        while key in told:
+            key, number = f"{what}: {name} ({number})", number + 1
+        told[key] = pair
+
     for one in changes(before, after):
         decides = getattr(one.rule, "outcome", None) or getattr(one.rule, "disposition", "")
         if one.what in ("added", "removed"):
-            told[f"rule: {one.rule.name}"] = ("", decides) if one.what == "added" else (decides, "")
+            tell("rule", one.rule.name, ("", decides) if one.what == "added" else (decides, ""))
         elif one.what == "moved":
-            told[f"rule_place: {one.rule.name}"] = (one.was, one.place)
+            tell("rule_place", one.rule.name, (one.was, one.place))
         for field in one.fields:
-            told[f"rule_{field}: {one.rule.name}"] = (getattr(one.before, field), getattr(one.rule, field))
+            tell(f"rule_{field}", one.rule.name, (getattr(one.before, field), getattr(one.rule, field)))
     return told
 
 

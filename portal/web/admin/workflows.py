@@ -132,8 +132,20 @@ def propose(merchant_id: UUID) -> AnyResponse:
 def edit(merchant_id: UUID, rule_key: str) -> AnyResponse:
     """One rule, of either kind."""
     found = _found(merchant_id)
-    rule = _rule(found.draft.rules, rule_key)
+    try:
+        rule = _rule(found.draft.rules, rule_key)
+    except NotFound:
+        if request.method != "POST":
+            raise
+        rule = _deleted(rule_key)
     return _edit(found, rule, lambda rules, it: _each(rules, rule_key, lambda _old: it), is_new=False)
+
+
+def _deleted(rule_key: str) -> Either:
+    """In place of a rule that somebody deleted while it was being changed: what was typed is shown all the same."""
+    if "disposition" in request.form:
+        return DispositionRule(id=rule_key, name="", disposition="restock")
+    return Rule(id=rule_key, name="", outcome="")
 
 
 def _edit(
@@ -150,7 +162,7 @@ def _edit(
     try:
         _write(found, form.revision.data, lambda rules: put(rules, written))
     except Stale:
-        return _stale(found, written, rule)
+        return _stale(found, written, is_new=is_new)
     tell(_("The rule is saved in the draft."))
     return redirect_to(
         url_for("admin.workflows.show", merchant_id=found.merchant.id, _anchor=f"rule-{rule.id}")
@@ -172,7 +184,7 @@ def _form_page(found: Workflows, rule: Either, form: Any, *, is_new: bool, statu
     )
 
 
-def _stale(found: Workflows, mine: Either, seen: Either) -> Response:
+def _stale(found: Workflows, mine: Either, *, is_new: bool) -> Response:
     """Both versions of the rule: what was sent, and what is there by now."""
     current = _found(found.merchant.id)
     try:
@@ -194,7 +206,7 @@ def _stale(found: Workflows, mine: Either, seen: Either) -> Response:
         version=current.draft.revision,
         instead=url_for("admin.workflows.show", merchant_id=found.merchant.id),
         change=_change(current),
-        again=theirs is not None or seen.name == "",
+        again=theirs is not None or is_new,
         field="revision",
     )
 
@@ -286,7 +298,8 @@ def _names(rules: Rules, change: Callable[[Rules], Rules] | None = None) -> str:
 
 
 def _write(found: Workflows, revision: str | None, change: Callable[[Rules], Rules]) -> None:
-    seen = int(revision) if (revision or "").isdecimal() else -1
+    text = revision or ""
+    seen = int(text) if text.isdecimal() and len(text) < 10 else -1
     workflows.write(person(), found.merchant.id, change, revision=seen, now=now())
 
 

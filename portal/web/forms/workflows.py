@@ -15,7 +15,7 @@ from wtforms import (
     SelectMultipleField,
     StringField,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core.reasons import CHANNELS, CONDITIONS, DISPOSITIONS, GRADES, REASONS
@@ -39,9 +39,7 @@ def _boxes(name: str) -> SelectMultipleField:
 
 
 def _name() -> StringField:
-    return StringField(
-        _label("name"), validators=[InputRequired(_l("Give the rule a name")), Length(max=120)]
-    )
+    return StringField(_label("name"), validators=[DataRequired(_l("Give the rule a name")), Length(max=120)])
 
 
 def _number(name: str, most: int) -> IntegerField:

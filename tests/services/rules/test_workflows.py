@@ -11,6 +11,7 @@ from PIL import Image
 from portal.core.access import Conflict, NotAllowed, NotFound, Stale
 from portal.core.facts import RETURNLESS
 from portal.core.policy.terms import Terms
+from portal.core.shipping import Method
 from portal.core.workflows import Rule, Rules, decision_from, moved
 from portal.db import history
 from portal.db import returns as stored
@@ -19,7 +20,7 @@ from portal.db.refunds import Refund
 from portal.db.shipments import Shipment
 from portal.db.tasks import Task
 from portal.services import photos
-from portal.services.filing import returns
+from portal.services.filing import returns, shipping
 from portal.services.handling import confirmation, deciding
 from portal.services.past import trying
 from portal.services.proofs import audit
@@ -410,3 +411,25 @@ def test_a_trial_of_the_rules_in_force_tells_nothing_new_of_what_was_refused(sho
         assert confirm(customer, again) == "approved"
     tried = trying.attempt(boss, shop, Rules(rules=rules))
     assert len(tried) == 4 and [one.number for one in tried if one.differs] == []
+
+
+def test_the_way_home_of_a_recall_is_the_shops_from_the_first_offer_on(gateways):
+    shop = a_merchant(terms=terms(return_postage="customer"))
+    publish(shop, a_rule("recall", skus=("mug",)))
+    return_id, customer = draft_by_customer(gateways, shop, an_order(gateways, shop))
+    ways = shipping.ways(customer, return_id, gateways=gateways, now=NOW)
+    assert {way.rate.pays.value for way in ways if way.rate.method != Method.OWN_CARRIER} == {"merchant"}
+    survey(customer, return_id, condition="used")
+    assert stored.get(return_id).sending["pays"] == "merchant"
+    plain, other = draft_by_customer(gateways, shop, an_order(gateways, shop, [an_item("HAT")]))
+    assert "deduct" in {
+        way.rate.pays.value for way in shipping.ways(other, plain, gateways=gateways, now=NOW)
+    }
+
+
+def test_two_rules_of_one_name_both_stand_in_the_history(shop, session):
+    publish(shop, a_rule("approve", id="old", name="Hats"))
+    publish(shop, a_rule("supervisor", id="new", name="Hats"))
+    wanted = sa.select(history.Happening.changed).where(history.Happening.what == "workflow.published")
+    told = session.scalars(wanted.order_by(history.Happening.id.desc())).first()
+    assert list(told.values()) == [["", "supervisor"], ["approve", ""]]
