@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import subprocess
@@ -63,13 +64,17 @@ def issuer(door: socket.socket) -> str:
 
 
 def _wait(server: subprocess.Popen[str]) -> None:
-    said = []
+    """Until it says that it is ready; read as it comes, so that a line behind another is not waited for in vain."""
+    said = b""
     until = time.monotonic() + PATIENCE
     assert server.stdout is not None
-    while server.poll() is None and time.monotonic() < until:
+    while time.monotonic() < until:
         if select.select([server.stdout], [], [], 1)[0]:
-            line = server.stdout.readline()
-            if line.startswith("ready"):
+            more = os.read(server.stdout.fileno(), 65536)
+            said += more
+            if b"ready" in said.splitlines():
                 return
-            said.append(line)
-    raise RuntimeError(f"the OpenID provider did not start:\n{''.join(said[-30:])}")
+            if not more:
+                break
+    lines = said.decode(errors="replace").splitlines()
+    raise RuntimeError("the OpenID provider did not start:\n" + "\n".join(lines[-30:]))

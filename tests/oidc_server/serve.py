@@ -7,6 +7,7 @@ People and groups are those below; their passwords are for tests alone.
 """
 
 import datetime
+import io
 import logging
 import socket
 import sys
@@ -34,9 +35,11 @@ def one_at_a_time(app: Callable[..., Iterable[bytes]]) -> Callable[..., list[byt
     """What is kept in memory is touched by one request at a time; connections that say nothing hold up nobody."""
     lock = threading.Lock()
 
-    def answer(*request: Any) -> list[bytes]:
+    def answer(environ: dict[str, Any], begin: Any) -> list[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))  # before it is anybody's turn
         with lock:
-            said = app(*request)
+            said = app(environ, begin)
             try:
                 return list(said)
             finally:
