@@ -104,7 +104,7 @@ def _tests(wanted: Wanted, shops: list[UUID]) -> list[sa.ColumnElement[bool]]:
         )
     if wanted.day is not None:
         zone = ZoneInfo(
-            db.session.scalar(sa.select(Merchant.zone).where(Merchant.id.in_(shops)).order_by(Merchant.id))
+            db.session.scalar(sa.select(Merchant.zone).where(Merchant.id.in_(shops)).order_by(Merchant.name))
             or "UTC"
         )
         begin = datetime.combine(wanted.day, datetime.min.time(), zone)
