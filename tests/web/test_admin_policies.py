@@ -377,3 +377,19 @@ def test_a_draft_is_discarded_on_purpose_only(world: World) -> None:
 def test_a_shop_that_is_not_there_is_not_found(world: World) -> None:
     client = world.signed_in("admin")
     assert client.get(f"/admin/policies/{uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "9999-12-31"])
+def test_a_day_of_no_calendar_leaves_nothing_out(world: World, since: str) -> None:
+    world.confirmed({"SHIRT": 1})
+    page = world.signed_in("admin").get(at(world, f"/check?since={since}"))
+    assert page.status_code == 200 and "no past returns" not in page.page.text
+
+
+@pytest.mark.parametrize("revision", ["\u00b2", "9" * 5000, "-1", ""])
+def test_a_revision_that_is_no_number_is_none_that_was_shown(world: World, revision: str) -> None:
+    client = world.signed_in("admin")
+    page = client.get(at(world, "/draft"))
+    answer = client.submit(page, {"window_days": "14", "revision": revision}, button="Save the draft")
+    assert answer.status_code == 409
+    assert facts(world).draft.revision == 0

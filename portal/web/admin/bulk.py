@@ -13,6 +13,7 @@ from portal.services.handling.bulk import ACTIONS, MOST, UNDONE, Result
 from portal.web.actor import needs, person
 from portal.web.admin.deciding import grace
 from portal.web.admin.shapes import Column
+from portal.web.forms.admin import as_number
 from portal.web.page import gateways, now, page
 from portal.web.words import gettext as _
 from portal.web.words import words
@@ -133,8 +134,8 @@ def _ids() -> list[UUID]:
 
 def _versions(ids: Sequence[UUID]) -> dict[UUID, int]:
     """What each of the chosen was at when the page that takes decisions back was made."""
-    told = {one: request.form.get(f"version-{one}", "") for one in ids}
-    return {one: int(text) for one, text in told.items() if text.isdecimal() and len(text) < 10}
+    told = {one: as_number(request.form.get(f"version-{one}")) for one in ids}
+    return {one: version for one, version in told.items() if version is not None}
 
 
 def _id(text: str) -> UUID | None:

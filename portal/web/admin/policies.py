@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.core.access import Stale
+from portal.core.listing import day_from
 from portal.core.policy.changes import Change, changes
 from portal.core.policy.terms import Terms
 from portal.core.rejudging import Rejudged, Totals
@@ -23,6 +24,7 @@ from portal.web.admin import stale
 from portal.web.admin.policy_rows import EXAMPLES, Effect, all_terms, effect_of, return_row, worded
 from portal.web.admin.shapes import Column
 from portal.web.forms import policies as forms
+from portal.web.forms.admin import as_number
 from portal.web.forms.policies import PolicyForm, RevisionForm, TermsForm
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
 from portal.web.words import gettext as _
@@ -316,12 +318,13 @@ def _as_text(terms: Terms) -> str:
 
 
 def _seen(revision: str | None) -> int:
-    return int(revision) if (revision or "").isdigit() else -1
+    seen = as_number(revision)
+    return -1 if seen is None else seen
 
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        return day_from(text)
     except ValueError:
         return None
 

@@ -19,6 +19,7 @@ from portal.services.rules.workflows import Workflows
 from portal.web.actor import needs, person
 from portal.web.admin import stale
 from portal.web.admin.shapes import Column
+from portal.web.forms.admin import as_number
 from portal.web.forms.policies import RevisionForm
 from portal.web.forms.workflows import filled
 from portal.web.page import now, page, redirect_to, tell, wants_fragment
@@ -298,9 +299,8 @@ def _names(rules: Rules, change: Callable[[Rules], Rules] | None = None) -> str:
 
 
 def _write(found: Workflows, revision: str | None, change: Callable[[Rules], Rules]) -> None:
-    text = revision or ""
-    seen = int(text) if text.isdecimal() and len(text) < 10 else -1
-    workflows.write(person(), found.merchant.id, change, revision=seen, now=now())
+    seen = as_number(revision)
+    workflows.write(person(), found.merchant.id, change, revision=-1 if seen is None else seen, now=now())
 
 
 def _every(rules: Rules) -> Iterator[Either]:
