@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
-from PIL import Image, ImageOps
+from PIL import Image
 
 from portal.core.access import Actor, Conflict, NotFound
 from portal.core.returns import Step
@@ -20,6 +20,17 @@ MAX_PIXELS = 50_000_000
 SIDE = 2000
 """The longest side that is kept."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How a picture is turned upright that a camera held otherwise; the rest of its notes is not looked at."""
 
 
 def add(actor: Actor, return_id: UUID, line_id: UUID, content: bytes, *, folder: Path, now: datetime) -> UUID:
@@ -112,7 +123,9 @@ def encoded(content: bytes) -> tuple[bytes, int, int]:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Conflict("photo_too_large", megabytes=MAX_BYTES // 1024 // 1024)
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            upright = image.convert("RGB")
+            if (turn := TURNS.get(image.getexif().get(ORIENTATION, 1))) is not None:
+                upright = upright.transpose(turn)
             upright.thumbnail((SIDE, SIDE))
             out = BytesIO()
             upright.save(out, "JPEG", quality=85)

@@ -1,7 +1,6 @@
 """Pictures beside a message, a dispute, an inspection or a parcel: nothing of the file is kept, few may look."""
 
 from io import BytesIO
-from zlib import crc32
 
 import pytest
 from PIL import Image
@@ -99,14 +98,28 @@ def test_place_and_camera_are_gone_and_the_picture_stands_upright(world, tmp_pat
     assert pictures.of_return(world.back, subject="inspection") == {found: [picture]}
 
 
-def broken_inside():
-    """A PNG that is right up to its last part, which has fewer bytes than it needs."""
-    part = b"cHRM" + bytes(5)
-    chunk = (5).to_bytes(4, "big") + part + crc32(part).to_bytes(4, "big")
-    return a_picture("PNG")[:-12] + chunk + a_picture("PNG")[-12:]
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_with_odd_notes_is_kept_and_turned_as_its_camera_says(world, tmp_path, orientation):
+    """A camera that writes a word where a number belongs."""
+    fields = [(0x0100, 2, 4, b"abc\0"), (0x0112, 3, 1, bytes([orientation, 0, 0, 0]))]
+    notes = b"".join(tag.to_bytes(2, "little") + kind.to_bytes(2, "little") + count.to_bytes(4, "little") + value
+                     for tag, kind, count, value in fields)  # fmt: skip
+    tiff = b"II*\0" + (8).to_bytes(4, "little") + (2).to_bytes(2, "little") + notes + bytes(4)
+    corner = Image.new("RGB", (60, 40), "white")
+    corner.paste("black", (0, 0, 30, 20))
+    out = BytesIO()
+    corner.save(out, "JPEG", exif=b"Exif\0\0" + tiff)
+    picture = world.add(world.dock, "inspection", world.inspection(), tmp_path, content=out.getvalue())
+    image = Image.open(BytesIO(pictures.read(world.dock, picture, folder=tmp_path)))
+    across, down = image.width - 1, image.height - 1
+    assert image.size == ((60, 40) if orientation < 5 else (40, 60))
+    corners = {1: (0, 0), 2: (1, 0), 3: (1, 1), 4: (0, 1), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
+    right, low = corners[orientation]
+    assert image.getpixel((right * across, low * down))[0] < 60
+    assert image.getpixel(((1 - right) * across, (1 - low) * down))[0] > 200
 
 
-@pytest.mark.parametrize("content", [b"<svg onload='x()'/>", b"", a_picture()[:200], broken_inside()])
+@pytest.mark.parametrize("content", [b"<svg onload='x()'/>", b"", a_picture()[:200]])
 def test_what_is_no_picture_leaves_nothing(world, tmp_path, content):
     found = world.inspection()
     with pytest.raises(Conflict, match="photo_unreadable"):
