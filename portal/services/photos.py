@@ -79,6 +79,9 @@ def remove(actor: Actor, return_id: UUID, photo_id: UUID, *, folder: Path, now: 
             return
         db.session.delete(photo)
         row.version += 1
+        history.record(
+            actor, "return.updated", merchant_id=row.merchant_id, subject_id=row.id, now=now, step="photo"
+        )
     path_of(folder, photo_id).unlink(missing_ok=True)
 
 

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from portal.core.access import Conflict, NotFound
+from portal.db import history
 from portal.services import photos
 from portal.services.filing import returns
 from tests.builders import NOW, a_customer, a_draft, a_merchant, a_person, an_order, chosen, terms
@@ -76,6 +77,17 @@ def test_a_line_takes_so_many_photos_and_one_that_is_removed_makes_room(given, t
     photos.remove(agent, draft, first, folder=tmp_path, now=NOW)
     assert len(list(tmp_path.rglob("*.jpg"))) == 1
     assert photos.add(agent, draft, line, a_picture("PNG"), folder=tmp_path, now=NOW)
+
+
+def test_who_takes_a_photo_away_stands_in_the_history_once(given, tmp_path):
+    shop, agent, draft, line = given
+    customer = a_customer(draft, shop)
+    photo = photos.add(customer, draft, line, a_picture(), folder=tmp_path, now=NOW)
+    before = len(history.of([draft]))
+    photos.remove(agent, draft, photo, folder=tmp_path, now=NOW)
+    photos.remove(agent, draft, photo, folder=tmp_path, now=NOW)
+    (told,) = history.of([draft])[before:]
+    assert (told.what, told.details["step"], told.actor_id) == ("return.updated", "photo", agent.id)
 
 
 def test_another_customer_and_another_shop_find_no_photo(given, tmp_path, gateways):
