@@ -143,3 +143,15 @@ def test_canceling_frees_the_units_for_another_return(world: World, client: Any)
         from tests import builders
 
         assert builders.order_called(world.own, draft.order_number).lines[0].returnable_units == 1
+
+
+def test_what_cannot_be_on_its_way_is_not_said_to_be(world: World, client: Any) -> None:
+    asked, approved = world.requested(), world.confirmed()
+    client.get("/admin/")
+    refused = client.post(f"/admin/returns/{asked}/shipment", data={})
+    assert refused.status_code == 409
+    assert "it is now “Under review”" in refused.page.text
+    for _ in range(2):
+        assert client.post(f"/admin/returns/{approved}/shipment", data={}).status_code == 303
+    assert "Marked as on its way." in client.get(f"/admin/returns/{approved}").page.text
+    assert world.state(approved) == "in_transit"

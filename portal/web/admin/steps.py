@@ -130,7 +130,10 @@ def label_again(return_id: UUID) -> Response:
 @bp.post("/returns/<uuid:return_id>/shipment")
 @needs("returns.receive")
 def ship(return_id: UUID) -> Response:
-    """The customer says that the parcel is on its way."""
+    """The customer says that the parcel is on its way. What it cannot be is not said to be; twice is no error."""
+    state = _found(return_id).page.draft.state
+    if state != "in_transit":
+        RETURN.after(state, "ship")
     shipping.hand_over(person(), return_id, now=now())
     tell(_("Marked as on its way."))
     return back(return_id)
