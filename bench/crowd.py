@@ -48,7 +48,7 @@ NOTHING = to_json(Breakdown(currency="EUR", rows=(), lines=(), shares=(), policy
 
 WRITTEN = (
     "orders", "order_lines", "returns", "return_lines", "search_words", "return_tags", "shipments", "refunds",
-    "disputes",
+    "disputes", "links", "stock_movements",
 )  # fmt: skip
 
 
@@ -169,6 +169,7 @@ class Crowd:
         state = OPEN[scattered(n, 10)] if open_ else OVER[scattered(n, 20)]
         arrived = state in ("partially_received", "received", "inspected", "closed")
         refunded = state == "closed" and scattered(n, 10) > 0
+        scored = refunded and scattered(n + 9, 4) == 0
         order, line, returned, return_line = new(), new(), new(), new()
         digits, key = phone_key(one.phone), number_key(one.order)
         yield (
@@ -211,6 +212,9 @@ class Crowd:
                 "submitted_at": None if state == "draft" else begun + timedelta(seconds=40),
                 "received_at": begun + timedelta(days=6) if arrived else None,
                 "closed_at": begun + timedelta(days=8) if state in OVER else None,
+                "closed_reason": "completed" if state == "closed" else "",
+                "score": 1 + scattered(n + 10, 5) if scored else None,
+                "scored_at": begun + timedelta(days=9) if scored else None,
             },
         )  # fmt: skip
         yield (
@@ -220,6 +224,7 @@ class Crowd:
                 "id": return_line, "return_id": returned, "order_line_id": line, "position": 1, "sku": one.sku,
                 "name": f"Sample item {n % 20_000}", "units": 1, "reason": REASONS[scattered(n + 6, 7)],
                 "condition": "unused", "spans": [[0, 1]], "authorized_units": 1, "received_units": int(arrived),
+                "accepted_units": int(state == "closed"),
                 "code": None if state == "draft" or n % 10 else authorization_code(_bytes(n)),
             },
         )  # fmt: skip
@@ -259,6 +264,30 @@ class Crowd:
                     "state": "open" if open_ else "resolved_customer", "opened_at": begun + timedelta(days=9),
                     "due_at": begun + timedelta(days=12),
                     "closed_at": None if open_ else begun + timedelta(days=11),
+                },
+            )  # fmt: skip
+        by_link = CHANNELS[scattered(n + 2, 10)] == "preauthorized_link"
+        for purpose in () if state == "draft" else ("finish", "status") if by_link else ("status",):
+            finish = purpose == "finish"
+            yield (
+                "links",
+                mine
+                | {
+                    "id": new(), "return_id": returned, "purpose": purpose, "nonce": f"{purpose}{n}",
+                    "digest": f"{purpose}{n}", "state": "finished" if finish else "open",
+                    "expires_at": begun + timedelta(days=90), "created_at": begun,
+                    "opened_at": begun + timedelta(seconds=10) if finish else None,
+                    "finished_at": begun + timedelta(seconds=40) if finish else None,
+                },
+            )  # fmt: skip
+        if arrived:
+            yield (
+                "stock_movements",
+                mine
+                | {
+                    "id": new(), "sku": one.sku, "bucket": "quarantine", "delta": 1, "why": "return_received",
+                    "return_line_id": return_line, "order_line_id": line, "number": one.number,
+                    "at": begun + timedelta(days=6),
                 },
             )  # fmt: skip
 

@@ -74,13 +74,16 @@ def returns() -> None:
     op.create_index("ix_returns_info_due", "returns", ["info_due_at"], unique=False)
     op.create_index("ix_returns_phone", "returns", ["merchant_id", "phone_key"], unique=False)
     op.create_index("ix_returns_received", "returns", ["merchant_id", "received_at"], unique=False)
-    op.create_index("ix_returns_submitted", "returns", ["merchant_id", "submitted_at"], unique=False)
+    op.create_index(
+        "ix_returns_submitted", "returns",
+        ["merchant_id", "submitted_at", "kind", "channel", "state", "refund_state", "begun_at", "id"], unique=False,
+    )  # fmt: skip
     op.create_index("ix_returns_scored", "returns", ["merchant_id", "scored_at"], unique=False)
     op.create_index(
         "ix_returns_unread", "returns", ["merchant_id", "id"], sqlite_where=sa.text("unread > 0"),
         postgresql_where=sa.text("unread > 0"),
     )  # fmt: skip
-    op.create_index("ix_refunds_succeeded", "refunds", ["merchant_id", "succeeded_at"])
+    op.create_index("ix_refunds_succeeded", "refunds", ["merchant_id", "succeeded_at", "state", "return_id"])
 
 
 def messages() -> None:

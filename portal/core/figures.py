@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, timedelta
 from fractions import Fraction
 
 SATISFIED = 4
@@ -76,12 +76,6 @@ class Week:
         return sum(self.counts)
 
 
-def average(name: str, seconds: Iterable[int]) -> Figure:
-    """The mean as a figure: the sum over how many."""
-    found = list(seconds)
-    return Figure(name=name, numerator=sum(found), denominator=len(found))
-
-
 def percentile(name: str, seconds: Sequence[int], part: int) -> Figure:
     """The nearest rank: the smallest of ``seconds`` that at least ``part`` percent of them do not exceed."""
     if not seconds:
@@ -118,23 +112,15 @@ def outcome(state: str, refund_state: str) -> str:
     return "closed" if state == "closed" else "open"
 
 
-def weeks(
-    found: Iterable[tuple[datetime, str]], *, since: date, until: date, zone: tzinfo
-) -> tuple[Week, ...]:
-    """(submitted, outcome) counted by the weeks of a period, those without any among them."""
-    counts: dict[date, dict[str, int]] = {}
-    day = since - timedelta(days=since.weekday())
-    while day <= until:
-        counts[day] = dict.fromkeys(OUTCOMES, 0)
-        day += timedelta(days=7)
-    for at, how in found:
-        here = at.astimezone(zone).date()
-        counts[here - timedelta(days=here.weekday())][how] += 1
+def mondays(since: date, until: date) -> tuple[date, ...]:
+    """The Mondays of the weeks that a period touches; the first may lie before it."""
+    first = since - timedelta(days=since.weekday())
+    return tuple(first + timedelta(days=day) for day in range(0, (until - first).days + 1, 7))
+
+
+def weeks(found: Iterable[tuple[date, str, int]], *, since: date, until: date) -> tuple[Week, ...]:
+    """(Monday, outcome, how many) as the weeks of a period, those without any among them."""
+    counts = {monday: dict.fromkeys(OUTCOMES, 0) for monday in mondays(since, until)}
+    for monday, how, count in found:
+        counts[monday][how] += count
     return tuple(Week(first=max(monday, since), counts=tuple(one.values())) for monday, one in counts.items())
-
-
-def seconds_between(first: datetime | None, last: datetime | None) -> int | None:
-    """Whole seconds; None where one is not known, or they do not follow each other."""
-    if first is None or last is None or last < first:
-        return None
-    return int((last - first).total_seconds())

@@ -174,6 +174,18 @@ def dialect() -> str:
     return db.engine.dialect.name
 
 
+def whole_seconds(first: Any, last: Any) -> sa.ColumnElement[int]:
+    """Whole seconds from one moment to another that does not lie before it, as the database reckons them: exactly."""
+    if dialect() == "postgresql":
+        return sa.cast(sa.func.floor(sa.extract("epoch", last - first)), sa.BigInteger)
+    # Text down to the microsecond: whole seconds and the rest apart, since SQLite's own times round to thousandths.
+    begun, ended = (
+        sa.cast(sa.func.strftime("%s", sa.func.substr(at, 1, 19)), sa.Integer) for at in (first, last)
+    )
+    short = sa.func.substr(last, 20) < sa.func.substr(first, 20)
+    return ended - begun - sa.case((short, 1), else_=0)
+
+
 def insert_ignore(table: Any) -> Any:
     """``INSERT ... ON CONFLICT DO NOTHING`` on both databases."""
     if dialect() == "postgresql":

@@ -25,7 +25,7 @@ class Refund(Base):
         sa.Index("ix_refunds_return", "return_id"),
         sa.Index("ix_refunds_order", "order_id"),
         sa.Index("ix_refunds_queue", "merchant_id", "state", "id"),
-        sa.Index("ix_refunds_succeeded", "merchant_id", "succeeded_at"),
+        sa.Index("ix_refunds_succeeded", "merchant_id", "succeeded_at", "state", "return_id"),
     )
 
     id: Mapped[UUID] = key()

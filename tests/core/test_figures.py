@@ -1,8 +1,7 @@
 """Figures worked out by hand: means, ranks, the Pareto table, weeks of a period, how a return stands."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,21 +9,19 @@ from portal.core.figures import (
     FIGURES,
     OUTCOMES,
     Figure,
-    average,
+    mondays,
     outcome,
     pareto,
     percentile,
-    seconds_between,
     weeks,
 )
 
-BERLIN = ZoneInfo("Europe/Berlin")
-
 
 def test_a_mean_is_the_sum_over_how_many_and_nothing_is_no_zero() -> None:
-    assert average("initiation_people", [10, 20, 45]).value == Fraction(25)
-    assert average("initiation_people", [1, 2]).value == Fraction(3, 2), "exact, not rounded"
-    assert average("initiation_people", []).value is None
+    name = "initiation_people"
+    assert Figure(name=name, numerator=75, denominator=3).value == Fraction(25)
+    assert Figure(name=name, numerator=3, denominator=2).value == Fraction(3, 2), "exact, not rounded"
+    assert Figure(name=name, numerator=0, denominator=0).value is None
 
 
 @pytest.mark.parametrize(
@@ -88,26 +85,23 @@ def test_how_a_return_stands(state: str, refund_state: str, stands: str) -> None
 
 
 def test_weeks_begin_on_mondays_and_are_cut_to_the_period_and_empty_ones_stay() -> None:
-    wednesday, sunday = date(2026, 6, 3), date(2026, 6, 21)
+    wednesday, sunday, monday = date(2026, 6, 3), date(2026, 6, 21), date(2026, 6, 1)
     found = [
-        (datetime(2026, 6, 3, 10, tzinfo=UTC), "open"),
-        (datetime(2026, 6, 7, 21, 59, tzinfo=UTC), "refunded"),  # Sunday, 23:59 in Berlin
-        (datetime(2026, 6, 7, 22, 0, tzinfo=UTC), "declined"),  # Monday there
-        (datetime(2026, 6, 21, 12, tzinfo=UTC), "open"),
+        (monday, "open", 2),
+        (monday, "refunded", 1),
+        (date(2026, 6, 15), "open", 1),
+        (monday, "open", 3),  # of another state that stands alike
     ]
-    rows = weeks(found, since=wednesday, until=sunday, zone=BERLIN)
+    rows = weeks(found, since=wednesday, until=sunday)
     assert [(one.first, one.counts) for one in rows] == [
-        (wednesday, (1, 1, 0, 0, 0)),
-        (date(2026, 6, 8), (0, 0, 0, 1, 0)),
+        (wednesday, (5, 1, 0, 0, 0)),
+        (date(2026, 6, 8), (0, 0, 0, 0, 0)),
         (date(2026, 6, 15), (1, 0, 0, 0, 0)),
     ]
-    assert [one.total for one in rows] == [2, 1, 1] and len(OUTCOMES) == 5
+    assert [one.total for one in rows] == [6, 0, 1] and len(OUTCOMES) == 5
 
 
-def test_time_that_is_not_known_or_runs_backwards_is_no_time() -> None:
-    first = datetime(2026, 6, 3, 10, tzinfo=UTC)
-    assert seconds_between(first, first + timedelta(minutes=2, milliseconds=900)) == 120
-    assert seconds_between(first, first) == 0
-    assert seconds_between(None, first) is None
-    assert seconds_between(first, None) is None
-    assert seconds_between(first, first - timedelta(seconds=1)) is None
+def test_a_period_touches_the_weeks_of_both_its_ends() -> None:
+    assert mondays(date(2026, 6, 7), date(2026, 6, 8)) == (date(2026, 6, 1), date(2026, 6, 8))
+    assert mondays(date(2026, 6, 8), date(2026, 6, 14)) == (date(2026, 6, 8),)
+    assert mondays(date(2026, 6, 8), date(2026, 6, 8)) == (date(2026, 6, 8),)

@@ -20,7 +20,7 @@ from portal.db.merchants import Policy
 from portal.db.orders import Order
 from portal.db.refunds import Refund
 from portal.db.returns import Return
-from portal.services.lists import list_rows
+from portal.services.lists import list_filters, list_rows
 from tests.web.admin_world import World, a_world, now
 
 SIZE = 1500
@@ -47,6 +47,50 @@ def test_no_page_of_the_list_reads_a_whole_table(place: lists.Place, client: Any
     wanted = {name: path for name, path in lists.paths(place).items() if path.startswith("/admin/returns")}
     assert len(wanted) > 35
     assert lists.scans_of(place.app, client.get, wanted, forced=True) == []
+
+
+def steps(place: lists.Place, client: Any, path: str, of: str) -> list[str]:
+    """How SQLite goes about the statements of a page that say ``of``."""
+    with plans.watching() as sent:
+        assert client.get(path).status_code == 200
+    wanted = {text: given for text, given in sent if of in text}
+    assert wanted
+    with place.app.app_context(), db.engine.connect() as connection:
+        return [
+            row[3]
+            for text, given in wanted.items()
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given)
+        ]
+
+
+def test_the_numbers_of_a_period_read_no_whole_table(place: lists.Place, client: Any) -> None:
+    path = lists.paths(place)["numbers of 30 days"]
+    assert lists.scans_of(place.app, client.get, {"numbers": path}, forced=True) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_weeks_are_counted_from_an_index_alone_and_lines_are_found_by_their_returns(
+    place: lists.Place, client: Any
+) -> None:
+    path = lists.paths(place)["numbers of 30 days"]
+    for address in (path, f"{path}&channel=phone"):
+        for of in ("AS entered", "WITH first AS MATERIALIZED"):
+            read = {step for step in steps(place, client, address, of) if "returns" in step}
+            assert len(read) == 1 and "USING COVERING INDEX ix_returns_submitted" in read.pop()
+    lines = steps(place, client, path, "WITH mine AS MATERIALIZED")
+    assert [step for step in lines if step.startswith("SCAN")] == ["SCAN mine", "SCAN mine"]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_filters_that_seldom_meet_are_not_looked_for_along_the_whole_list(
+    place: lists.Place, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lists.paths(place)["five filters, by amount"]
+    monkeypatch.setattr(list_filters, "FEW", 5)
+    found = steps(place, client, path, "ORDER BY returns.estimate_minor")
+    whole = [step for step in found if "ix_returns_value" in step]
+    assert len(whole) == 2  # the first of both shops, to see how often all of them fit
+    assert any("ix_return_tags_tag" in step for step in found)
 
 
 def test_a_whole_table_that_is_read_is_noticed(place: lists.Place) -> None:

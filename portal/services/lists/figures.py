@@ -2,11 +2,13 @@
 
 Every figure looks at returns that were submitted in the period; refunds count when they were sent in it,
 answers when they were given in it, disputes when they were opened in it. Cancellations have measures of their own.
+The database adds up, each return is read once for each statement, and what comes here is as long as the page.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,7 +22,7 @@ from portal.core.figures import Figure, Share, Week
 from portal.core.inventory import NOTHING_COMES
 from portal.core.merchants import MerchantFacts
 from portal.db import merchants
-from portal.db.base import db
+from portal.db.base import db, whole_seconds
 from portal.db.disputes import Dispute
 from portal.db.orders import OrderLine
 from portal.db.refunds import Refund
@@ -29,7 +31,10 @@ from portal.db.stock import StockMovement
 from portal.services import scope
 
 PERMISSION = "numbers.read"
+DAY = timedelta(days=1)
 NEVER_SUBMITTED = ("draft", "proposed")
+WEEKS = 100
+"""So many are asked for in one statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +63,13 @@ class _Asked:
 
     def returns(self) -> list[sa.ColumnElement[bool]]:
         """Which returns are looked at, by when they were submitted."""
+        return self.between(self.since, self.until)
+
+    def between(self, since: datetime, until: datetime) -> list[sa.ColumnElement[bool]]:
+        """The same, of a part of the period."""
         return [
-            Return.submitted_at >= self.since,
-            Return.submitted_at < self.until,
+            Return.submitted_at >= since,
+            Return.submitted_at < until,
             Return.state.not_in(NEVER_SUBMITTED),
             *self.of_shop(),
         ]
@@ -96,102 +105,202 @@ def read(actor: Actor, merchant_id: UUID, *, since: date, until: date, channel: 
         raise NotFound
     zone = ZoneInfo(row.zone)
     asked = _Asked(
-        merchant_id=merchant_id,
-        since=datetime.combine(since, time(), zone).astimezone(UTC),
-        until=datetime.combine(until + timedelta(days=1), time(), zone).astimezone(UTC),
-        channel=channel,
+        merchant_id=merchant_id, since=_begins(since, zone), until=_begins(until + DAY, zone), channel=channel
     )
-    found = _returns(asked)
-    lines = _lines(asked)
+    stand, handed, lines = _Stand(), _handed_over(asked), _lines(asked)
+    for monday, told in _by_week(asked, figures.mondays(since, until), zone):
+        stand.add(monday, told)
     to_refund, scores = sorted(_to_refund(asked)), _scores(asked)
     contested = _disputes(asked)
-    answered = sum(scores)
+    answered, volume = sum(scores), stand.volume
     counted = {
-        "initiation_people": figures.average(
-            "initiation_people", _seconds((one.begun_at, one.submitted_at) for one in found)
+        "initiation_people": Figure(
+            name="initiation_people",
+            numerator=stand.seconds - handed.seconds,
+            denominator=stand.entered - handed.entered,
         ),
-        "initiation_customers": figures.average("initiation_customers", _seconds(_opened(asked))),
+        "initiation_customers": handed.customers,
         "authorization_accuracy": lines.authorization,
-        "volume": Figure(name="volume", numerator=len(found), denominator=1),
-        "partial_processing": figures.average("partial_processing", _seconds(_partial(asked))),
+        "volume": Figure(name="volume", numerator=volume, denominator=1),
+        "partial_processing": lines.partial,
         "satisfaction": Figure(
             name="satisfaction", numerator=sum(scores[figures.SATISFIED - 1 :]), denominator=answered
         ),
-        "inventory_accuracy": _inventory(asked),
+        "inventory_accuracy": lines.inventory,
         "refund_median": figures.percentile("refund_median", to_refund, 50),
         "refund_p90": figures.percentile("refund_p90", to_refund, 90),
-        "disputes": Figure(name="disputes", numerator=sum(contested.values()), denominator=len(found)),
+        "disputes": Figure(name="disputes", numerator=sum(contested.values()), denominator=volume),
     }
-    stand = ((one.submitted_at, figures.outcome(one.state, one.refund_state)) for one in found)
     return Numbers(
         figures=tuple(counted[name] for name in figures.FIGURES),
         reasons=figures.pareto(lines.reasons),
-        weeks=figures.weeks(stand, since=since, until=until, zone=zone),
+        weeks=figures.weeks(stand.weeks, since=since, until=until),
         disputes=tuple(sorted(contested.items())),
         units=sum(lines.reasons.values()),
         scores=scores,
     )
 
 
-def _seconds(spans: object) -> list[int]:
-    pairs: Sequence[tuple[datetime | None, datetime | None]] = list(spans)  # type: ignore[call-overload]
-    found = (figures.seconds_between(first, last) for first, last in pairs)
-    return [one for one in found if one is not None]
+def _begins(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def _returns(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None, str, str]]:
-    wanted = sa.select(Return.begun_at, Return.submitted_at, Return.state, Return.refund_state)
-    return db.session.execute(wanted.where(*asked.returns())).all()
+@dataclass(kw_only=True)
+class _Stand:
+    """How returns stand, by week, and how long people took to enter those that they entered."""
+
+    weeks: list[tuple[date, str, int]] = field(default_factory=list)
+    volume: int = 0
+    entered: int = 0
+    seconds: int = 0
+
+    def add(self, monday: date, row: sa.Row[Any]) -> None:
+        self.weeks.append((monday, figures.outcome(row.state, row.refund_state), row.returns))
+        self.volume += row.returns
+        self.entered += row.entered
+        self.seconds += int(row.seconds or 0)
 
 
-def _opened(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None]]:
-    """From the link that was opened first to the confirmation, of returns that a customer finished by a link."""
-    wanted = (
-        sa.select(sa.func.min(Link.opened_at), Return.submitted_at)
-        .select_from(Return)
-        .join(Link, Link.return_id == Return.id)
-        .where(*asked.returns(), Link.purpose == "finish", Link.opened_at.is_not(None))
-        .group_by(Return.id, Return.submitted_at)
+def _by_week(asked: _Asked, mondays: Sequence[date], zone: tzinfo) -> Iterator[tuple[date, sa.Row[Any]]]:
+    """(Monday, returns of one state), each week a range of the index that has all of it."""
+    entered = Return.begun_at <= Return.submitted_at
+    told = (
+        Return.state,
+        Return.refund_state,
+        sa.func.count().label("returns"),
+        sa.func.count(sa.case((entered, 1))).label("entered"),
+        sa.func.sum(sa.case((entered, whole_seconds(Return.begun_at, Return.submitted_at)))).label("seconds"),
     )
-    return db.session.execute(wanted).all()
+    for start in range(0, len(mondays), WEEKS):
+        parts = []
+        for n, monday in enumerate(mondays[start : start + WEEKS], start):
+            since = max(asked.since, _begins(monday, zone))
+            until = min(asked.until, _begins(monday + timedelta(days=7), zone))
+            week = sa.select(sa.literal(n).label("n"), *told).where(*asked.between(since, until))
+            parts.append(week.group_by(Return.state, Return.refund_state))
+        for row in db.session.execute(sa.union_all(*parts)):
+            yield mondays[row.n], row
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Handed:
+    """Returns that a customer finished by a link, whoever had begun them."""
+
+    customers: Figure
+    """From the link that was opened first to the confirmation."""
+    entered: int
+    seconds: int
+    """What people's own entries would take with those that they handed over."""
+
+
+def _handed_over(asked: _Asked) -> _Handed:
+    opened = (
+        sa.select(sa.func.min(Link.opened_at))
+        .where(Link.return_id == Return.id, Link.purpose == "finish", Link.opened_at.is_not(None))
+        .scalar_subquery()
+    )
+    first = (  # not grouped: SQLite would walk all returns of the shop for that
+        sa.select(opened.label("opened_at"), Return.begun_at, Return.submitted_at)
+        .where(*asked.returns())
+        .cte("first")
+        .prefix_with("MATERIALIZED")
+    )
+    one = first.c
+    entered = one.begun_at <= one.submitted_at
+    wanted = sa.select(
+        sa.func.sum(whole_seconds(one.opened_at, one.submitted_at)),
+        sa.func.count(),
+        sa.func.sum(sa.case((entered, whole_seconds(one.begun_at, one.submitted_at)))),
+        sa.func.count(sa.case((entered, 1))),
+    ).where(one.opened_at <= one.submitted_at)
+    took, count, seconds, others = db.session.execute(wanted).one()
+    return _Handed(
+        customers=Figure(name="initiation_customers", numerator=int(took or 0), denominator=count),
+        entered=others,
+        seconds=int(seconds or 0),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Lines:
     reasons: Mapping[str, int]
     authorization: Figure
+    """Of the units that were looked at, those that were what was authorized."""
+    inventory: Figure
+    """Lines of partial returns of which units arrived: those whose arrivals in stock are exactly these units."""
+    partial: Figure
+    """From submission to the end, of returns that are settled and left a part of their order with the customer."""
 
 
 def _lines(asked: _Asked) -> _Lines:
-    """Units by reason; and of the units that were looked at, those that were what was authorized."""
+    """What lines tell, by reason, and what takes the same looking through them: each return is judged once."""
+    done = sa.and_(
+        Return.state == "closed",
+        Return.closed_reason == "completed",
+        Return.closed_at >= Return.submitted_at,
+    )
+    mine = (
+        sa.select(
+            Return.id,
+            Return.kind.not_in(NOTHING_COMES).label("comes"),
+            sa.case((done, whole_seconds(Return.submitted_at, Return.closed_at))).label("took"),
+            _left_a_part().label("part"),
+        )
+        .where(*asked.returns())
+        .cte("mine")
+        .prefix_with("MATERIALIZED")
+    )
     line = ReturnLine
     looked_at = line.accepted_units + line.rejected_units
-    wanted = (
+    arrived = sa.and_(mine.c.comes, line.received_units > 0, mine.c.part)
+    right = sa.and_(arrived, _moved() == line.received_units)
+    by_reason = (
         sa.select(
+            sa.literal("reason").label("what"),
             line.reason,
             sa.func.sum(line.units),
             sa.func.sum(looked_at),
             sa.func.sum(line.accepted_units),
+            sa.func.count(sa.case((arrived, 1))),
+            sa.func.count(sa.case((right, 1))),
         )
-        .join(Return, Return.id == line.return_id)
-        .where(*asked.returns())
+        .join(mine, mine.c.id == line.return_id)
         .group_by(line.reason)
     )
-    rows = db.session.execute(wanted).all()
+    nothing = sa.literal(0)
+    settled = sa.select(
+        sa.literal("partial"), sa.null(), sa.func.sum(mine.c.took), sa.func.count(), nothing, nothing, nothing
+    ).where(mine.c.part, mine.c.took.is_not(None))
+    rows: list[Any] = list(db.session.execute(sa.union_all(by_reason, settled)))
+    told = [row[1:] for row in rows if row[0] == "reason"]
+    seconds, count = next((row[2], row[3]) for row in rows if row[0] == "partial")
+    seen, accepted, lines, exact = (sum(int(row[n]) for row in told) for n in range(2, 6))
     return _Lines(
-        reasons={reason or "unknown": int(units) for reason, units, _, _ in rows},
-        authorization=Figure(
-            name="authorization_accuracy",
-            numerator=sum(int(right) for *_, right in rows),
-            denominator=sum(int(seen) for _, _, seen, _ in rows),
-        ),
+        reasons={row[0] or "unknown": int(row[1]) for row in told},
+        authorization=Figure(name="authorization_accuracy", numerator=accepted, denominator=seen),
+        inventory=Figure(name="inventory_accuracy", numerator=exact, denominator=lines),
+        partial=Figure(name="partial_processing", numerator=int(seconds or 0), denominator=count),
+    )
+
+
+def _moved() -> sa.ScalarSelect[int]:
+    """Units that came into stock for a line."""
+    return (
+        sa.select(sa.func.coalesce(sa.func.sum(StockMovement.delta), 0))
+        .where(
+            StockMovement.return_line_id == ReturnLine.id,
+            StockMovement.why == "return_received",
+            StockMovement.delta > 0,
+        )
+        .correlate(ReturnLine)
+        .scalar_subquery()
     )
 
 
 def _left_a_part() -> sa.ColumnElement[bool]:
     """Whether a return asks for fewer units than its order has: the rest stays with the customer."""
     bought = (
-        sa.select(sa.func.sum(OrderLine.units))
+        sa.select(sa.func.sum(OrderLine.units - OrderLine.canceled_units))
         .where(OrderLine.order_id == Return.order_id, OrderLine.kind == "merchandise")
         .scalar_subquery()
     )
@@ -200,32 +309,22 @@ def _left_a_part() -> sa.ColumnElement[bool]:
     return asked_for < bought
 
 
-def _partial(asked: _Asked) -> Sequence[sa.Row[datetime | None, datetime | None]]:
-    """From submission to the end, of returns that are settled and left a part of their order with the customer."""
-    wanted = sa.select(Return.submitted_at, Return.closed_at).where(
-        *asked.returns(),
-        Return.state == "closed",
-        Return.closed_reason == "completed",
-        _left_a_part(),
-    )
-    return db.session.execute(wanted).all()
-
-
-def _to_refund(asked: _Asked) -> list[int]:
+def _to_refund(asked: _Asked) -> Sequence[int]:
     """Seconds from submission to the refund that was sent in the period."""
     wanted = (
-        sa.select(Return.submitted_at, Refund.succeeded_at)
+        sa.select(whole_seconds(Return.submitted_at, Refund.succeeded_at))
         .select_from(Refund)
         .join(Return, Return.id == Refund.return_id)
         .where(
             Refund.merchant_id == asked.merchant_id,
             Refund.succeeded_at >= asked.since,
             Refund.succeeded_at < asked.until,
+            Refund.succeeded_at >= Return.submitted_at,
             Refund.state == "succeeded",
             *asked.of_shop(),
         )
     )
-    return _seconds(db.session.execute(wanted).all())
+    return db.session.scalars(wanted).all()
 
 
 def _scores(asked: _Asked) -> tuple[int, ...]:
@@ -242,34 +341,6 @@ def _scores(asked: _Asked) -> tuple[int, ...]:
     )
     counts = {int(score or 0): int(count) for score, count in db.session.execute(wanted)}
     return tuple(counts.get(score, 0) for score in range(1, 6))
-
-
-def _inventory(asked: _Asked) -> Figure:
-    """Lines of partial returns of which units arrived: those whose arrivals in stock are exactly these units."""
-    moved = (
-        sa.select(sa.func.coalesce(sa.func.sum(StockMovement.delta), 0))
-        .where(
-            StockMovement.return_line_id == ReturnLine.id,
-            StockMovement.why == "return_received",
-            StockMovement.delta > 0,
-        )
-        .correlate(ReturnLine)
-        .scalar_subquery()
-    )
-    right = sa.case((moved == ReturnLine.received_units, 1), else_=0)
-    wanted = (
-        sa.select(sa.func.coalesce(sa.func.sum(right), 0), sa.func.count())
-        .select_from(ReturnLine)
-        .join(Return, Return.id == ReturnLine.return_id)
-        .where(
-            *asked.returns(),
-            Return.kind.not_in(NOTHING_COMES),
-            ReturnLine.received_units > 0,
-            _left_a_part(),
-        )
-    )
-    exact, lines = db.session.execute(wanted).one()
-    return Figure(name="inventory_accuracy", numerator=int(exact), denominator=int(lines))
 
 
 def _disputes(asked: _Asked) -> dict[str, int]:

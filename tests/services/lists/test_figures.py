@@ -1,16 +1,18 @@
 """The numbers of the desk, computed by hand from known returns, on both databases."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
 import sqlalchemy as sa
 
+from bench import plans
 from portal.core.access import NotAllowed, NotFound
 from portal.core.figures import FIGURES
 from portal.db import returns as stored
 from portal.db.base import transaction, uuid7
 from portal.db.disputes import Dispute
+from portal.db.orders import OrderLine
 from portal.db.refunds import Refund
 from portal.db.returns import Link, Return, ReturnLine
 from portal.services.lists import figures
@@ -247,3 +249,53 @@ def test_outcomes_of_a_week_are_by_how_each_return_stands(shop, gateways, sessio
     weeks = read(shop).weeks
     assert [sum(week.counts[n] for week in weeks) for n in range(5)] == [1, 1, 1, 1, 2]
     assert read(shop).figure("volume").numerator == 6
+
+
+def test_an_entry_that_its_customer_finished_by_a_link_is_timed_as_theirs(shop, gateways, session):
+    own, handed = (a_return(gateways, shop, an_order(gateways, shop), actor=a_person(shop)) for _ in range(2))
+    put(session, own, begun_at=NOW - timedelta(minutes=4))
+    put(session, handed, begun_at=NOW - timedelta(hours=30))
+    a_link(session, shop, handed, opened=NOW - timedelta(minutes=2))
+    found = read(shop)
+    people, customers = (found.figure(f"initiation_{who}") for who in ("people", "customers"))
+    assert (people.numerator, people.denominator) == (240, 1)
+    assert (customers.numerator, customers.denominator) == (120, 1)
+
+
+def test_what_was_canceled_of_an_order_is_not_left_with_the_customer(shop, gateways, session):
+    return_id = a_return(gateways, shop, an_order(gateways, shop, [an_item("MUG", 2)]), {"MUG": 1})
+    put(session, return_id, score=5, scored_at=NOW)
+    assert read(shop).scores == (0, 0, 0, 0, 1)
+    order_id = session.scalars(sa.select(Return.order_id).where(Return.id == return_id)).one()
+    with transaction():
+        session.execute(sa.update(OrderLine).where(OrderLine.order_id == order_id).values(canceled_units=1))
+    assert read(shop).scores == (0, 0, 0, 0, 0)
+
+
+def test_a_week_ends_at_the_shops_midnight_also_where_the_clocks_change(shop, gateways, session):
+    sunday = datetime(
+        2026, 3, 29, tzinfo=UTC
+    )  # 23 hours long in Berlin: it begins at 23:00 and ends at 22:00
+    moments = (
+        sunday.replace(day=28, hour=22, minute=59, second=59),
+        sunday.replace(day=28, hour=23),
+        sunday.replace(hour=21, minute=59, second=59, microsecond=999_999),
+        sunday.replace(hour=22),
+    )
+    for at in moments:
+        put(session, a_return(gateways, shop, an_order(gateways, shop)), submitted_at=at)
+    found = read(shop, since=sunday.date(), until=sunday.date() + timedelta(days=1))
+    assert [(week.first.day, week.total) for week in found.weeks] == [(29, 2), (30, 1)]
+
+
+def test_a_year_takes_as_many_statements_as_a_day(shop, gateways, session):
+    a_return(gateways, shop, an_order(gateways, shop))
+
+    def statements(days):
+        with plans.watching() as sent:
+            found = read(shop, since=TODAY - timedelta(days=days))
+        assert found.figure("volume").numerator == 1
+        return len(sent)
+
+    read(shop)
+    assert statements(0) == statements(365) <= 10
