@@ -219,7 +219,9 @@ def writing() -> dict[str, Function]:
 def _writes(function: Function) -> bool:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    if function is work.resume or any(isinstance(one, ast.Name) and one.id == "transaction" for one in called):
+    if function is work.resume or any(
+        isinstance(one, ast.Name) and one.id == "transaction" for one in called
+    ):
         return True
     return any(_writes(one) for one in _callees(function, called) if one is not function)
 
