@@ -77,6 +77,7 @@ def returns() -> None:
     op.create_index(
         "ix_returns_submitted", "returns",
         ["merchant_id", "submitted_at", "kind", "channel", "state", "refund_state", "begun_at", "id"], unique=False,
+        sqlite_where=sa.text("submitted_at IS NOT NULL"), postgresql_where=sa.text("submitted_at IS NOT NULL"),
     )  # fmt: skip
     op.create_index("ix_returns_scored", "returns", ["merchant_id", "scored_at"], unique=False)
     op.create_index(
