@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -74,7 +75,7 @@ def every_return_state_is_there_with_its_clock() -> None:
     assert not missing
     now = datetime.now(UTC)
     shop = next(one for one in merchants.every() if one.slug == "nordhaus")
-    ticking = clocks_of(stored.with_terms(shop.id)[2])
+    ticking = clocks_of(stored.with_terms(shop.id)[2], ZoneInfo(shop.zone))
     waiting = db.session.scalars(
         sa.select(Return).where(Return.merchant_id == shop.id, Return.state == "requested")
     ).all()
