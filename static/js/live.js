@@ -69,6 +69,11 @@
     else if (around) focused = { id: around.id, find: sameAs(at, around) }
     unfolded = [...part.querySelectorAll("details[open]")].map((one) => sameAs(one.id ? one : one.querySelector("summary") || one, part))
   })
+  // Signed out since: whoever is in the middle of a sentence is told when they send it, and not taken away from it.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const gone = event.target.matches("[data-live]") && event.detail.xhr.getResponseHeader("HX-Redirect")
+    if (gone && typed()) event.preventDefault()
+  })
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     if (!asker || !event.detail.target || !inUse(event.detail.target)) return
     event.detail.shouldSwap = false
